@@ -1,0 +1,1 @@
+"""The debt book: what the tables are, where they live, and how data gets in."""

@@ -1,0 +1,224 @@
+"""A book on disk: one folder with a manifest and Parquet files per table, changed only by one atomic step."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from collect_analysis.book.engine import Engine
+from collect_analysis.book.tables import TABLES
+from collect_analysis.errors import DataError
+
+MANIFEST = "book.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """One delivery into one table. read = kept + quarantined, by rows and by money."""
+
+    load_id: str
+    table: str
+    source: str
+    origin: str
+    content_hash: str
+    file: str
+    rows_read: int
+    rows_kept: int
+    rows_quarantined: int = 0
+    money_read_minor: int = 0
+    money_kept_minor: int = 0
+    money_quarantined_minor: int = 0
+    loaded_at: str = ""
+    superseded_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a book holds: its loads, whether it is synthetic, and what its open columns mean.
+
+    `roles` maps an open column (`cohort.outcome_paid_d90`) to what the mapping declared of it: kind, horizon_days, measured, label.
+    """
+
+    name: str
+    synthetic: bool
+    currency: str
+    loads: tuple[Load, ...] = ()
+    roles: dict[str, dict[str, object]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def active_loads(self) -> tuple[Load, ...]:
+        """Loads that were not superseded by a restatement."""
+        return tuple(load for load in self.loads if not load.superseded_by)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the contents the reports read: equal for equal data, whenever and wherever they were loaded."""
+        parts = sorted(f"{load.table}:{load.content_hash}:{load.rows_kept}" for load in self.active_loads)
+        roles = json.dumps(self.roles, sort_keys=True)
+        return hashlib.sha256("\n".join([self.name, self.currency, roles, *parts]).encode()).hexdigest()
+
+
+def books_folder() -> Path:
+    """Folder that holds the books: `COLLECT_BOOKS`, else `.books` in the current folder."""
+    return Path(os.environ.get("COLLECT_BOOKS", ".books"))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the book in `folder`.
+
+    Raises
+    ------
+    DataError
+        There is no book, or its manifest cannot be read.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise DataError(f"there is no book in {folder}; make one with `collect sample` or `collect import parameters/sources/<name>.yml`")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw.pop("schema") != SCHEMA:
+            raise ValueError("unknown schema")
+        loads = tuple(Load(**load) for load in raw.pop("loads"))
+        return Manifest(**{**raw, "loads": loads, "notes": tuple(raw["notes"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path} is damaged ({error}); import the sources again into an empty folder") from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replace the manifest of the book in `folder` by one atomic step; the loads' files must be there already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    body = json.dumps({"schema": SCHEMA, **asdict(manifest)}, indent=1, ensure_ascii=False)
+    temporary = folder / f"{MANIFEST}.{os.getpid()}.tmp"
+    with temporary.open("w", encoding="utf-8") as handle:
+        handle.write(body)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(temporary, folder / MANIFEST)
+
+
+def with_load(manifest: Manifest, load: Load, *, supersedes: tuple[str, ...] = ()) -> Manifest:
+    """The manifest with one more load; the named loads stay listed and are no longer read."""
+    old = tuple(replace(item, superseded_by=load.load_id) if item.load_id in supersedes else item for item in manifest.loads)
+    return replace(manifest, loads=(*old, load))
+
+
+class Book:
+    """The debt book as known on a day.
+
+    `table(name)` is an Ibis expression over the canonical table, cut at `as_of`; `frame(expression)` runs one that returns a small table.
+    """
+
+    def __init__(self, manifest: Manifest, engine: Engine, *, as_of: date) -> None:
+        self.manifest = manifest
+        self.as_of = as_of
+        self._engine = engine
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code of every money column."""
+        return self.manifest.currency
+
+    def table(self, name: str) -> ir.Table:
+        """Canonical table `name`, cut at `as_of`; empty if nothing was loaded."""
+        table = self._engine.table(name)
+        known_on = TABLES[name].known_on
+        if known_on is None:
+            return table
+        return table.filter(table[known_on].cast("date") <= ibis.literal(self.as_of))
+
+    def has(self, name: str) -> bool:
+        """Whether anything was loaded into table `name`."""
+        return any(load.table == name and load.rows_kept for load in self.manifest.active_loads)
+
+    def require(self, *names: str) -> None:
+        """Refuse with every missing table named."""
+        missing = [name for name in names if not self.has(name)]
+        if missing:
+            raise DataError(
+                [
+                    f"book '{self.manifest.name}' has no rows in table '{name}' ({TABLES[name].grain}); add a source for it"
+                    for name in missing
+                ]
+            )
+
+    def frame(self, expression: ir.Table) -> pd.DataFrame:
+        """Run an expression that returns a small table."""
+        return self._engine.frame(expression)
+
+    def scalar(self, expression: ir.Scalar) -> object:
+        """Run an expression that returns one value."""
+        return self._engine.scalar(expression)
+
+    def intake(self) -> pd.DataFrame:
+        """What was read, kept and quarantined, one row per table."""
+        rows = pd.DataFrame([asdict(load) for load in self.manifest.active_loads])
+        if rows.empty:
+            return pd.DataFrame(columns=["table", "rows_read", "rows_kept", "rows_quarantined"])
+        counted = [column for column in rows.columns if column.startswith(("rows_", "money_"))]
+        return rows.groupby("table", as_index=False)[counted].sum()
+
+
+def open_book(name: str, *, as_of: date, folder: Path | None = None) -> Book:
+    """Open the book `name` under `folder` (default: `books_folder()`) as known on `as_of`.
+
+    Raises
+    ------
+    DataError
+        There is no such book, or a file its manifest names is missing.
+    """
+    root = (folder or books_folder()) / name
+    manifest = read_manifest(root)
+    files: dict[str, list[Path]] = {table: [] for table in TABLES}
+    for load in manifest.active_loads:
+        files[load.table].append(root / load.file)
+    lost = [str(path) for paths in files.values() for path in paths if not path.is_file()]
+    if lost:
+        raise DataError(f"book '{name}': {len(lost)} files of its manifest are missing (first: {lost[0]}); import the sources again")
+    engine = Engine()
+    for table, paths in files.items():
+        engine.register_files(table, paths, TABLES[table].engine_types())
+    return Book(manifest, engine, as_of=as_of)
+
+
+def book_from_frames(
+    frames: dict[str, pd.DataFrame],
+    *,
+    as_of: date,
+    name: str = "frames",
+    currency: str = "VND",
+    roles: dict[str, dict[str, object]] | None = None,
+) -> Book:
+    """A book held in memory: an analyst's own frames, or a worked example. Frames use canonical names; absent columns are empty."""
+    engine = Engine()
+    loads = []
+    for table, spec in TABLES.items():
+        frame = frames.get(table)
+        if frame is None or frame.empty:
+            engine.register_empty(table, spec.engine_types())
+            continue
+        engine.register_frame(table, frame, spec.engine_types())
+        digest = hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
+        loads.append(
+            Load(
+                load_id=f"{table}-{digest[:12]}",
+                table=table,
+                source="frame",
+                origin="memory",
+                content_hash=digest,
+                file="",
+                rows_read=len(frame),
+                rows_kept=len(frame),
+            )
+        )
+    unknown = sorted(set(frames) - set(TABLES))
+    if unknown:
+        raise DataError(f"unknown table(s) {', '.join(unknown)}; the book's tables are {', '.join(TABLES)}")
+    return Book(Manifest(name=name, synthetic=False, currency=currency, loads=tuple(loads), roles=roles or {}), engine, as_of=as_of)

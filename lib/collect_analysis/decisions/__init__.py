@@ -1,0 +1,1 @@
+"""What somebody signs, derived from measures and methods by stated rules."""

@@ -1,0 +1,52 @@
+"""The few ways this product refuses, each with its exit code.
+
+Every text says what is wrong, where, how many, which first, and the fix. A check collects all problems and raises once.
+"""
+
+from collections.abc import Iterable
+
+
+class CollectError(Exception):
+    """Base of every refusal; `problems` holds one sentence per problem, `exit_code` what the command returns."""
+
+    exit_code = 1
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class RunError(CollectError):
+    """A report was started and did not finish as a complete, verified run."""
+
+    exit_code = 1
+
+
+class ParameterError(CollectError):
+    """A report file, mapping file or option is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class DataError(CollectError):
+    """The data do not keep the contract, or the book lacks what the report needs."""
+
+    exit_code = 3
+
+
+class DisclosureError(CollectError):
+    """A result would show person-level data to an audience that may not see it."""
+
+    exit_code = 4
+
+
+class ApprovalError(CollectError):
+    """A step needs a signature that is missing, void or by the wrong person."""
+
+    exit_code = 4
+
+
+class WorkplaceError(CollectError):
+    """The command itself cannot work: lock held, disk, missing program, no right to write."""
+
+    exit_code = 5

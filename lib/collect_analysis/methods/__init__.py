@@ -1,0 +1,1 @@
+"""Statistics on small tables. Knows nothing of debts, files or notebooks."""

@@ -1,0 +1,52 @@
+"""What may leave: person-level columns never, small cells not, in one place."""
+
+import pandas as pd
+
+from collect_analysis.book.tables import TABLES
+from collect_analysis.errors import DisclosureError
+
+PERSONAL = frozenset(column for table in TABLES.values() for column in table.personal_columns)
+# An officer is a person too, but some reports are made for those who lead officers.
+OFFICER = "officer_key"
+AUDIENCES = ("managers", "team_leads")
+SUPPRESSED = "suppressed: fewer than {min_cell} cases"
+_HIDDEN = ("value", "low", "high", "numerator")
+
+
+def refuse_personal(frame: pd.DataFrame, *, name: str, audience: str) -> None:
+    """Refuse a table that shows persons to an audience that may not see them.
+
+    Raises
+    ------
+    DisclosureError
+        A column is personal data; `officer_key` is allowed to the audience `team_leads` only.
+    """
+    allowed = {OFFICER} if audience == "team_leads" else set()
+    found = sorted(str(column) for column in (set(frame.columns) | set(frame.index.names)) & (PERSONAL - allowed))
+    if found:
+        raise DisclosureError(
+            f"table '{name}' has column(s) {', '.join(found)}; reports hold aggregates "
+            "(group before recording; officer tables need `audience: team_leads` in the report file)"
+        )
+
+
+def suppress_small_cells(table: pd.DataFrame, *, min_cell: int, cases: str = "cases") -> pd.DataFrame:
+    """Blank what rests on fewer than `min_cell` cases and say so in `note`.
+
+    Looks at the column `cases` (accounts or events behind the row); a table without it but with a `denominator` uses that. Blanks `value`,
+    `low`, `high` and `numerator` where present; the row stays, so that nobody takes it for zero. A table with neither column is returned
+    as it is.
+    """
+    basis = cases if cases in table.columns else "denominator"
+    if basis not in table.columns:
+        return table
+    small = table[basis].notna() & (table[basis] > 0) & (table[basis] < min_cell)
+    if not small.any():
+        return table
+    shown = table.copy()
+    for column in _HIDDEN:
+        if column in shown.columns:
+            shown[column] = shown[column].astype(float).mask(small)
+    note = shown["note"] if "note" in shown.columns else pd.Series("", index=shown.index)
+    shown["note"] = note.fillna("").mask(small, SUPPRESSED.format(min_cell=min_cell))
+    return shown

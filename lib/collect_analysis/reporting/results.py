@@ -1,0 +1,261 @@
+"""What a run says: measures, tables, figures, checks and one decision, recorded by name and written once."""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from collect_analysis.errors import RunError
+from collect_analysis.methods.evidence import Condition, Grade
+from collect_analysis.reporting.disclosure import refuse_personal, suppress_small_cells
+
+SCHEMA = 1
+SIGNIFICANT_DIGITS = 12
+SLUG = r"[a-z][a-z0-9_]{0,62}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One recorded number. `value` is None where undefined or suppressed, and `note` says why."""
+
+    name: str
+    value: float | None
+    by: dict[str, str] = field(default_factory=dict)
+    low: float | None = None
+    high: float | None = None
+    numerator: float | None = None
+    denominator: float | None = None
+    unit: str = ""
+    kpi: str = ""
+    grade: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What somebody is asked to sign. `forecast` is what will be checked at the horizon."""
+
+    question: str
+    answer: str
+    confidence: str
+    grade: Grade
+    caveats: tuple[str, ...] = ()
+    forecast: dict[str, object] = field(default_factory=dict)
+    action: dict[str, object] = field(default_factory=dict)
+
+
+def plain(value: object) -> Any:
+    """A value as JSON can hold it: 12 significant digits, None for undefined, ISO dates, whole numbers as integers."""
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        if not math.isfinite(number):
+            return None
+        rounded = float(f"{number:.{SIGNIFICANT_DIGITS}g}")
+        return int(rounded) if rounded.is_integer() and abs(rounded) < 2**53 else rounded
+    if hasattr(value, "isoformat"):
+        text = value.isoformat()
+        return text[:10] if text.endswith("T00:00:00") else text
+    return str(value)
+
+
+class RunRecorder:
+    """Collects what a notebook reports and writes `results.json`, `tables/` and `figures/` into the run folder.
+
+    Without a run folder (a notebook opened by hand) nothing is written; everything else is the same. `parameters` is any report parameter
+    object: it has `report`, `name`, `audience`, `min_cell` and `as_json()`.
+    """
+
+    def __init__(self, parameters, run_dir: str | None = None) -> None:
+        self.parameters = parameters
+        self.folder = Path(run_dir) if run_dir else None
+        self._measures: list[Measure] = []
+        self._tables: dict[str, str] = {}
+        self._figures: dict[str, str] = {}
+        self._checks: list[dict[str, object]] = []
+        self._decision: Decision | None = None
+        self._names: set[tuple[str, ...]] = set()
+
+    def _claim(self, *name: str) -> None:
+        if name in self._names:
+            raise RunError(f"{' '.join(name)} was recorded already; record each name once")
+        self._names.add(name)
+
+    def measure(
+        self,
+        name: str,
+        value: float | None,
+        *,
+        by: dict[str, str] | None = None,
+        low: float | None = None,
+        high: float | None = None,
+        numerator: float | None = None,
+        denominator: float | None = None,
+        unit: str = "",
+        kpi: str = "",
+        grade: str = "",
+        note: str = "",
+    ) -> None:
+        """Record one number by `name` and `by`; a share whose denominator is under `min_cell` is suppressed."""
+        row = pd.DataFrame([{"value": value, "low": low, "high": high, "numerator": numerator, "denominator": denominator, "note": note}])
+        self.measures(name, row, unit=unit, kpi=kpi, grade=grade, labels=by)
+
+    def measures(
+        self,
+        name: str,
+        table: pd.DataFrame,
+        *,
+        by: Iterable[str] = (),
+        unit: str = "",
+        kpi: str = "",
+        grade: str = "",
+        labels: dict[str, str] | None = None,
+    ) -> None:
+        """Record one number per row of a tidy table with columns value, low, high, numerator, denominator, note, unit, kpi (those present).
+
+        `by` names the label columns. A `unit` or `kpi` column wins over the argument.
+        """
+        keys = list(by)
+        refuse_personal(table[keys], name=name, audience=self.parameters.audience)
+        for row in suppress_small_cells(table, min_cell=self.parameters.min_cell).to_dict("records"):
+            where = {**(labels or {}), **{key: str(row[key]) for key in keys}}
+            self._claim("measure", name, str(row.get("kpi", kpi)), *(f"{key}={item}" for key, item in sorted(where.items())))
+            numbers = {key: plain(row.get(key)) for key in ("value", "low", "high", "numerator", "denominator")}
+            note = row.get("note") or ""
+            self._measures.append(
+                Measure(
+                    name=name,
+                    by=where,
+                    unit=row.get("unit", unit),
+                    kpi=row.get("kpi", kpi),
+                    grade=grade,
+                    note=note if isinstance(note, str) else "",
+                    **numbers,
+                )
+            )
+
+    def table(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
+        """Record a table and return what may be shown of it: draw and display the returned one."""
+        refuse_personal(table, name=name, audience=self.parameters.audience)
+        shown = suppress_small_cells(table, min_cell=self.parameters.min_cell).reset_index(drop=True)
+        self._claim("table", name)
+        self._tables[name] = f"tables/{name}.csv"
+        if self.folder:
+            path = self.folder / self._tables[name]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _neutral(shown).to_csv(path, index=False, float_format=f"%.{SIGNIFICANT_DIGITS}g", lineterminator="\n")
+        return shown
+
+    def figure(self, name: str, figure) -> None:
+        """Record a finished matplotlib figure (or the axes on it) as SVG, the same bytes for the same drawing."""
+        self._claim("figure", name)
+        self._figures[name] = f"figures/{name}.svg"
+        drawing = getattr(figure, "figure", figure)
+        if self.folder:
+            path = self.folder / self._figures[name]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            drawing.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+
+    def check(self, name: str, passed: bool, *, detail: str, blocking: bool = False) -> None:
+        """Record a check; a failed blocking one puts "not for decision" on the page."""
+        self._claim("check", name)
+        self._checks.append({"name": name, "passed": bool(passed), "blocking": blocking, "detail": detail})
+
+    def conditions(self, conditions: Iterable[Condition]) -> None:
+        """Record the conditions of a claim as checks; those that refuse are blocking."""
+        for condition in conditions:
+            detail = condition.detail if condition.met or not condition.remedy else f"{condition.detail} To answer: {condition.remedy}"
+            self.check(condition.name, condition.met, detail=detail, blocking=condition.consequence == "refuse")
+
+    def decide(self, decision: Decision) -> None:
+        """Record what somebody is asked to sign; once per run."""
+        self._claim("decision")
+        self._decision = decision
+
+    def finish(self) -> str:
+        """Write `results.json` and return a short text of the headline numbers. The last thing a notebook does.
+
+        Raises
+        ------
+        RunError
+            No decision was recorded: a page without the decision asked and the answer is not a report.
+        """
+        if self._decision is None:
+            raise RunError("no decision was recorded; call record.decide(...) before record.finish()")
+        body = self.as_json()
+        if self.folder:
+            write_json(self.folder / "results.json", body)
+        return summary(body)
+
+    def as_json(self) -> dict[str, object]:
+        """The content of `results.json`."""
+        return {
+            "schema": SCHEMA,
+            "report": self.parameters.report,
+            "name": self.parameters.name,
+            "parameters": self.parameters.as_json(),
+            "measures": [asdict(measure) for measure in self._measures],
+            "tables": self._tables,
+            "figures": self._figures,
+            "decision": plain(asdict(self._decision)) if self._decision else None,
+            "checks": self._checks,
+        }
+
+
+def summary(body: dict, *, most: int = 12) -> str:
+    """The decision, the checks that failed and the first numbers, as text with 6 significant digits."""
+    decision = body["decision"]
+    lines = [f"{decision['question']}", f"-> {decision['answer']} (grade {decision['grade']})"]
+    lines += [f"failed: {check['name']}: {check['detail']}" for check in body["checks"] if not check["passed"]]
+    for measure in body["measures"][:most]:
+        label = " ".join([measure["name"], measure["kpi"], *measure["by"].values()])
+        value = measure["note"] or "undefined" if measure["value"] is None else f"{measure['value']:.6g} {measure['unit']}".strip()
+        lines.append(f"{label}: {value}")
+    lines.append(", ".join(f"{len(body[part])} {part}" for part in ("measures", "tables", "figures", "checks")))
+    return "\n".join(lines)
+
+
+def write_json(path: Path, body: dict[str, object]) -> None:
+    """Write JSON so that a reader sees the old file or the whole new one."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", encoding="utf-8") as handle:
+        json.dump(body, handle, ensure_ascii=False, indent=1, allow_nan=False)
+        handle.write("\n")
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(temporary, path)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _neutral(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with text cells that a spreadsheet would run as a formula made plain text."""
+    safe = table.copy()
+    for column in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[column]):
+            safe[column] = safe[column].map(_as_text)
+    return safe
+
+
+def _as_text(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
