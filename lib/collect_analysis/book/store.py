@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from collect_analysis.book.engine import Engine
+from collect_analysis.book.places import books_folder
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import DataError
 
@@ -64,11 +65,6 @@ class Manifest:
         parts = sorted(f"{load.table}:{load.content_hash}:{load.rows_kept}" for load in self.active_loads)
         roles = json.dumps(self.roles, sort_keys=True)
         return hashlib.sha256("\n".join([self.name, self.currency, roles, *parts]).encode()).hexdigest()
-
-
-def books_folder() -> Path:
-    """Folder that holds the books: `COLLECT_BOOKS`, else `.books` in the current folder."""
-    return Path(os.environ.get("COLLECT_BOOKS", ".books"))
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -8,7 +8,6 @@ from collect_analysis.errors import DisclosureError
 PERSONAL = frozenset(column for table in TABLES.values() for column in table.personal_columns)
 # An officer is a person too, but some reports are made for those who lead officers.
 OFFICER = "officer_key"
-AUDIENCES = ("managers", "team_leads")
 SUPPRESSED = "suppressed: fewer than {min_cell} cases"
 _HIDDEN = ("value", "low", "high", "numerator")
 

@@ -66,7 +66,7 @@ MONTH_END = Table(
         Column(name="principal_minor", type="money", doc="Principal owed at close.", required=False, low=0),
         Column(name="interest_minor", type="money", doc="Interest owed at close.", required=False, low=0),
         Column(name="fees_minor", type="money", doc="Fees owed at close.", required=False, low=0),
-        Column(name="balance_minor", type="money", doc="Principal + interest + fees at close.", low=0),
+        Column(name="balance_minor", type="money", doc="Principal + interest + fees at close; negative: overpaid."),
         Column(name="score", type="number", doc="Behaviour score at close.", required=False),
         Column(name="reaged", type="flag", doc="Made current by restructuring, not by payment, in this month.", required=False),
         Column(name="hold_code", type="code", doc="Reason why collection is on hold.", required=False),

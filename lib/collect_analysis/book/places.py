@@ -1,0 +1,35 @@
+"""Where things lie: found from an environment variable, else from the project around the current folder."""
+
+import os
+from pathlib import Path
+
+from collect_analysis.errors import WorkplaceError
+
+
+def project_folder() -> Path:
+    """The nearest folder, from the current one upwards, that holds `parameters/`.
+
+    Raises
+    ------
+    WorkplaceError
+        There is none.
+    """
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / "parameters").is_dir():
+            return folder
+    raise WorkplaceError(
+        "no folder from here upwards holds `parameters/`; change into the project, or set COLLECT_BOOKS and COLLECT_POLICY"
+    )
+
+
+def books_folder() -> Path:
+    """Folder that holds the books: `COLLECT_BOOKS`, else `.books` in the project."""
+    given = os.environ.get("COLLECT_BOOKS")
+    return Path(given) if given else project_folder() / ".books"
+
+
+def policy_folder() -> Path:
+    """Folder that holds the dated policy files: `COLLECT_POLICY`, else `parameters/policy` in the project."""
+    given = os.environ.get("COLLECT_POLICY")
+    return Path(given) if given else project_folder() / "parameters" / "policy"
