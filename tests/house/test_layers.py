@@ -1,0 +1,99 @@
+"""Imports point one way, and what draws, runs or serves stays in its room."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).resolve().parents[2] / "lib" / "collect_analysis"
+ORDER = ("errors", "methods", "book", "measures", "decisions", "reporting", "cli")
+ONLY_IN = {
+    "matplotlib": ("reporting/figures",),
+    "seaborn": ("reporting/figures",),
+    "papermill": ("reporting/runner", "reporting/worker"),
+    "voila": ("reporting/pages",),
+    "duckdb": ("book",),
+    "click": ("cli",),
+}
+MODULES = sorted(path for path in LIBRARY.rglob("*.py") if path != LIBRARY / "__init__.py")
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(LIBRARY.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_a_module_imports_only_what_stands_before_it(path: Path) -> None:
+    own = room(name_of(path))
+    assert own in ORDER, f"{own} has no place in the order; see CONTRIBUTING.md, Where new code goes"
+    later = set(ORDER[ORDER.index(own) + 1 :])
+    wrong = {name for name in imports(path) if name.startswith("collect_analysis.") and room(name) in later}
+    assert not wrong
+
+
+@pytest.mark.parametrize("package", ONLY_IN)
+def test_a_package_stays_in_its_room(package: str) -> None:
+    wrong = [
+        str(path.relative_to(LIBRARY))
+        for path in MODULES
+        if any(name.split(".")[0] == package for name in imports(path)) and not str(path.relative_to(LIBRARY)).startswith(ONLY_IN[package])
+    ]
+    assert not wrong
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    known = {name_of(path): path for path in MODULES}
+    graph = {name: {target for target in imports(path) if target in known and target != name} for name, path in known.items()}
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, f"circle: {' -> '.join((*trail[trail.index(name) :], name))}"
+        if name in done:
+            return
+        for target in sorted(graph[name]):
+            # A package's __init__ that lists its modules is not a circle with them.
+            if not name.startswith(f"{target}.") and not target.startswith(f"{name}."):
+                visit(target, (*trail, name))
+        done.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("collect_analysis.methods", {"matplotlib", "ibis", "duckdb", "papermill"}),
+        ("collect_analysis.cli", {"pandas", "ibis", "duckdb", "matplotlib", "papermill", "scipy", "voila"}),
+        ("collect_analysis.reporting.report_files", {"pandas", "ibis", "duckdb", "matplotlib", "papermill", "scipy"}),
+    ],
+)
+def test_a_light_module_stays_light(module: str, absent: set[str]) -> None:
+    code = f"import sys, {module}; print(' '.join(sorted({absent!r} & set(sys.modules))))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == ""
+
+
+def test_every_method_imports_without_plots_or_engine() -> None:
+    modules = [name_of(path) for path in MODULES if room(name_of(path)) == "methods"]
+    code = f"import sys, {', '.join(modules)}; print(' '.join(sorted({{'matplotlib', 'ibis', 'duckdb'}} & set(sys.modules))))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == ""
