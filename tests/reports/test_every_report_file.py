@@ -1,0 +1,69 @@
+"""Every report file of the repository runs end to end, as a scheduler would run it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+FILES = sorted(path for path in (PROJECT / "parameters").glob("*/*.yml") if path.parent.name not in ("sources", "policy", "rules"))
+NOW = "2026-11-23T08:00:00+00:00"
+
+
+def collect(*arguments: str, books: Path, reports: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLLECT_BOOKS": str(books), "COLLECT_REPORTS": str(reports)}
+    command = [sys.executable, "-m", "collect_analysis.cli", *arguments, "--now", NOW]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=PROJECT, check=False)
+
+
+@pytest.fixture(scope="module")
+def published(sample_book: Path, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All report files run once, on the small sample shop and the real sources."""
+    folder = tmp_path_factory.mktemp("published")
+    books = folder / "books"
+    books.mkdir()
+    (books / "sample").symlink_to(sample_book / "sample")
+    imported = collect("import", str(PROJECT / "parameters" / "sources"), books=books, reports=folder / "reports")
+    assert imported.returncode == 0, imported.stderr
+    run = collect("run", str(PROJECT / "parameters"), books=books, reports=folder / "reports")
+    assert run.returncode == 0, run.stderr[-4000:]
+    return folder / "reports"
+
+
+def runs_of(reports: Path, file: Path) -> list[Path]:
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    name = content.get("name", file.stem)
+    return sorted(path.resolve() for path in (reports / content["report"]).glob(f"{name}*/*/current"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_report_is_published_whole(published: Path, file: Path) -> None:
+    runs = runs_of(published, file)
+    assert runs, f"{file.name} published nothing"
+    for folder in runs:
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        assert run["state"] == "complete"
+        assert results["decision"]["answer"]
+        assert results["measures"]
+        page = (folder / "page.html").read_text(encoding="utf-8")
+        assert "<script" not in page
+        assert results["decision"]["grade"] in "ABCDnone"
+        for relative in [*results["tables"].values(), *results["figures"].values()]:
+            assert (folder / relative).stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_a_second_run_gives_the_same_bytes(published: Path, tmp_path: Path) -> None:
+    books = published.parent / "books"
+    done = collect("run", str(PROJECT / "parameters"), books=books, reports=tmp_path)
+    assert done.returncode == 0, done.stderr[-4000:]
+    first = {path.relative_to(published).parts[:3]: path for path in published.glob("*/*/*/current/results.json")}
+    second = {path.relative_to(tmp_path).parts[:3]: path for path in tmp_path.glob("*/*/*/current/results.json")}
+    assert first.keys() == second.keys()
+    assert not [key for key in first if first[key].read_bytes() != second[key].read_bytes()]
