@@ -5,7 +5,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.kinds import KINDS
 
