@@ -128,7 +128,11 @@ class Book:
         known_on = TABLES[name].known_on
         if known_on is None:
             return table
-        return table.filter(table[known_on].cast("date") <= ibis.literal(self.as_of))
+        known = table[known_on].cast("date") <= ibis.literal(self.as_of)
+        if not TABLES[name][known_on].required:
+            # A cohort whose source has no dates was known when it was supplied: an empty cell hides nothing.
+            known = known | table[known_on].isnull()
+        return table.filter(known)
 
     def has(self, name: str) -> bool:
         """Whether anything was loaded into table `name`."""
