@@ -1,0 +1,63 @@
+"""What the documents name exists, and what exists is documented."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "reports/README.md")
+# Places that a person makes, or that runs make.
+MADE = re.compile(r"[<*]|^(results|run|page)\b|^(tables|figures|notebook)\b|^current$|^\.(books|failed|staging|venv)")
+ROOTS = (
+    "lib",
+    "tests",
+    "notebooks",
+    "parameters",
+    "reports",
+    "methods",
+    "book",
+    "measures",
+    "decisions",
+    "reporting",
+    "errors.py",
+    "cli.py",
+)
+
+
+def named_paths(text: str) -> set[str]:
+    quoted = re.findall(r"`([^`\s]+)`", text)
+    return {item.rstrip("/") for item in quoted if re.fullmatch(r"[\w./-]+", item) and "/" in item and item.split("/")[0] in ROOTS}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_named_in_a_document_exists(document: str) -> None:
+    text = (PROJECT / document).read_text(encoding="utf-8")
+    bases = (PROJECT, PROJECT / "lib" / "collect_analysis")
+    lost = [path for path in named_paths(text) if not MADE.search(path) and not any((base / path).exists() for base in bases)]
+    assert not lost
+
+
+def test_every_make_target_named_in_the_readme_exists() -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):.*##", makefile, flags=re.MULTILINE))
+    named = set(re.findall(r"make ([a-z]+)", (PROJECT / "README.md").read_text(encoding="utf-8")))
+    assert named <= targets
+    assert len(targets) <= 12
+
+
+def test_every_command_is_in_the_readme() -> None:
+    shown = subprocess.run([sys.executable, "-m", "collect_analysis.cli", "--help"], capture_output=True, text=True, check=True).stdout
+    commands = re.findall(r"^  ([a-z]+)\s", shown.partition("Commands:")[2], flags=re.MULTILINE)
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert commands
+    assert not [command for command in commands if f"collect {command}" not in readme]
+
+
+def test_every_direct_library_has_its_reason() -> None:
+    declared = re.findall(r'^    "([A-Za-z0-9-]+)', (PROJECT / "pyproject.toml").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    reasons = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    packages = [name for name in declared if name not in ("D105", "D107")]
+    assert not [name for name in packages if not re.match(r"^[A-Z]", name) and name not in reasons]
