@@ -1,9 +1,6 @@
 """What a run says: measures, tables, figures, checks and one decision, recorded by name and written once."""
 
-import hashlib
-import json
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +12,7 @@ import pandas as pd
 from collect_analysis.errors import RunError
 from collect_analysis.methods.evidence import Condition, Grade
 from collect_analysis.reporting.disclosure import refuse_personal, suppress_small_cells
+from collect_analysis.reporting.durable import write_json
 
 SCHEMA = 1
 SIGNIFICANT_DIGITS = 12
@@ -229,23 +227,6 @@ def summary(body: dict, *, most: int = 12) -> str:
         lines.append(f"{label}: {value}")
     lines.append(", ".join(f"{len(body[part])} {part}" for part in ("measures", "tables", "figures", "checks")))
     return "\n".join(lines)
-
-
-def write_json(path: Path, body: dict[str, object]) -> None:
-    """Write JSON so that a reader sees the old file or the whole new one."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as handle:
-        json.dump(body, handle, ensure_ascii=False, indent=1, allow_nan=False)
-        handle.write("\n")
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _neutral(table: pd.DataFrame) -> pd.DataFrame:
