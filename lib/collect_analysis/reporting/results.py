@@ -16,6 +16,7 @@ from collect_analysis.reporting.durable import write_json
 
 SCHEMA = 1
 SIGNIFICANT_DIGITS = 12
+FIGURE_MIME = "application/vnd.collect-analysis.figure+json"
 SLUG = r"[a-z][a-z0-9_]{0,62}"
 
 
@@ -47,6 +48,17 @@ class Decision:
     caveats: tuple[str, ...] = ()
     forecast: dict[str, object] = field(default_factory=dict)
     action: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RecordedFigure:
+    """A recorded figure as a notebook shows it; the page finds the recorded file by `name`."""
+
+    name: str
+    svg: bytes = field(repr=False)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {"text/plain": f"figure {self.name}", "image/svg+xml": self.svg.decode(), FIGURE_MIME: {"name": self.name}}
 
 
 def plain(value: object) -> Any:
@@ -160,15 +172,18 @@ class RunRecorder:
             _neutral(shown).to_csv(path, index=False, float_format=f"%.{SIGNIFICANT_DIGITS}g", lineterminator="\n")
         return shown
 
-    def figure(self, name: str, figure) -> None:
-        """Record a finished matplotlib figure (or the axes on it) as SVG, the same bytes for the same drawing."""
+    def figure(self, name: str, figure) -> "RecordedFigure":
+        """Record a finished figure (or the axes on it) as SVG, the same bytes for the same drawing; displays itself in a notebook."""
+        from collect_analysis.reporting.figures import style
+
         self._claim("figure", name)
         self._figures[name] = f"figures/{name}.svg"
-        drawing = getattr(figure, "figure", figure)
+        drawn = style.svg(getattr(figure, "figure", figure))
         if self.folder:
             path = self.folder / self._figures[name]
             path.parent.mkdir(parents=True, exist_ok=True)
-            drawing.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+            path.write_bytes(drawn)
+        return RecordedFigure(name, drawn)
 
     def check(self, name: str, passed: bool, *, detail: str, blocking: bool = False) -> None:
         """Record a check; a failed blocking one puts "not for decision" on the page."""

@@ -1,0 +1,218 @@
+"""Tables as managers read them: labelled, aligned, in their language, everything escaped.
+
+`show` turns a finished table into strings once. What travels in the executed notebook is that data (its own MIME type), never trusted HTML:
+the page and JupyterLab both build their HTML from it with `html_of`.
+"""
+
+import html
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from collect_analysis.reporting import texts
+from collect_analysis.reporting.disclosure import OFFICER, refuse_personal
+from collect_analysis.reporting.texts import formats
+
+MIME = "application/vnd.collect-analysis.table+json"
+MOST_ROWS = 200
+_NOT_GROUPED = ("year", "month", "version")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as shown: its heading, whether its cells are numbers (right-aligned), its cells."""
+
+    label: str
+    numeric: bool
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table ready to be read; the last line of a notebook cell displays it."""
+
+    columns: tuple[Column, ...]
+    caption: str = ""
+    footnote: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        """The table as JSON types: what the executed notebook carries and the page reads."""
+        return asdict(self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {"text/plain": self.as_text(), "text/html": html_of(self.as_data()), MIME: self.as_data()}
+
+    def as_text(self) -> str:
+        """The table as aligned text, for a terminal."""
+        widths = [max(map(len, (column.label, *column.cells))) for column in self.columns]
+        aligned = [
+            [text.rjust(width) if column.numeric else text.ljust(width) for text in (column.label, *column.cells)]
+            for column, width in zip(self.columns, widths, strict=True)
+        ]
+        lines = ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
+        return "\n".join([*([self.caption] if self.caption else []), *lines, *([self.footnote] if self.footnote else [])])
+
+
+def show(
+    table: pd.DataFrame,
+    *,
+    lang: str,
+    columns: Sequence[str] | None = None,
+    percent: Collection[str] = (),
+    by_unit: Collection[str] = (),
+    currency: str = "",
+    caption: str = "",
+) -> ShownTable:
+    """How does a manager read this table?
+
+    Shows `columns` in that order (all of them if None). A column `*_minor` is money of `currency`, one named in `percent` a percentage, one
+    named in `by_unit` is written in the unit its row names in column `unit` (share, minor, count ...); whole numbers are grouped, days
+    written as the language writes them, codes and notes translated, undefined cells a dash. A pair `low`, `high` (or `x_low`, `x_high`)
+    becomes one column "interval"; it is a percentage where its `value` (or `x`) is. A `note` column is shown where a row has a note. More
+    than 200 rows are cut, and the footnote says so.
+
+    Raises
+    ------
+    DisclosureError
+        A column is personal data.
+    KeyError
+        A named column is not in the table.
+    """
+    refuse_personal(table.drop(columns=OFFICER, errors="ignore"), name=caption or "shown", audience="managers")
+    names = [str(name) for name in (table.columns if columns is None else columns)]
+    if columns is not None and "note" in table.columns and "note" not in names:
+        names.append("note")
+    part = table.head(MOST_ROWS).reset_index(drop=True)
+    writer = _Writer(part, percent=percent, by_unit=by_unit, lang=lang, currency=currency)
+    built = [writer.column(name, names) for name in names]
+    footnote = texts.say("table_cut", lang, shown=MOST_ROWS, rows=formats.number(len(table), lang)) if len(table) > MOST_ROWS else ""
+    return ShownTable(tuple(column for column in built if column is not None), caption, footnote)
+
+
+def html_of(data: dict[str, Any]) -> str:
+    """The HTML of a shown table from its data, every text escaped: a `div.table` that scrolls by itself around one `table`."""
+    heads = "".join(f'<th scope="col"{_align(column)}>{_escaped(column["label"])}</th>' for column in data["columns"])
+    rows = zip(*(column["cells"] for column in data["columns"]), strict=True)
+    body = "".join(f"<tr>{''.join(_cell(column, text) for column, text in zip(data['columns'], row, strict=True))}</tr>" for row in rows)
+    caption = f"<caption>{_escaped(data['caption'])}</caption>" if data["caption"] else ""
+    footnote = f'<p class="footnote">{_escaped(data["footnote"])}</p>' if data["footnote"] else ""
+    # tabindex makes the box scrollable from the keyboard.
+    opening = '<div class="table" tabindex="0"><table>'
+    return f"{opening}{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{footnote}"
+
+
+class _Writer:
+    """Writes the cells of one table."""
+
+    def __init__(self, table: pd.DataFrame, *, percent: Collection[str], by_unit: Collection[str], lang: str, currency: str) -> None:
+        self.table, self.percent, self.by_unit = table, frozenset(percent), frozenset(by_unit)
+        self.lang, self.currency = lang, currency
+
+    def column(self, name: str, names: Sequence[str]) -> Column | None:
+        """Column `name` as shown, None where another column shows it or it says nothing."""
+        low_of, high_of = _other_bound(name, "high", "low"), _other_bound(name, "low", "high")
+        if low_of in names:
+            return None
+        if name == "note":
+            notes = tuple(texts.phrase(text, self.lang) for text in self.table[name].fillna("").astype(str))
+            return Column(texts.label(name, self.lang), False, notes) if any(notes) else None
+        if high_of is not None and high_of in names:
+            return self._interval(name, high_of)
+        cells, numeric = self.cells(self.table[name], name)
+        return Column(_heading(name, self.lang, self.currency), numeric, cells)
+
+    def _interval(self, low: str, high: str) -> Column:
+        point = low.removesuffix("_minor").removesuffix("low").removesuffix("_")
+        # The bounds are written as their point is; both at once, so that they get the same number of digits.
+        both = pd.concat([self.table[low], self.table[high]])
+        like = next((name for name in (low, high) if name in self.percent | self.by_unit), None)
+        written, _ = self.cells(both, like or (low if low.endswith("_minor") else point or "value"))
+        half = len(self.table)
+        joined = tuple(_joined(left, right) for left, right in zip(written[:half], written[half:], strict=True))
+        interval = texts.label("interval", self.lang)
+        heading = f"{texts.label(point, self.lang)}: {interval.lower()}" if point else interval
+        return Column(f"{heading} ({self.currency})" if low.endswith("_minor") and self.currency else heading, True, joined)
+
+    def cells(self, values: pd.Series, name: str) -> tuple[tuple[str, ...], bool]:
+        """The cells, written as column `name` is, and whether they are numbers."""
+        lang = self.lang
+        if name in self.by_unit:
+            units = self.table["unit"].reindex(values.index)
+            pairs = zip(values, units, strict=True)
+            return tuple(formats.with_unit(_number(item), str(unit), lang, currency=self.currency) for item, unit in pairs), True
+        if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
+            return tuple(_text(item, name, lang) for item in values), _all_numbers(values)
+        floats = [float(item) if pd.notna(item) else float("nan") for item in values]
+        if name.endswith("_minor"):
+            digits = formats.MINOR_DIGITS.get(self.currency, 2)
+            return tuple(formats.number(item / 10**digits, lang, digits=digits) for item in floats), True
+        if name in self.percent:
+            digits = formats.digits_for([item * 100 for item in floats], 2, least=1, most=3)
+            return tuple(formats.share(item, lang, digits=digits) for item in floats), True
+        whole = all(item.is_integer() for item in floats if np.isfinite(item))
+        if whole and name.endswith(_NOT_GROUPED):
+            return tuple(str(int(item)) if np.isfinite(item) else formats.UNDEFINED for item in floats), True
+        digits = 0 if whole else formats.digits_for(floats, 3, most=3)
+        return tuple(formats.number(item, lang, digits=digits) for item in floats), True
+
+
+def _other_bound(name: str, edge: str, other: str) -> str | None:
+    """Of `net_low_minor` (edge low, other high): `net_high_minor`; None where the name is no such bound."""
+    bare = name.removesuffix("_minor")
+    if bare != edge and not bare.endswith(f"_{edge}"):
+        return None
+    return bare.removesuffix(edge) + other + name[len(bare) :]
+
+
+def _joined(left: str, right: str) -> str:
+    """`2.0 %` and `7.7 %` as `2.0 … 7.7 %`: the sign stands once."""
+    if left == right == formats.UNDEFINED:
+        return left
+    return f"{left.removesuffix(' %')} … {right}" if right.endswith(" %") else f"{left} … {right}"
+
+
+def _heading(name: str, lang: str, currency: str) -> str:
+    heading = texts.label(name, lang)
+    return f"{heading} ({currency})" if name.endswith("_minor") and currency else heading
+
+
+def _number(item: object) -> float | None:
+    return None if _missing(item) else float(item)  # type: ignore[arg-type]
+
+
+def _all_numbers(values: Iterable[object]) -> bool:
+    present = [item for item in values if not _missing(item)]
+    return bool(present) and all(isinstance(item, (int, float, np.number)) and not isinstance(item, bool) for item in present)
+
+
+def _missing(item: object) -> bool:
+    return item is None or item is pd.NaT or item is pd.NA or (isinstance(item, float) and np.isnan(item))
+
+
+def _text(item: object, name: str, lang: str) -> str:
+    if _missing(item):
+        return formats.UNDEFINED
+    if isinstance(item, (bool, np.bool_)):
+        return texts.say("yes" if item else "no", lang)
+    if isinstance(item, date):
+        return formats.day(item, lang)
+    if isinstance(item, (int, float, np.number)):
+        number = float(item)
+        return formats.number(number, lang, digits=0 if number.is_integer() else formats.digits_for([number], 3, most=3))
+    return texts.value(name, str(item), lang)
+
+
+def _align(column: dict[str, Any]) -> str:
+    return ' class="number"' if column["numeric"] else ""
+
+
+def _cell(column: dict[str, Any], text: str) -> str:
+    return f"<td{_align(column)}>{_escaped(text)}</td>"
+
+
+def _escaped(text: object) -> str:
+    return html.escape(str(text), quote=True)

@@ -1,0 +1,103 @@
+"""How numbers, money and days are written in English and Vietnamese."""
+
+import math
+from datetime import date, datetime
+from typing import NamedTuple
+
+from collect_analysis.reporting.texts import say
+
+UNDEFINED = "–"
+# Digits after the point of one major unit; every currency not named has two. Source: ISO 4217, list one.
+MINOR_DIGITS = {"VND": 0, "JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "PYG": 0, "UGX": 0, "XAF": 0, "XOF": 0, "BHD": 3, "JOD": 3, "KWD": 3}
+# Thousands and decimal sign; Vietnamese writes 1.234,5.
+_SIGNS = {"en": (",", "."), "vi": (".", ",")}
+_SCALES = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
+
+
+class Scale(NamedTuple):
+    """The unit a chart's money axis is drawn in: divide minor units by `divisor`, name the axis `unit`."""
+
+    divisor: float
+    unit: str
+
+
+def number(value: float | None, lang: str, *, digits: int = 0) -> str:
+    """A number with grouped thousands; what would round to zero without being zero is written `< 0.1`, undefined as a dash."""
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    smallest = 10.0**-digits
+    text = f"{value:,.{digits}f}"
+    if value != 0 and float(text.replace(",", "")) == 0:
+        return f"< {_signed(f'{smallest:.{digits}f}', lang)}" if value > 0 else f"> −{_signed(f'{smallest:.{digits}f}', lang)}"
+    return _signed(text, lang).replace("-", "−")
+
+
+def share(value: float | None, lang: str, *, digits: int = 1) -> str:
+    """A share 0-1 as a percentage."""
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    return f"{number(value * 100, lang, digits=digits)} %"
+
+
+def money(minor: float | None, currency: str, lang: str, *, compact: bool = False) -> str:
+    """Money from minor units, with its currency; `compact` writes three significant digits (VND 1.23 billion, 1,23 tỷ VND)."""
+    if minor is None or not math.isfinite(minor):
+        return UNDEFINED
+    digits = MINOR_DIGITS.get(currency, 2)
+    major = minor / 10**digits
+    if compact:
+        for factor, word in _SCALES:
+            # From 999.5 on, three digits would read 1,000 of the unit below.
+            if abs(major) >= factor * 0.9995:
+                scaled = float(f"{major / factor:.3g}")
+                text = f"{number(scaled, lang, digits=digits_for([scaled], 3))} {say(word, lang)}"
+                return f"{currency} {text}" if lang == "en" else f"{text} {currency}"
+        digits = 0 if abs(major) >= 1000 else digits
+    text = number(major, lang, digits=digits)
+    return f"{currency} {text}" if lang == "en" else f"{text} {currency}"
+
+
+def money_scale(most_minor: float, currency: str, lang: str) -> Scale:
+    """In which unit should an axis of money up to `most_minor` be drawn?"""
+    major = 10 ** MINOR_DIGITS.get(currency, 2)
+    for factor, word in _SCALES:
+        if abs(most_minor) / major >= factor:
+            return Scale(major * factor, f"{currency} {say(word, lang)}" if lang == "en" else f"{say(word, lang)} {currency}")
+    return Scale(float(major), currency)
+
+
+def day(value: date | str | None, lang: str) -> str:
+    """A day: 2026-06-30 in English, 30/06/2026 in Vietnamese; a time of day stays where there is one."""
+    if value is None or value == "":
+        return UNDEFINED
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    form = "%d/%m/%Y" if lang == "vi" else "%Y-%m-%d"
+    if isinstance(moment, datetime) and (moment.hour or moment.minute):
+        form += " %H:%M"
+    return moment.strftime(form)
+
+
+def with_unit(value: float | None, unit: str, lang: str, *, currency: str = "") -> str:
+    """A recorded number in its unit: a share as %, minor units as money, else the number and the unit's name."""
+    if value is None:
+        return UNDEFINED
+    if unit == "share":
+        return share(value, lang, digits=digits_for([value * 100], 2, least=1))
+    if unit in ("minor", "money", currency) and unit:
+        return money(value, currency, lang)
+    text = number(value, lang, digits=0 if float(value).is_integer() else digits_for([value], 3))
+    return f"{text} {unit}" if unit and unit not in ("count", "ratio", "index") else text
+
+
+def digits_for(values: list[float], significant: int, *, least: int = 0, most: int = 4) -> int:
+    """Digits after the point that show the largest of `values` with `significant` digits."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    if largest == 0:
+        return least
+    before = math.floor(math.log10(largest)) + 1
+    return min(max(significant - before, least), most)
+
+
+def _signed(text: str, lang: str) -> str:
+    group, point = _SIGNS[lang]
+    return text.translate({ord(","): group, ord("."): point})
