@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ def versions(topic: str, *, folder: Path | None = None) -> tuple[PolicyVersion, 
     ------
     DataError
         The file is missing, names another topic, or a version lacks its first day, its source or its values; all problems at once.
+    ParameterError
+        The file is not the YAML that `read_yaml` reads.
     """
     path = (folder or policy_folder()) / f"{topic}.yml"
     if not path.is_file():
@@ -69,7 +71,8 @@ def in_force(topic: str, *, start: date, end: date, folder: Path | None = None) 
     known = versions(topic, folder=folder)
     if known[0].valid_from > start:
         raise DataError(
-            f"policy '{topic}' has no version in force on {start} (the first is valid from {known[0].valid_from}); add the version of that time"
+            f"policy '{topic}' has no version in force on {start} (the first is valid from {known[0].valid_from}); "
+            "add the version of that time"
         )
     met = [version for version in known if version.valid_from <= end and (version.valid_to is None or version.valid_to > start)]
     return tuple(replace(version, valid_from=max(version.valid_from, start)) for version in met)
@@ -113,10 +116,6 @@ def _version(topic: str, raw: Mapping[str, Any]) -> PolicyVersion:
 
 
 def _day(value: object) -> date | None:
-    if isinstance(value, datetime):
-        return None
-    if isinstance(value, date):
-        return value
     try:
         return date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
     except ValueError:
