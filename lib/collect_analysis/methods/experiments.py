@@ -1,0 +1,249 @@
+"""Arms of a randomised experiment compared from their sums: allocation, means and shares, ratios, several challengers.
+
+A case is what was assigned (an account); a cluster is what is independent (a customer with all accounts). The sums run over clusters, so
+that an interval is right whether a cluster holds one case or many: with one case each, everything below is the textbook two-sample formula.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from collect_analysis.methods.multiplicity import holm
+from collect_analysis.methods.rates import newcombe_difference, wilson_interval
+
+Floats = NDArray[np.float64]
+KEYS = ["outcome", "unit", "horizon_days"]
+# What a table of sums holds per outcome and arm, beside KEYS and `arm`; see `arm_means`.
+SUMS = ["clusters", "cases", "positive", "sum_y", "sum_y2", "sum_yy", "sum_yn", "sum_nn"]
+NO_CASES = "no cases in this arm"
+FEW_POSITIVE = "fewer than 2 cases with a result above zero: nothing to compare"
+ONE_CLUSTER = "fewer than 2 independent cases: no interval"
+BASE_NOT_POSITIVE = "mean of the base arm is not above zero: no relative effect"
+
+
+def sample_ratio_test(counts: Mapping[str, float], shares: Mapping[str, float]) -> dict[str, float]:
+    """Were the cases allocated in the planned proportions?
+
+    Formula: χ² = Σ (n - e)²/e with e = N·share/Σshares, k-1 degrees of freedom. Returns chi2, df, p_value.
+    Undefined (NaN): no cases, or an arm planned a share of 0 or none at all. A p-value under 0.001 is a sample-ratio mismatch: the arms
+    differ by more than chance, so something between assignment and data loses cases.
+    Source: Pearson; threshold: Fabijan et al., KDD 2019.
+    """
+    observed = np.array([float(count) for count in counts.values()])
+    planned = np.array([float(shares.get(arm, 0.0)) for arm in counts])
+    if observed.sum() <= 0 or len(planned) < 2 or (planned <= 0).any():
+        return {"chi2": float("nan"), "df": float("nan"), "p_value": float("nan")}
+    expected = observed.sum() * planned / planned.sum()
+    statistic = float(((observed - expected) ** 2 / expected).sum())
+    return {"chi2": statistic, "df": float(len(planned) - 1), "p_value": float(stats.chi2.sf(statistic, len(planned) - 1))}
+
+
+def arm_means(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """What is the mean outcome per case in each arm, and how sure is it?
+
+    Formula: m = Σy/Σn over clusters; Var(m) = [Σy² - 2mΣyn + m²Σn²]/(Σn)² · G/(G-1), with one case per cluster s²/n. Interval: Student's t
+    with G-1 degrees of freedom; for shares Wilson's with the effective number of cases, cases / design effect.
+
+    Parameters
+    ----------
+    sums
+        One row per outcome, horizon and arm: outcome, unit ("share" for a yes/no outcome), horizon_days, arm, clusters (G), cases (Σn),
+        positive (cases with y > 0), sum_y, sum_y2 (squares of cases), sum_yy, sum_yn, sum_nn (products of clusters' sums), note (a reason
+        why the row may not be used, else empty).
+
+    Returns
+    -------
+    The columns given and value, variance (of the mean), df, low, high, cv (of one case), design_effect (variance over that of independent
+    cases), numerator, denominator; sorted by outcome, horizon, arm.
+
+    Undefined (NaN and a note): no case, fewer than 2 clusters, fewer than 2 cases above zero, or a note given.
+    Source: Cochran, Sampling Techniques (1977) ch. 6; design effect in Wilson's interval: Korn & Graubard (1998).
+    """
+    table = sums.sort_values([*KEYS, "arm"], ignore_index=True)
+    n, groups = table["cases"].astype(float), table["clusters"].astype(float)
+    y, y2, yy, yn, nn = (table[column].astype(float) for column in ("sum_y", "sum_y2", "sum_yy", "sum_yn", "sum_nn"))
+    table["note"] = _reason(table)
+    usable = table["note"] == ""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = (y / n).where(usable)
+        between = (yy - 2 * mean * yn + mean**2 * nn).clip(lower=0) / n**2 * groups / (groups - 1)
+        single = ((y2 - n * mean**2).clip(lower=0) / (n - 1)).where(n > 1)
+        # Every case alike: clusters cannot be told from independent cases, so count clusters only.
+        effect = (between / (single / n)).where(single > 0, nn / n)
+    effect = effect.where(groups < n, 1.0)
+    share = table["unit"] == "share"
+    half = stats.t.ppf((1 + level) / 2, groups - 1) * np.sqrt(between)
+    low, high = wilson_interval(y / effect, n / effect, level=level)
+    return table.assign(
+        value=mean,
+        variance=between,
+        df=groups - 1,
+        low=np.where(share, low, mean - half),
+        high=np.where(share, high, mean + half),
+        cv=np.sqrt(single) / mean.where(mean > 0),
+        design_effect=effect.where(usable),
+        numerator=y.where(usable),
+        denominator=n,
+    )
+
+
+def _reason(sums: pd.DataFrame) -> pd.Series:
+    """Why a row of sums gives no mean; empty where it does. A reason given with the sums comes first."""
+    given = sums["note"].fillna("") if "note" in sums.columns else pd.Series("", index=sums.index)
+    signed = (sums["sum_y2"] > 0) & (sums["unit"] == "number")
+    reasons = np.select(
+        [given != "", sums["cases"] <= 0, sums["clusters"] < 2, (sums["positive"] < 2) & ~signed],
+        [given, NO_CASES, ONE_CLUSTER, FEW_POSITIVE],
+        default="",
+    )
+    return pd.Series(reasons, index=sums.index)
+
+
+def compare_arms(means: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.DataFrame:
+    """By how much does each arm differ from the base arm, in its own unit and relative to it?
+
+    Formula: effect = m - m0. Means: variances unequal, Student's t with Welch's degrees of freedom. Shares: Newcombe's interval, p-value of
+    the pooled two-proportion test, both on effective numbers of cases. Relative effect R = effect / m0 by the delta method,
+    Var(R) = v/m0² + m²·v0/m0⁴: the ends of the interval are never divided. Several arms: `p_adjusted` by Holm within outcome and horizon.
+
+    Parameters
+    ----------
+    means
+        What `arm_means` returns.
+    base
+        The arm compared with.
+
+    Returns
+    -------
+    outcome, unit, horizon_days, arm, base, cases, base_cases, mean, base_mean, value (effect), low, high, se, df, p_value, p_adjusted,
+    relative, relative_low, relative_high, method, note; one row per outcome, horizon and arm other than the base.
+
+    Undefined (NaN and the reason in note): either mean is. Relative effect: base mean not above zero.
+    Source: Welch (1947); Newcombe (1998) method 10; Holm (1979).
+    """
+    arms = means[means["arm"] != base]
+    pairs = arms.merge(means[means["arm"] == base], on=KEYS, suffixes=("", "_base"), validate="many_to_one")
+    share = pairs["unit"] == "share"
+    m, m0, v, v0 = (pairs[column].astype(float) for column in ("value", "value_base", "variance", "variance_base"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = (v + v0) ** 2 / (v**2 / pairs["df"] + v0**2 / pairs["df_base"])
+        t = stats.t.ppf((1 + level) / 2, df)
+        p_value = 2 * stats.t.sf(np.abs((m - m0) / np.sqrt(v + v0)), df)
+        relative = ((m - m0) / m0).where(m0 > 0)
+        relative_half = t * np.sqrt(v / m0**2 + m**2 * v0 / m0**4)
+    low, high, p_share = _share_difference(pairs, level)
+    table = pairs[[*KEYS, "arm"]].assign(
+        base=base,
+        cases=pairs["cases"],
+        base_cases=pairs["cases_base"],
+        mean=m,
+        base_mean=m0,
+        value=m - m0,
+        low=np.where(share, low, m - m0 - t * np.sqrt(v + v0)),
+        high=np.where(share, high, m - m0 + t * np.sqrt(v + v0)),
+        se=np.sqrt(v + v0),
+        df=df,
+        p_value=np.where(share, p_share, p_value),
+        p_adjusted=np.nan,
+        relative=relative,
+        relative_low=relative - relative_half,
+        relative_high=relative + relative_half,
+        method=np.where(share, "newcombe", "welch"),
+        note=pairs["note"].where(pairs["note"] != "", pairs["note_base"]),
+    )
+    no_base = (table["note"] == "") & table["relative"].isna()
+    table["note"] = table["note"].mask(no_base, BASE_NOT_POSITIVE)
+    table["p_adjusted"] = table.groupby(["outcome", "horizon_days"], dropna=False)["p_value"].transform(holm)
+    return table.sort_values([*KEYS, "arm"], ignore_index=True)
+
+
+def _share_difference(pairs: pd.DataFrame, level: float) -> tuple[Floats, Floats, Floats]:
+    """Newcombe's bounds of the difference of shares and the p-value of the pooled test, on effective numbers of cases."""
+    x, n = pairs["sum_y"] / pairs["design_effect"], pairs["cases"] / pairs["design_effect"]
+    x0, n0 = pairs["sum_y_base"] / pairs["design_effect_base"], pairs["cases_base"] / pairs["design_effect_base"]
+    _, low, high = newcombe_difference(x, n, x0, n0, level=level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = (x + x0) / (n + n0)
+        z = (x / n - x0 / n0) / np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n0))
+    return low, high, 2 * stats.norm.sf(np.abs(z))
+
+
+def two_part(means: pd.DataFrame, *, base: str) -> pd.DataFrame:
+    """Does an effect on an amount sit in how many pay, or in how much a payer pays?
+
+    Formula: m1·π1 - m0·π0 = (π1-π0)·(m1+m0)/2 + (m1-m0)·(π1+π0)/2 with π = positive / cases, m = amount per positive case; exact.
+    The second part is descriptive: who pays is decided after assignment, so payers of two arms are not comparable.
+
+    Returns
+    -------
+    outcome, unit, horizon_days, arm, part (payer_rate, amount_per_payer, total), base_mean (π0, m0, π0·m0), mean, value (contribution in
+    the outcome's unit), relative (contribution / base mean of the outcome), note. Undefined (NaN and note): as the means; shares have none.
+    """
+    amounts = means[means["unit"] != "share"]
+    pairs = amounts[amounts["arm"] != base].merge(amounts[amounts["arm"] == base], on=KEYS, suffixes=("", "_base"), validate="many_to_one")
+    note = pairs["note"].where(pairs["note"] != "", pairs["note_base"])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate, rate0 = pairs["positive"] / pairs["cases"], pairs["positive_base"] / pairs["cases_base"]
+        amount, amount0 = pairs["sum_y"] / pairs["positive"], pairs["sum_y_base"] / pairs["positive_base"]
+    total, total0 = rate * amount, rate0 * amount0
+    parts = {
+        "payer_rate": (rate0, rate, (rate - rate0) * (amount + amount0) / 2),
+        "amount_per_payer": (amount0, amount, (amount - amount0) * (rate + rate0) / 2),
+        "total": (total0, total, total - total0),
+    }
+    tables = [
+        pairs[[*KEYS, "arm"]].assign(part=part, base_mean=before, mean=after, value=value, relative=value / total0, note=note)
+        for part, (before, after, value) in parts.items()
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    table.loc[table["note"] != "", ["base_mean", "mean", "value", "relative"]] = np.nan
+    return table.sort_values([*KEYS, "arm"], kind="stable", ignore_index=True)
+
+
+def compare_ratios(sums: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.DataFrame:
+    """By how much does a ratio of two sums differ between arms (money per agent minute)?
+
+    Formula: r = Σy/Σx, Var(r) by the delta method over clusters (`rates.ratio_interval`); effect r - r0, variances added; relative effect
+    R = r/r0 - 1 with Var(R) = v/r0² + r²·v0/r0⁴; normal bounds.
+
+    Parameters
+    ----------
+    sums
+        One row per arm: arm, clusters, sum_y, sum_x, sum_yy, sum_xx, sum_xy.
+
+    Returns
+    -------
+    arm, ratio, base_ratio, value (difference), low, high, relative, relative_low, relative_high, note. Undefined (NaN and a note): nothing
+    in a denominator, fewer than 2 clusters.
+    """
+    x, y, count = sums["sum_x"].astype(float), sums["sum_y"].astype(float), sums["clusters"].astype(float)
+    defined = (x > 0) & (count > 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (y / x).where(defined)
+        squares = (sums["sum_yy"] - 2 * ratio * sums["sum_xy"] + ratio**2 * sums["sum_xx"]).clip(lower=0)
+        variance = (squares / x**2 * count / (count - 1)).where(defined)
+    table = pd.DataFrame({"arm": sums["arm"], "ratio": ratio, "variance": variance})
+    reference = table[table["arm"] == base].iloc[0]
+    arms = table[table["arm"] != base].sort_values("arm", ignore_index=True)
+    r, v, r0, v0 = arms["ratio"], arms["variance"], reference["ratio"], reference["variance"]
+    z = stats.norm.ppf((1 + level) / 2)
+    base_usable = pd.notna(r0) and r0 != 0
+    relative = r / r0 - 1 if base_usable else r * np.nan
+    half = z * np.sqrt(v / r0**2 + r**2 * v0 / r0**4) if base_usable else r * np.nan
+    return pd.DataFrame(
+        {
+            "arm": arms["arm"],
+            "ratio": r,
+            "base_ratio": r0,
+            "value": r - r0,
+            "low": r - r0 - z * np.sqrt(v + v0),
+            "high": r - r0 + z * np.sqrt(v + v0),
+            "relative": relative,
+            "relative_low": relative - half,
+            "relative_high": relative + half,
+            "note": np.where(relative.isna(), "nothing in the denominator of an arm", ""),
+        }
+    )
