@@ -1,6 +1,8 @@
 """The one place that knows which engine runs: Ibis expressions on DuckDB."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import ibis
@@ -21,6 +23,7 @@ class Engine:
         if threads:
             options["threads"] = threads
         self._backend = ibis.duckdb.connect(**options)
+        self._numbers = count(1)
 
     def register_files(self, name: str, files: Iterable[Path], types: dict[str, str]) -> None:
         """Make `name` the union of Parquet `files`; columns a file lacks are empty, `types` fixes the canonical ones."""
@@ -66,6 +69,16 @@ class Engine:
     def scalar(self, expression: ir.Scalar) -> object:
         """Run an expression that returns one value; None where it is undefined."""
         return self._backend.to_pyarrow(expression).as_py()
+
+    @contextmanager
+    def materialized(self, expression: ir.Table) -> Iterator[ir.Table]:
+        """Run an expression once and keep its rows where the data live, for several expressions that read it; gone afterwards."""
+        name = f"materialized__{next(self._numbers)}"
+        self._backend.create_table(name, expression, temp=True)
+        try:
+            yield self._backend.table(name)
+        finally:
+            self._backend.drop_table(name)
 
     def write_parquet(self, expression: ir.Table, path: Path) -> None:
         """Write an expression to a Parquet file without passing through this process' frames."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -156,6 +157,10 @@ class Book:
     def scalar(self, expression: ir.Scalar) -> object:
         """Run an expression that returns one value."""
         return self._engine.scalar(expression)
+
+    def materialized(self, expression: ir.Table) -> AbstractContextManager[ir.Table]:
+        """Run an expression once for several that read it: `with book.materialized(expression) as rows: ...`."""
+        return self._engine.materialized(expression)
 
     def intake(self) -> pd.DataFrame:
         """What was read, kept and quarantined, one row per table."""
