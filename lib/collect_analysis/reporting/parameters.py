@@ -1,19 +1,28 @@
 """What a report is run with: one frozen, typed object, validated before a kernel starts and again inside the notebook."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from collect_analysis.errors import ParameterError
 
+MOST_ITEMS = 1000
+SHOWN = 80
+SECRET = re.compile(
+    r"(?i)(passw(or)?d|pwd|token|secret|api[_-]?key)\s*[=:]\s*\S|\w+://[^/\s:@]+:[^@\s]+@|-----BEGIN |\b(ghp_|glpat-|AKIA)\w{12}"
+)
+ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+PATH_PART = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,126}")
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
 def _iso_date(value: object) -> object:
-    if isinstance(value, str) and len(value) == 10:
+    if isinstance(value, str) and ISO_DAY.fullmatch(value):
         try:
             return date.fromisoformat(value)
         except ValueError:
@@ -28,7 +37,7 @@ Day = Annotated[date, BeforeValidator(_iso_date)]
 class ReportParameters(BaseModel):
     """What every report kind has. A kind subclasses this in `reporting/kinds/<kind>.py` and adds its own fields."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
     kind: ClassVar[str] = ""
 
     name: Slug
@@ -55,10 +64,25 @@ class ReportParameters(BaseModel):
 
     @field_validator("*", mode="after")
     @classmethod
-    def _no_repeats(cls, value: Any) -> Any:
-        if isinstance(value, list) and len(value) != len({repr(item) for item in value}):
+    def _plain_content(cls, value: Any) -> Any:
+        items = value if isinstance(value, list) else [value]
+        if len(items) > MOST_ITEMS:
+            raise ValueError(f"holds {len(items)} items; at most {MOST_ITEMS}")
+        if len(items) != len({repr(item) for item in items}):
             raise ValueError("names the same item twice")
+        for item in items:
+            if isinstance(item, str) and not all(character.isprintable() or character == "\n" for character in item):
+                raise ValueError("holds a control character; write plain text")
+            if isinstance(item, str) and SECRET.search(item):
+                raise PydanticCustomError("secret", "looks like a password or a key")
         return value
+
+    @model_validator(mode="after")
+    def _period_in_order(self) -> Self:
+        start, end = getattr(self, "period_start", None), getattr(self, "period_end", None)
+        if start and end and start > end:
+            raise ValueError(f"period_start {start} is after period_end {end}; swap them")
+        return self
 
 
 def validate(model: type[ReportParameters], values: Mapping[str, Any], *, where: str) -> ReportParameters:
@@ -70,7 +94,7 @@ def validate(model: type[ReportParameters], values: Mapping[str, Any], *, where:
         Unknown key (with the nearest known one), missing key, wrong type or value; each sentence starts with `where`.
     """
     try:
-        return model(**values)
+        return model.model_validate(dict(values))
     except ValidationError as error:
         raise ParameterError([_sentence(model, problem, where) for problem in error.errors()]) from None
 
@@ -92,10 +116,20 @@ def nearest(word: str, known: list[str]) -> str:
 
 def _sentence(model: type[ReportParameters], problem: Any, where: str) -> str:
     key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown parameter '{key}'; {nearest(key, sorted(model.model_fields))}"
-    if problem["type"] == "missing":
-        return f"{where}: parameter '{key}' is missing; add it"
-    if problem["type"].startswith("date"):
-        return f"{where}: {key} is {problem['input']!r}; write a day as 2026-06-30"
-    return f"{where}: {key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if not key:
+        return f"{where}: {message}"
+    shown = repr(problem["input"])
+    shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{where}: unknown parameter '{key}'; {nearest(key, sorted(model.model_fields))}"
+        case "missing":
+            return f"{where}: parameter '{key}' is missing; add it"
+        case "secret":
+            return f"{where}: {key} {message}; keep it in an environment variable, a report file is no place for it"
+        case "string_pattern_mismatch":
+            return f"{where}: {key} is {shown}; write lower-case letters, digits, '-' and '_' (at most 63, no space or path)"
+        case kind if kind.startswith("date"):
+            return f"{where}: {key} is {shown}; write a day as 2026-06-30"
+    return f"{where}: {key} is {shown}: {message}"
