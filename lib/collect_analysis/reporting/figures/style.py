@@ -1,6 +1,7 @@
 """One look for every figure: sizes, fonts, colours that colour-blind readers tell apart, and the same bytes for the same drawing."""
 
 import io
+from collections.abc import Callable
 from typing import Any, Literal
 
 import matplotlib
@@ -26,7 +27,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 Size = Literal["wide", "square", "tall"]
 # Inches at 96 px an inch: as wide as the page's text column.
-SIZES: dict[Size, tuple[float, float]] = {"wide": (8.0, 3.9), "square": (6.4, 5.2), "tall": (8.0, 6.2)}
+SIZES: dict[Size, tuple[float, float]] = {"wide": (7.3, 3.8), "square": (6.0, 5.0), "tall": (7.3, 6.0)}
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -72,14 +73,14 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def new_axes(size: Size = "wide", *, rows: int = 1) -> Axes:
-    """Axes on a new figure in the house style, for a figure of up to `rows` lines (a forest of 20 units is taller than one of 3).
+def new_axes(size: Size = "wide", *, rows: int | None = None) -> Axes:
+    """Axes on a new figure in the house style; with `rows` as tall as that many lines need (a forest of 20 units is taller than one of 3).
 
     The style is set for the process, as later calls (legends, annotations, seaborn) read it too. No window and no pyplot state is made.
     """
     matplotlib.rcParams.update(STYLE)
     width, height = SIZES[size]
-    return Figure(figsize=(width, max(height, 1.3 + 0.34 * rows))).subplots()
+    return Figure(figsize=(width, height if rows is None else 1.2 + 0.38 * max(rows, 2))).subplots()
 
 
 def svg(figure: Figure) -> bytes:
@@ -92,31 +93,33 @@ def svg(figure: Figure) -> bytes:
 
 def percent_axis(axis, lang: str, *, digits: int | None = None) -> None:
     """Write the ticks of `axes.xaxis` or `axes.yaxis`, shares 0-1, as percentages."""
-
-    def written(value: float, _position: object) -> str:
-        places = formats.digits_for([tick * 100 for tick in axis.get_majorticklocs()], 2) if digits is None else digits
-        return formats.share(round(value, 10), lang, digits=places)
-
-    axis.set_major_formatter(FuncFormatter(written))
+    _write_ticks(axis, 0.01, lambda number, places: f"{formats.number(number, lang, digits=places)} %", digits)
 
 
 def number_axis(axis, lang: str, *, digits: int | None = None) -> None:
     """Write the ticks of `axes.xaxis` or `axes.yaxis` as the language writes numbers."""
-
-    def written(value: float, _position: object) -> str:
-        places = formats.digits_for(list(axis.get_majorticklocs()), 2) if digits is None else digits
-        return formats.number(round(value, 10), lang, digits=places)
-
-    axis.set_major_formatter(FuncFormatter(written))
+    _write_ticks(axis, 1.0, lambda number, places: formats.number(number, lang, digits=places), digits)
 
 
 def money_axis(axis, most_minor: float, currency: str, lang: str) -> str:
     """Write the ticks of an axis that holds minor units in a readable unit; returns the unit's name for the axis label."""
     scale = formats.money_scale(most_minor, currency, lang)
+    _write_ticks(axis, scale.divisor, lambda number, places: formats.number(number, lang, digits=places), None)
+    return scale.unit
 
+
+def _write_ticks(axis, unit: float, write: Callable[[float, int], str], digits: int | None) -> None:
     def written(value: float, _position: object) -> str:
-        ticks = [tick / scale.divisor for tick in axis.get_majorticklocs()]
-        return formats.number(round(value / scale.divisor, 10), lang, digits=formats.digits_for(ticks, 2))
+        ticks = [tick / unit for tick in axis.get_majorticklocs()]
+        # Rounding takes away what binary fractions add (0.30000000000000004).
+        return write(round(value / unit, 10), _digits_between(ticks) if digits is None else digits)
 
     axis.set_major_formatter(FuncFormatter(written))
-    return scale.unit
+
+
+def _digits_between(ticks: list[float]) -> int:
+    """Digits after the point that tell neighbouring ticks apart."""
+    for digits in range(6):
+        if all(abs(tick - round(tick, digits)) < 1e-9 * max(abs(tick), 1.0) for tick in ticks):
+            return digits
+    return 6

@@ -1,0 +1,142 @@
+"""An executed notebook as a reader sees it: texts in their language, tables, figures. No code, and no HTML but our own.
+
+What a cell printed or displayed is data. Only two displays become more than plain text: a shown table (its own MIME type, data, from which
+the HTML is built here) and a recorded figure (its name, under which the recorded SVG is found). Every other HTML or image is left out: what
+is not recorded was not reported.
+"""
+
+import base64
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup, escape
+
+from collect_analysis.reporting import notebook_files, tables, texts
+from collect_analysis.reporting.results import FIGURE_MIME
+
+TEXT_TAG = "text:"
+# The last cell prints the decision as text; the page shows it as a box.
+SUMMARY_TAG = "keep_output"
+_HEADING = re.compile(r"\A\s*(#{1,6})\s+(.+?)\s*(?:\n|\Z)")
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass
+class Section:
+    """One heading of the notebook and all that follows it up to the next: its anchor, its blocks of finished HTML."""
+
+    title: str
+    anchor: str
+    blocks: list[Markup] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows of a notebook: its title, the words under it, its sections."""
+
+    title: str
+    lead: tuple[Markup, ...]
+    sections: tuple[Section, ...]
+
+
+def view(notebook: Mapping[str, Any], *, kind: str, lang: str, figures: Mapping[str, Path]) -> View:
+    """What does a manager read in this executed notebook?
+
+    Cells tagged `text:<key>` are shown in `lang` from the catalogue of `kind`. `figures` maps the recorded figures to their SVG files.
+    The first heading of level one is the title; every heading of level two opens a section.
+    """
+    sections = [Section("", "")]
+    title = ""
+    for cell in notebook.get("cells", []):
+        if cell.get("cell_type") == "markdown":
+            level, heading, body = _parted(_text(cell, kind, lang))
+            if level == 1 and not title:
+                title = heading
+            elif heading and level <= 2:
+                sections.append(Section(heading, _anchor(heading, [section.anchor for section in sections])))
+            elif heading:
+                body = f"{'#' * level} {heading}\n{body}"
+            if body.strip():
+                sections[-1].blocks.append(markdown(body))
+        elif cell.get("cell_type") == "code":
+            sections[-1].blocks += outputs(cell, figures=figures, lang=lang, about=sections[-1].title or title)
+    return View(title, tuple(sections[0].blocks), tuple(sections[1:]))
+
+
+def outputs(cell: Mapping[str, Any], *, figures: Mapping[str, Path], lang: str, about: str) -> list[Markup]:
+    """The outputs of one code cell as HTML; `about` says what its figures are about to who cannot see them."""
+    if SUMMARY_TAG in notebook_files.tags(dict(cell)):
+        return []
+    blocks = [_output(output, figures=figures, lang=lang, about=about) for output in cell.get("outputs", [])]
+    return [block for block in blocks if block]
+
+
+def markdown(source: str) -> Markup:
+    """Markdown as HTML: headings, emphasis, lists, tables, code. HTML, links and images in it stay the characters they are."""
+    return Markup(_MARKDOWN.render(source))  # noqa: S704  (built with html disabled)
+
+
+def _markdown_parser() -> MarkdownIt:
+    parser = (
+        MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable(["link", "image", "autolink", "html_inline"])
+    )
+    parser.add_render_rule("table_open", lambda *_: '<div class="table" tabindex="0"><table>\n')
+    parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
+    return parser
+
+
+_MARKDOWN = _markdown_parser()
+
+
+def _text(cell: Mapping[str, Any], kind: str, lang: str) -> str:
+    keys = [tag.removeprefix(TEXT_TAG) for tag in notebook_files.tags(dict(cell)) if tag.startswith(TEXT_TAG)]
+    return texts.cell(kind, keys[0], lang) if keys else notebook_files.source(dict(cell))
+
+
+def _parted(source: str) -> tuple[int, str, str]:
+    """Level and text of the heading a cell opens with (0 and empty if it opens with none), and the rest."""
+    match = _HEADING.match(source)
+    return (len(match[1]), match[2], source[match.end() :]) if match else (0, "", source)
+
+
+def _anchor(heading: str, taken: list[str]) -> str:
+    # đ has no decomposition, so it would fall out with the signs.
+    plain = unicodedata.normalize("NFKD", heading.lower().replace("đ", "d")).encode("ascii", "ignore").decode()
+    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60] or "section"
+    anchor, number = stem, 1
+    while anchor in taken:
+        number += 1
+        anchor = f"{stem}-{number}"
+    return anchor
+
+
+def _output(output: Mapping[str, Any], *, figures: Mapping[str, Path], lang: str, about: str) -> Markup:
+    kind = output.get("output_type")
+    if kind == "stream" and output.get("name") == "stdout":
+        return _printed(output.get("text", ""))
+    if kind not in ("display_data", "execute_result"):
+        return Markup("")
+    data = output.get("data", {})
+    if tables.MIME in data:
+        return Markup(tables.html_of(data[tables.MIME]))  # noqa: S704  (escapes every cell)
+    if FIGURE_MIME in data:
+        return figure(figures[data[FIGURE_MIME]["name"]], alt=texts.say("figure_alt", lang, name=about))
+    if any(mime.startswith("image/") for mime in data):
+        return Markup("")
+    return _printed(data.get("text/plain", ""))
+
+
+def figure(path: Path, *, alt: str) -> Markup:
+    """A recorded SVG inside an image, where a browser runs nothing that could stand in it."""
+    encoded = base64.b64encode(path.read_bytes()).decode()
+    return Markup('<figure><img src="data:image/svg+xml;base64,{}" alt="{}"></figure>').format(encoded, alt)
+
+
+def _printed(text: str | list[str]) -> Markup:
+    joined = _ANSI.sub("", text if isinstance(text, str) else "".join(text)).strip("\n")
+    return Markup("<pre>{}</pre>").format(escape(joined)) if joined else Markup("")

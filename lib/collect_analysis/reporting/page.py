@@ -1,0 +1,214 @@
+"""The page of one run: one self-contained file that needs no script, no network and no kernel.
+
+First screen: what is asked, what is answered, how sure we are, on what data. Then the findings, the checks, how it was made.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from collect_analysis.reporting import notebook_view, tables, texts
+from collect_analysis.reporting.texts import formats
+
+TEMPLATES = Path(__file__).parent / "templates"
+# The application puts its way back here; in a file opened from disk there is none.
+NAVIGATION = "<!--collect:navigation-->"
+# No script, no network, nothing but our own style and images inside the page.
+POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'"
+_SHARES = ("share", "rate", "probability", "propensity", "weight")
+_SHORT = 12
+
+
+def render_page(run_folder: Path, run: Mapping[str, Any]) -> None:
+    """Write `page.html` into a run folder from its results.json, its executed notebook, and `run` (the content of run.json)."""
+    results = json.loads((run_folder / "results.json").read_text(encoding="utf-8"))
+    notebook = json.loads((run_folder / "notebook.ipynb").read_text(encoding="utf-8"))
+    text = page_html(run_folder, run, results, notebook)
+    temporary = run_folder / "page.tmp"
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, run_folder / "page.html")
+
+
+def page_html(run_folder: Path, run: Mapping[str, Any], results: Mapping[str, Any], notebook: Mapping[str, Any]) -> str:
+    """The page as text."""
+    lang = run["parameters"].get("lang", "en")
+    figures = {name: run_folder / file for name, file in results["figures"].items()}
+    view = notebook_view.view(notebook, kind=run["report"], lang=lang, figures=figures)
+    writer = _Writer(lang, run["inputs"]["currency"])
+    kind = texts.say(f"kind_{run['report']}", lang)
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            lang=lang,
+            say=_sayer(lang),
+            navigation=Markup(NAVIGATION),  # noqa: S704  (a constant)
+            synthetic=run["inputs"]["synthetic"],
+            kind=kind,
+            title=view.title or kind,
+            name=run["name"],
+            slot=slot_text(run["slot"], lang),
+            as_of=formats.day(run["inputs"]["as_of"], lang),
+            view=view,
+            decision=decision_of(results, writer),
+            blocked=[check for check in writer.checks(results["checks"]) if check["blocked"]],
+            watermark=watermark(run, lang),
+            checks=writer.checks(results["checks"]),
+            parameters=writer.items(run["parameters"]),
+            made=made(run, writer),
+            files=[(texts.label(name, lang), file) for name, file in results["tables"].items()],
+        )
+    )
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """The templates of every page: everything escaped, an unknown name is an error, the style sheet inside the page."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made.globals["policy"] = POLICY
+    made.globals["style"] = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704  (our own file)
+    return made
+
+
+def _sayer(lang: str):
+    return lambda key, **values: texts.say(key, lang, **values)
+
+
+def slot_text(slot: str, lang: str) -> str:
+    """A slot as read: one day, or a period of two."""
+    return " – ".join(_day(part, lang) for part in slot.split("--"))
+
+
+def decision_of(results: Mapping[str, Any], writer: "_Writer") -> dict[str, Any]:
+    """The decision box: what is asked, answered, how sure, what follows."""
+    decision = results["decision"]
+    lang = writer.lang
+    grade = decision["grade"]
+    return {
+        "question": decision["question"],
+        "answer": decision["answer"],
+        "confidence": texts.phrase(decision["confidence"], lang),
+        "grade": grade,
+        "grade_title": texts.say("grade_none_short", lang) if grade == "none" else texts.say("grade", lang, grade=grade),
+        "grade_meaning": texts.say(f"grade_{grade}", lang),
+        "caveats": [texts.phrase(caveat, lang) for caveat in decision["caveats"]],
+        "forecast": writer.items(decision["forecast"]),
+        "action": writer.items(decision["action"]),
+    }
+
+
+def watermark(run: Mapping[str, Any], lang: str) -> list[tuple[str, str]]:
+    """On what the page stands: day, data, run, code, currency."""
+    inputs, code = run["inputs"], run["code"]
+    version = " ".join([code["version"], *([code["commit"][:_SHORT]] if code.get("commit") else [])])
+    rows = texts.say("rows_read", lang, rows=formats.number(sum(inputs["rows"].values()), lang))
+    data = ", ".join([inputs["book"], rows, texts.say("fingerprint", lang, short=inputs["fingerprint"][:_SHORT])])
+    return [
+        (texts.say("as_of", lang), formats.day(inputs["as_of"], lang)),
+        (texts.say("book", lang), data),
+        (texts.say("currency", lang), inputs["currency"]),
+        (texts.say("run", lang), run["run_id"]),
+        (texts.say("code_version", lang), texts.say("code_dirty", lang, version=version) if code.get("dirty") else version),
+    ]
+
+
+def made(run: Mapping[str, Any], writer: "_Writer") -> list[tuple[str, list[tuple[str, str]]]]:
+    """The groups of "how this was made" beside the parameters: data read, policies, versions."""
+    lang = writer.lang
+    rows = [(table, texts.say("rows_read", lang, rows=formats.number(count, lang))) for table, count in run["inputs"]["rows"].items()]
+    inputs = [(texts.label("book", lang), f"{run['inputs']['book']} ({run['inputs']['fingerprint']})"), *rows]
+    policy = [(name, content[:_SHORT]) for name, content in run.get("policy", {}).items()]
+    code = run["code"]
+    versions = [("collect-analysis", code["version"]), *run.get("packages", {}).items()]
+    commit = [(texts.say("commit", lang), code["commit"])] if code.get("commit") else []
+    notebook = [(texts.say("notebook", lang), run["notebook_sha256"][:_SHORT])]
+    finished = [(texts.say("finished", lang), formats.day(run["finished"], lang))] if run.get("finished") else []
+    groups = [("inputs", inputs), ("policy", policy), ("versions", [*finished, *notebook, *commit, *versions])]
+    return [(texts.say(key, lang), items) for key, items in groups if items]
+
+
+class _Writer:
+    """Writes the recorded values of one page in its language."""
+
+    def __init__(self, lang: str, currency: str) -> None:
+        self.lang, self.currency = lang, currency
+
+    def checks(self, checks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The checks, failed ones first."""
+        written = [
+            {
+                "name": texts.phrase(texts.value("check", check["name"], self.lang), self.lang),
+                "detail": texts.phrase(check["detail"], self.lang),
+                "passed": check["passed"],
+                "blocked": check["blocking"] and not check["passed"],
+                "state": "check_passed" if check["passed"] else "check_blocking" if check["blocking"] else "check_failed",
+            }
+            for check in checks
+        ]
+        return sorted(written, key=lambda check: (check["passed"], not check["blocked"]))
+
+    def items(self, content: Mapping[str, Any]) -> list[tuple[str, str | Markup]]:
+        """The entries of a dictionary as label and text; `value`, `low`, `high` and `unit` together are one entry."""
+        rest = dict(content)
+        unit = rest.pop("unit", None) if "value" in rest else None
+        if unit is not None:
+            shown = {key: formats.with_unit(rest.get(key), unit, self.lang, currency=self.currency) for key in ("value", "low", "high")}
+            known = rest.get("low") is not None and rest.get("high") is not None
+            rest["value"] = f"{shown['value']} ({shown['low']} … {shown['high']})" if known else shown["value"]
+            rest.pop("low", None)
+            rest.pop("high", None)
+        return [(texts.label(key, self.lang), self.text(key, item)) for key, item in rest.items() if item not in ({}, "")]
+
+    def text(self, key: str, item: Any) -> str | Markup:
+        """One recorded value as text; a list of records becomes a table, a dictionary a list."""
+        if isinstance(item, list) and item and all(isinstance(entry, dict) for entry in item):
+            return self._table(item)
+        if isinstance(item, list):
+            return ", ".join(str(self.text(key, entry)) for entry in item) or texts.say("all", self.lang)
+        if isinstance(item, dict):
+            pairs = Markup("").join(Markup("<li>{}: {}</li>").format(label, text) for label, text in self.items(item))
+            return Markup("<ul>{}</ul>").format(pairs)
+        if item is None:
+            return formats.UNDEFINED
+        if isinstance(item, bool):
+            return texts.say("yes" if item else "no", self.lang)
+        if isinstance(item, (int, float)):
+            return self._number(key, item)
+        return _day(texts.value(key, item, self.lang), self.lang)
+
+    def _number(self, key: str, item: float) -> str:
+        if key.endswith("_minor"):
+            return formats.money(item, self.currency, self.lang)
+        if _is_share(key):
+            return formats.share(item, self.lang)
+        if key == "seed":
+            return str(item)
+        digits = 0 if float(item).is_integer() else formats.digits_for([item], 3)
+        return formats.number(item, self.lang, digits=digits)
+
+    def _table(self, records: list[dict[str, Any]]) -> Markup:
+        frame = pd.DataFrame(records)
+        shares = [name for name in frame.columns if _is_share(str(name))]
+        shown = tables.show(frame, lang=self.lang, currency=self.currency, percent=shares)
+        return Markup(tables.html_of(shown.as_data()))  # noqa: S704  (escapes every cell)
+
+
+def _is_share(key: str) -> bool:
+    return key.split("_")[-1] in _SHARES or key.split("_")[0] in _SHARES
+
+
+def _day(text: str, lang: str) -> str:
+    """A text that is an ISO day as the language writes days; any other text as it is."""
+    try:
+        return formats.day(text, lang) if len(text) == len("2026-06-30") else text
+    except ValueError:
+        return text
