@@ -120,20 +120,21 @@ class _Builder:
         return value
 
     def _value(self, event: yaml.Event, events: Iterator[yaml.Event], path: tuple[str | int, ...]) -> Any:
-        self.lines[path] = event.start_mark.line + 1
+        self.lines[path] = _line(event)
         if len(path) > MAX_DEPTH:
             raise ParameterError(f"{self._at(event)}: nested deeper than {MAX_DEPTH} levels; flatten it")
+        anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
         if isinstance(event, yaml.AliasEvent):
-            return self._problem(event, f"alias *{event.anchor}; write the value out again")
-        if event.anchor is not None:
-            self._problem(event, f"anchor &{event.anchor}; anchors and aliases are not used here, write the value out")
-        if getattr(event, "tag", None) is not None:
-            self._problem(event, f"tag {event.tag}; tags are not used here, remove it")
+            return self._problem(event, f"alias *{anchor}; write the value out again")
+        if anchor is not None:
+            self._problem(event, f"anchor &{anchor}; anchors and aliases are not used here, write the value out")
+        if tag is not None:
+            self._problem(event, f"tag {tag}; tags are not used here, remove it")
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(events, path)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(events, path)
-        return self._scalar(event)
+        return self._scalar(event) if isinstance(event, yaml.ScalarEvent) else None
 
     def _mapping(self, events: Iterator[yaml.Event], path: tuple[str | int, ...]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -141,9 +142,9 @@ class _Builder:
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            line = event.start_mark.line + 1
-            key = event.value if isinstance(event, yaml.ScalarEvent) else ""
-            if key == "" or event.anchor or event.tag:
+            line = _line(event)
+            key = event.value if isinstance(event, yaml.ScalarEvent) and not event.anchor and not event.tag else ""
+            if key == "":
                 raise ParameterError(f"{self._at(event)}: a key must be one plain word; write `key: value`")
             if key in found:
                 self._problem(event, f"key '{key}' stands on line {first[key]} already; keep one of the two")
@@ -180,7 +181,11 @@ class _Builder:
         return word
 
     def _at(self, event: yaml.Event) -> str:
-        return f"{self.path}, line {event.start_mark.line + 1}"
+        return f"{self.path}, line {_line(event)}"
 
     def _problem(self, event: yaml.Event, sentence: str) -> None:
         self.problems.append(f"{self._at(event)}: {sentence}")
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 0
