@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from collect_analysis.reporting import notebook_files
-from collect_analysis.reporting.publish import LOG, NOTEBOOK, OUTCOME
+from collect_analysis.reporting.publish import LOG, NOTEBOOK, OUTCOME, RUN
 
 GRACE_SECONDS = 5
+LOOK_EVERY = 0.05
 LAST_WORDS = 500
 # What a kernel may see of the environment. What may be a password, a token or a key is not on it, whatever its first letters.
 KEPT = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "MPLBACKEND"})
@@ -78,13 +79,12 @@ class Child:
             self._process.wait()
 
     def close(self) -> None:
-        """Let go of what it used; its log stays only if it says something."""
+        """Let go of what it used: sockets of a killed kernel, what was told already, a log that says nothing."""
         if self._process.stdin:
             self._process.stdin.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
-        for name in (LOG, OUTCOME):
-            path = self._folder / name
-            if path.is_file() and (name == OUTCOME or not path.stat().st_size):
+        for path in self._folder.iterdir():
+            if path.is_socket() or path.name == OUTCOME or (path.name == LOG and not path.stat().st_size):
                 path.unlink()
 
     def error(self) -> dict[str, Any] | None:
@@ -112,3 +112,22 @@ class Child:
     def _last_words(self) -> str:
         text = (self._folder / LOG).read_text(encoding="utf-8", errors="replace").strip()
         return text[-LAST_WORDS:]
+
+
+def try_kernel(*, books: Path, policy: Path, seconds: float = 60) -> str | None:
+    """Does a notebook run here, the way reports do? None, or what went wrong."""
+    cells: list[dict[str, Any]] = [
+        {"cell_type": "code", "execution_count": None, "metadata": {"tags": [tag]}, "outputs": [], "source": text, "id": tag}
+        for tag, text in (("parameters", "run_dir = None"), ("probe", "assert run_dir"))
+    ]
+    notebook = {"cells": cells, "metadata": {"language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}
+    with tempfile.TemporaryDirectory(prefix="collect-") as name:
+        folder = Path(name)
+        (folder / NOTEBOOK).write_text(json.dumps(notebook), encoding="utf-8")
+        (folder / RUN).write_text(json.dumps({"parameters": {}, "limits": {"cell_seconds": seconds}}), encoding="utf-8")
+        child = Child(folder, books=books, policy=policy, run_seconds=seconds)
+        while not child.is_over():
+            time.sleep(LOOK_EVERY)
+        error = child.error()
+        child.close()
+    return f"{error['type']}: {error['message']}" if error else None

@@ -244,7 +244,8 @@ def reconcile(reports: Path, *, lost: Callable[[dict[str, Any]], dict[str, Any]]
             with contextlib.suppress(SlotBusy), slot.locked():
                 set_aside(slot, folder, lost(run))
                 tidied.append(f"{slot.label}/{folder.name}")
-    for link in sorted(reports.glob(f"*/*/*/{NEXT}")):
+    links = (folder / NEXT for folder in sorted(reports.glob("[!.]*/[!.]*/[!.]*")))
+    for link in (link for link in links if link.is_symlink()):
         report, name, day = link.relative_to(reports).parts[:3]
         slot = Slot(reports=reports, report=report, name=name, slot=day)
         with contextlib.suppress(SlotBusy), slot.locked():

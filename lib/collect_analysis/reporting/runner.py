@@ -17,12 +17,11 @@ from typing import Any, Literal
 
 from collect_analysis.errors import DataError, RunError
 from collect_analysis.reporting import notebook_files, provenance, publish
-from collect_analysis.reporting.child import Child
+from collect_analysis.reporting.child import LOOK_EVERY, Child
 from collect_analysis.reporting.durable import write_json
 from collect_analysis.reporting.report_files import PlannedRun
 
 SCHEMA = 1
-LOOK_EVERY = 0.05
 State = Literal["complete", "failed", "busy", "skipped", "interrupted"]
 RUNNER_LOST = {"cell": None, "type": "RunnerLost", "message": "the command that ran it was killed; run the report again"}
 INTERRUPTED = {"cell": None, "type": "Interrupted", "message": "the command was interrupted; run the report again"}

@@ -124,8 +124,8 @@ def compare(before: Run, after: Run) -> dict[str, Any]:
     -------
     dict
         `moved`: parameters, data, policy, notebook, code, packages, each name -> [before, after], empty if nothing changed;
-        `measures`: one entry per measure of either run: name, kpi, by, unit, before, after, and the difference of the values (None where one
-        is undefined or absent); `decision`: the two answers.
+        `measures`: one entry per measure of either run: name, kpi, by, unit, before, after, and the difference of the values (None where
+        one is undefined or absent); `decision`: the two answers.
     """
     first, second = before.results(), after.results()
     return {
