@@ -9,6 +9,7 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 SUMS = ("n", "sum_y", "sum_x", "sum_yy", "sum_xx", "sum_xy")
+FEWEST_EXPECTED = 5
 NO_PEER = "no other unit has comparable cases"
 NOTHING_OBSERVED = "nothing observed: the index has no interval on the log scale"
 
@@ -119,7 +120,8 @@ def allocation_drift(draws: pd.DataFrame) -> pd.DataFrame:
     unit_key, cases, weighted, drawn, z, p_value; empty where there was no draw.
     Source: Horvitz and Thompson, JASA 47 (1952) 663; known in experiments as the sample-ratio check.
     """
-    table = draws.groupby("unit_key", as_index=False)[["cases", "weighted", "spread", "drawn"]].sum().sort_values("unit_key")
+    usable = draws[draws["drawn"] * draws["cases"] >= FEWEST_EXPECTED * draws["weighted"]]
+    table = usable.groupby("unit_key", as_index=False)[["cases", "weighted", "spread", "drawn"]].sum().sort_values("unit_key")
     table["z"] = (table["weighted"] - table["drawn"]) / np.sqrt(table["spread"].where(table["spread"] > 0))
     table["p_value"] = np.minimum(1.0, 2 * stats.norm.sf(np.abs(table["z"])) * len(table))
     return table[["unit_key", "cases", "weighted", "drawn", "z", "p_value"]].reset_index(drop=True)

@@ -1,0 +1,246 @@
+"""The next period's placement shares: more to who collects more, in steps that can be defended, and nothing past a conduct gate.
+
+The rule is multiplicative (the weight of a unit grows with the certainty of its net advantage), then bounded: floor, cap, largest change.
+Codes only; wording is the report's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import exp, isfinite
+from typing import Any, Literal
+
+from collect_analysis.errors import DataError
+from collect_analysis.methods.evidence import Condition, Grade, grade
+
+Gate = Literal["no_data", "pass", "watch", "fail", "blocked"]
+Reason = Literal["credible_gain", "credible_loss", "not_distinguishable", "not_judged", "gate_fail", "blocked"]
+Bound = Literal["", "floor", "cap", "max_change", "gate"]
+ABOVE, BELOW = 0.9, 0.1
+TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharePolicy:
+    """How far shares may move. All are shares 0-1 of the flow but `eta`.
+
+    `floor` and `cap` bound every unit that passes its gates, `max_change` the step of one period, `eta` how strongly a standard deviation
+    of net advantage moves the weight, `exploration_share` how much of the flow stays drawn by lot, `grades` the evidence grades on which
+    shares may be changed.
+    """
+
+    floor: float
+    cap: float
+    max_change: float
+    eta: float
+    exploration_share: float
+    grades: tuple[Grade, ...]
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name in ("floor", "cap", "max_change", "exploration_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                problems.append(f"policy placement: {name} is {getattr(self, name)}; write a share from 0 to 1")
+        if self.floor > self.cap:
+            problems.append(f"policy placement: floor {self.floor} lies over cap {self.cap}; lower the floor")
+        if self.eta <= 0:
+            problems.append(f"policy placement: eta is {self.eta}; write a number above 0")
+        if problems:
+            raise DataError(problems)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "SharePolicy":
+        """The policy from the mapping `share` of policy `placement`.
+
+        Raises
+        ------
+        DataError
+            A value is missing, unknown or out of range.
+        """
+        names = [item.name for item in fields(cls)]
+        problems = [f"policy placement: share has no '{name}'; add it" for name in names if name not in values]
+        problems += [f"policy placement: unknown key share.{name}; known: {', '.join(names)}" for name in values if name not in names]
+        numbers = [name for name in names if name != "grades" and name in values]
+        problems += [
+            f"policy placement: {name} is {values[name]!r}; write a number"
+            for name in numbers
+            if not isinstance(values[name], int | float) or isinstance(values[name], bool)
+        ]
+        if problems:
+            raise DataError(problems)
+        return cls(**{**values, "grades": tuple(values["grades"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitStanding:
+    """What is known of one unit: its share of the flow now, its net index with uncertainty (None: not judged), its conduct gate."""
+
+    unit_key: str
+    share_now: float
+    net_index: float | None
+    sd: float | None
+    p_above: float | None
+    gate: Gate
+    gates: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareStep:
+    """The proposal for one unit: from which share to which, why, and which bound decided where the rule wanted to go further."""
+
+    unit_key: str
+    share_now: float
+    share_next: float
+    change: float
+    reason: Reason
+    bound: Bound
+    gates: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacementPlan:
+    """Proposed shares, sum 1. `proposed` is False where evidence does not allow a change: then every share stays as it is.
+
+    `relaxed` names bounds that had to give way because no shares keep them all (max_change, cap): a blocked unit's share must go somewhere.
+    """
+
+    steps: tuple[ShareStep, ...]
+    proposed: bool
+    grade: Grade
+    exploration_share: float
+    relaxed: tuple[str, ...] = ()
+
+
+def propose_shares(
+    units: Sequence[UnitStanding], *, policy: SharePolicy, conditions: Sequence[Condition], randomised: bool
+) -> PlacementPlan:
+    """What share of the next period's flow should each unit get?
+
+    Formula: w = share_now · exp(eta · (net index - 1)/sd), then the shares c·w bounded by [low, high] per unit, c such that they sum to 1.
+    Bounds: [max(floor, now - max_change), min(cap, now + max_change)]; a unit that fails a gate [0, floor] whatever it collects; a
+    blocked one [0, 0]; one that is not judged keeps w = share_now. Evidence: grade A at best where the comparison was `randomised`, else C,
+    less what `conditions` cost; a grade outside `policy.grades` moves no share except past a gate (fail, blocked).
+    Steps sorted by unit_key. Source: multiplicative-weights update; domain rules on floor, cap and change are policy.
+
+    Raises
+    ------
+    DataError
+        Shares now do not sum to 1, a unit comes twice, or no unit may be given anything.
+    """
+    ordered = sorted(units, key=lambda unit: unit.unit_key)
+    _check(ordered, policy)
+    found = grade("randomised" if randomised else "adjusted", conditions)
+    allowed = found in policy.grades
+    gated = any(unit.gate in ("fail", "blocked") for unit in ordered)
+    if not allowed and not gated:
+        steps = tuple(_step(unit, unit.share_now, "") for unit in ordered)
+        return PlacementPlan(steps=steps, proposed=False, grade=found, exploration_share=policy.exploration_share)
+    wanted = [_weight(unit, policy.eta) if allowed else unit.share_now for unit in ordered]
+    shares, bounds, relaxed = _bounded(ordered, wanted, policy, hold=not allowed)
+    names = [_bound(unit, share, low, high, policy) for unit, share, (low, high) in zip(ordered, shares, bounds, strict=True)]
+    steps = tuple(_step(unit, share, bound) for unit, share, bound in zip(ordered, shares, names, strict=True))
+    return PlacementPlan(steps=steps, proposed=True, grade=found, exploration_share=policy.exploration_share, relaxed=relaxed)
+
+
+def _check(units: Sequence[UnitStanding], policy: SharePolicy) -> None:
+    keys = [unit.unit_key for unit in units]
+    problems = [f"unit {key} comes twice; give each unit once" for key in sorted({key for key in keys if keys.count(key) > 1})]
+    total = sum(unit.share_now for unit in units)
+    if units and abs(total - 1) > 1e-6:
+        problems.append(f"the shares now sum to {total:.4f}; give the shares of one flow, sum 1")
+    open_units = [unit for unit in units if unit.gate not in ("fail", "blocked")]
+    if not open_units:
+        problems.append("no unit passes its gates, so nobody may be given the flow; keep it inside until one does")
+    elif policy.floor * len(open_units) > 1:
+        problems.append(
+            f"a floor of {policy.floor} for {len(open_units)} units asks for more than the whole flow; lower it in policy placement"
+        )
+    if problems:
+        raise DataError(problems)
+
+
+def _weight(unit: UnitStanding, eta: float) -> float:
+    if unit.net_index is None or unit.sd is None or not isfinite(unit.net_index) or not unit.sd > 0:
+        return unit.share_now
+    return unit.share_now * exp(eta * (unit.net_index - 1) / unit.sd)
+
+
+def _bounded(
+    units: Sequence[UnitStanding], wanted: Sequence[float], policy: SharePolicy, *, hold: bool
+) -> tuple[list[float], list[tuple[float, float]], tuple[str, ...]]:
+    relaxed: tuple[str, ...] = ()
+    for relaxed in ((), ("max_change",), ("max_change", "cap")):
+        bounds = [_limits(unit, policy, relaxed, hold=hold) for unit in units]
+        if sum(low for low, _ in bounds) <= 1 + TOLERANCE and sum(high for _, high in bounds) >= 1 - TOLERANCE:
+            break
+    # A unit at share 0 has no weight to grow from; its floor gives it one.
+    weights = [max(weight, TOLERANCE) for weight in wanted]
+    return _fill(weights, bounds), bounds, relaxed
+
+
+def _limits(unit: UnitStanding, policy: SharePolicy, relaxed: Sequence[str], *, hold: bool) -> tuple[float, float]:
+    if unit.gate == "blocked":
+        return 0.0, 0.0
+    if unit.gate == "fail":
+        return 0.0, min(policy.floor, unit.share_now)
+    step = 1.0 if "max_change" in relaxed else policy.max_change
+    cap = 1.0 if "cap" in relaxed else policy.cap
+    if hold:
+        # Without evidence nobody loses; what a gate sets free is spread in proportion.
+        return unit.share_now, max(min(cap, unit.share_now + step), unit.share_now)
+    # A unit far under the floor or over the cap walks there in steps: the floor and the cap give way to the largest change.
+    low = min(max(policy.floor, unit.share_now - step), unit.share_now + step)
+    high = max(min(cap, unit.share_now + step), unit.share_now - step)
+    return max(low, 0.0), min(high, 1.0)
+
+
+def _fill(weights: Sequence[float], bounds: Sequence[tuple[float, float]]) -> list[float]:
+    """Shares c·w, each kept within its bounds, with c such that they sum to 1 (found by halving; the sum grows with c)."""
+
+    def at(scale: float) -> list[float]:
+        return [min(max(scale * weight, low), high) for weight, (low, high) in zip(weights, bounds, strict=True)]
+
+    least, most = 0.0, 2.0 / min(weights)
+    for _ in range(200):
+        middle = (least + most) / 2
+        least, most = (middle, most) if sum(at(middle)) < 1 else (least, middle)
+    shares = at(most)
+    # What halving leaves of the last bits goes to the unit with the most room, so that the sum is 1.
+    rest = 1 - sum(shares)
+    room = [min(share - low, high - share) for share, (low, high) in zip(shares, bounds, strict=True)]
+    widest = room.index(max(room))
+    shares[widest] += rest
+    return shares
+
+
+def _bound(unit: UnitStanding, share: float, low: float, high: float, policy: SharePolicy) -> Bound:
+    if unit.gate in ("fail", "blocked"):
+        return "gate"
+    if abs(share - high) < 1e-9:
+        return "cap" if abs(high - policy.cap) < 1e-9 else "max_change"
+    if abs(share - low) < 1e-9:
+        return "floor" if abs(low - policy.floor) < 1e-9 else "max_change"
+    return ""
+
+
+def _step(unit: UnitStanding, share: float, bound: Bound) -> ShareStep:
+    return ShareStep(
+        unit_key=unit.unit_key,
+        share_now=unit.share_now,
+        share_next=share,
+        change=share - unit.share_now,
+        reason=_reason(unit),
+        bound=bound,
+        gates=unit.gates,
+    )
+
+
+def _reason(unit: UnitStanding) -> Reason:
+    if unit.gate == "blocked":
+        return "blocked"
+    if unit.gate == "fail":
+        return "gate_fail"
+    if unit.p_above is None or not isfinite(unit.p_above):
+        return "not_judged"
+    if unit.p_above >= ABOVE:
+        return "credible_gain"
+    return "credible_loss" if unit.p_above <= BELOW else "not_distinguishable"

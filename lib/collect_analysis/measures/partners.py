@@ -1,0 +1,194 @@
+"""Partners: who they are, whether they may act, how they behave; the gates that stand before any praise for money."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from collect_analysis.book.store import Book
+from collect_analysis.errors import DataError
+from collect_analysis.measures.placements import placed
+from collect_analysis.methods.rates import wilson_interval
+
+PASS, WATCH, FAIL, BLOCKED, NO_DATA = "pass", "watch", "fail", "blocked", "no_data"
+# From harmless to forbidding: the worst gate of a unit is its standing. No data is no reproach.
+_WORST = (NO_DATA, PASS, WATCH, FAIL, BLOCKED)
+GATE_COLUMNS = ("unit_key", "gate", "numerator", "denominator", "per", "value", "low", "high", "limit", "status", "note")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateLimits:
+    """Limits of the conduct gates, as rates: a unit fails where even the lower bound of its rate lies over the limit.
+
+    `complaints_per_10k` accounts on placement, `breaches_per_1000` outbound contacts, `critical_qa_share` of assessed contacts,
+    `third_party_contacts`: contacts with people who owe nothing, from which a unit fails (a count: each is a disclosure of a debt).
+    """
+
+    complaints_per_10k: float
+    breaches_per_1000: float
+    critical_qa_share: float
+    third_party_contacts: int
+
+    def __post_init__(self) -> None:
+        wrong = [
+            f"gate limit {item.name} is {getattr(self, item.name)}; write a number from 0"
+            for item in fields(self)
+            if getattr(self, item.name) < 0
+        ]
+        if wrong:
+            raise DataError(wrong)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "GateLimits":
+        """The limits from the mapping `gates` of policy `placement`.
+
+        Raises
+        ------
+        DataError
+            A limit is missing, unknown or no number.
+        """
+        names = [item.name for item in fields(cls)]
+        problems = [f"policy placement: gates has no '{name}'; add it" for name in names if name not in values]
+        problems += [f"policy placement: unknown gate '{name}'; known: {', '.join(names)}" for name in values if name not in names]
+        numbers = (isinstance(value, int | float) and not isinstance(value, bool) for value in values.values())
+        problems += [
+            f"policy placement: gate {name} is {values[name]!r}; write a number" for name, ok in zip(values, numbers, strict=True) if not ok
+        ]
+        if problems:
+            raise DataError(problems)
+        return cls(**values)
+
+
+def register(book: Book) -> pd.DataFrame:
+    """Who are the units, and may they act on the book's day?
+
+    Columns: unit_key, unit_name, unit_type, partner_type, authorisation_id, authorised_to, capacity_accounts, tariff_id, authorisation
+    (valid, expired, missing: an agency without letter or legal kind; not_needed: a team of the house; unknown: no row in table `unit` valid
+    on the day). One row per unit named in placements, unit rows or unit periods. Sorted by unit_key.
+    """
+    unit, today = book.table("unit"), ibis.literal(book.as_of)
+    rows = book.frame(unit.filter(unit.valid_to.isnull() | (unit.valid_to > today)))
+    rows = rows.sort_values(["unit_key", "valid_from"]).drop_duplicates("unit_key", keep="last")
+    named = book.frame(book.table("unit_period").select("unit_key", "unit_name", "period_end").distinct())
+    named = named.sort_values(["unit_key", "period_end"]).drop_duplicates("unit_key", keep="last")
+    placements = book.table("decision").filter(ibis._.kind == "placement", ibis._.unit_key.notnull())
+    seen = book.frame(placements.select("unit_key").distinct())["unit_key"]
+    keys = sorted({*rows["unit_key"], *named["unit_key"], *seen})
+    table = pd.DataFrame({"unit_key": keys}).merge(
+        rows.rename(columns={"name": "unit_name"}), on="unit_key", how="left", validate="one_to_one"
+    )
+    other = table["unit_key"].map(named.set_index("unit_key")["unit_name"])
+    table["unit_name"] = table["unit_name"].fillna(other).fillna(table["unit_key"])
+    table["authorisation"] = _authorisation(table, book.as_of)
+    columns = ["unit_type", "partner_type", "authorisation_id", "authorised_to", "capacity_accounts", "tariff_id", "authorisation"]
+    return table[["unit_key", "unit_name", *columns]]
+
+
+def _authorisation(table: pd.DataFrame, on: date) -> np.ndarray:
+    known = table["unit_type"].notna()
+    outside = table["unit_type"] == "agency"
+    letter = table["authorisation_id"].notna() & table["authorised_to"].notna()
+    legal = table["partner_type"].notna() & (table["partner_type"] != "none")
+    expired = pd.to_datetime(table["authorised_to"]) < pd.Timestamp(on)
+    return np.select([~known, ~outside, ~(letter & legal), expired], ["unknown", "not_needed", "missing", "expired"], default="valid")
+
+
+def gates(
+    book: Book, breaches: pd.DataFrame | None = None, *, start: date, end: date, limits: GateLimits, level: float = 0.95
+) -> pd.DataFrame:
+    """Does a unit behave well enough to be given more?
+
+    One row per unit with placements and gate: authorisation, complaints (opened in the period, per account placed; exact Poisson
+    interval), third_party (contacts with people who owe nothing, a count), breaches (per outbound contact), critical_qa (share of assessed
+    contacts; Wilson interval). Columns: see GATE_COLUMNS; value, low, high, limit are rates per `per` cases (1: a share or count). status:
+    blocked (no valid authorisation), fail (low over limit; third_party: more than the limit), watch (value over limit), pass, no_data.
+
+    `breaches`: unit_key, numerator (contacts in breach), denominator (outbound contacts); None: the book has no contacts of these units.
+    """
+    base = placed(book, start=start, end=end)
+    units = book.frame(base.group_by("unit_key").agg(accounts=base.account_key.nunique()))
+    parts = [
+        _authorised(units, register(book)),
+        _rated(units, _complaints(book, start, end), gate="complaints", per=10_000, limit=limits.complaints_per_10k, level=level),
+        _counted(units, _third_party(book, start, end), limit=limits.third_party_contacts),
+        _rated(units, breaches, gate="breaches", per=1_000, limit=limits.breaches_per_1000, level=level),
+        _rated(units, _critical(book, start, end), gate="critical_qa", per=1, limit=limits.critical_qa_share, level=level),
+    ]
+    return pd.concat(parts)[list(GATE_COLUMNS)].sort_values(["unit_key", "gate"], ignore_index=True)
+
+
+def standing(gated: pd.DataFrame) -> pd.DataFrame:
+    """Each unit's worst gate: unit_key, status, gates (names of those at that status where it is not pass, comma-separated)."""
+    table = gated.assign(rank=gated["status"].map(_WORST.index))
+    worst = table.groupby("unit_key")["rank"].transform("max")
+    named = (
+        table[(table["rank"] == worst) & table["status"].isin([WATCH, FAIL, BLOCKED])].groupby("unit_key")["gate"].agg(", ".join).to_dict()
+    )
+    status = table.groupby("unit_key")["rank"].max().map(lambda rank: _WORST[rank])
+    return pd.DataFrame({"unit_key": status.index, "status": status.to_numpy(), "gates": [named.get(key, "") for key in status.index]})
+
+
+def _authorised(units: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    table = units[["unit_key"]].merge(known[["unit_key", "authorisation"]], on="unit_key", how="left", validate="one_to_one")
+    fine = table["authorisation"].isin(["valid", "not_needed"])
+    blank = {name: np.nan for name in ("numerator", "denominator", "value", "low", "high", "limit")}
+    return table.assign(gate="authorisation", per=1, status=np.where(fine, PASS, BLOCKED), note=table["authorisation"], **blank)
+
+
+def _complaints(book: Book, start: date, end: date) -> pd.DataFrame | None:
+    if not book.has("ticket"):
+        return None
+    ticket, base = book.table("ticket"), placed(book, start=start, end=end)
+    opened = ticket.filter(ticket.type == "complaint", ticket.opened_ts.date().between(ibis.literal(start), ibis.literal(end)))
+    counted = opened.group_by("unit_key").agg(numerator=opened.count())
+    accounts = base.group_by("unit_key").agg(denominator=base.account_key.nunique())
+    return book.frame(accounts.left_join(counted, "unit_key").drop("unit_key_right")).fillna({"numerator": 0})
+
+
+def _third_party(book: Book, start: date, end: date) -> pd.DataFrame | None:
+    if not book.has("contact"):
+        return None
+    contact = book.table("contact")
+    made = contact.filter(contact.direction == "out", contact.local_ts.date().between(ibis.literal(start), ibis.literal(end)))
+    told = made.party_role.isin(["relative", "third_party"])
+    return book.frame(made.group_by("unit_key").agg(numerator=told.sum().fill_null(0), denominator=made.count()))
+
+
+def _critical(book: Book, start: date, end: date) -> pd.DataFrame | None:
+    if not book.has("qa"):
+        return None
+    qa = book.table("qa").filter(ibis._.assessed_on.between(ibis.literal(start), ibis.literal(end)))
+    return book.frame(qa.group_by("unit_key").agg(numerator=qa.critical_fail.sum().fill_null(0), denominator=qa.count()))
+
+
+def _rated(units: pd.DataFrame, counts: pd.DataFrame | None, *, gate: str, per: int, limit: float, level: float) -> pd.DataFrame:
+    table = _joined(units, counts).assign(gate=gate, per=per, limit=limit)
+    n, d = table["numerator"].to_numpy(dtype=float), table["denominator"].to_numpy(dtype=float)
+    if gate == "complaints":
+        low, high = stats.chi2.ppf((1 - level) / 2, 2 * n) / 2, stats.chi2.ppf((1 + level) / 2, 2 * n + 2) / 2
+        low, high = np.where(n == 0, 0.0, low) / d, high / d
+    else:
+        low, high = wilson_interval(n, d, level=level)
+    table["value"], table["low"], table["high"] = n / d * per, low * per, high * per
+    table["status"] = np.select([table["value"].isna(), table["low"] > limit, table["value"] > limit], [NO_DATA, FAIL, WATCH], default=PASS)
+    return table.assign(note=np.where(table["status"] == NO_DATA, "nothing recorded for this unit", ""))
+
+
+def _counted(units: pd.DataFrame, counts: pd.DataFrame | None, *, limit: int) -> pd.DataFrame:
+    table = _joined(units, counts).assign(gate="third_party", per=1, limit=float(limit), low=np.nan, high=np.nan)
+    table["value"] = table["numerator"]
+    table["status"] = np.select([table["value"].isna(), table["value"] > limit], [NO_DATA, FAIL], default=PASS)
+    return table.assign(note=np.where(table["status"] == NO_DATA, "nothing recorded for this unit", ""))
+
+
+def _joined(units: pd.DataFrame, counts: pd.DataFrame | None) -> pd.DataFrame:
+    given = counts if counts is not None else pd.DataFrame({"unit_key": pd.Series(dtype=object), "numerator": [], "denominator": []})
+    table = units[["unit_key"]].merge(given[["unit_key", "numerator", "denominator"]], on="unit_key", how="left", validate="one_to_one")
+    table["denominator"] = table["denominator"].where(table["denominator"] > 0)
+    table["numerator"] = table["numerator"].where(table["denominator"].notna())
+    return table

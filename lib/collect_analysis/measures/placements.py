@@ -1,0 +1,214 @@
+"""Placements: what was handed to whom, what came of it, by months on placement; sums for comparable strata.
+
+A placement is a row of table `decision` of kind `placement`. Its age counts calendar months after the month of placement: age 0 is the
+month in which it was placed. Cash belongs to the placement in force on its value date. Denominators are balances when placed: they do not
+shrink when accounts are recalled or returned.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from collect_analysis.book.engine import compensated_sum, sum_of_products
+from collect_analysis.book.store import Book
+
+RANDOM, JUDGMENTAL = "random", "judgmental"
+INVENTORY_COLUMNS = (
+    "unit_key", "batches", "first_batch", "last_batch", "cases", "placed_minor", "active_accounts", "recalled_accounts",
+    "returned_accounts", "other_ended_accounts", "recalled_minor", "returned_minor", "random_accounts", "random_minor",
+    "random_share", "collected_minor", "oldest_age", "ripe_batches",
+)  # fmt: skip
+CELL_KEYS = ("unit_key", "allocation", "stratum")
+
+
+def months_between(later: ir.DateValue, earlier: ir.DateValue) -> ir.IntegerValue:
+    """Calendar months from the month of `earlier` to the month of `later`."""
+    return (later.year() - earlier.year()) * 12 + later.month() - earlier.month()
+
+
+def placed(book: Book, *, start: date, end: date) -> ir.Table:
+    """The placements of a period (by first day), one row each, as they stood on the book's `as_of`.
+
+    Columns: decision_key, account_key, customer_key, unit_key, batch_id, batch_month (first day), stratum (placement stratum, placement
+    number and batch month: what was placed together), balance_minor, propensity, allocation (random where 0 < propensity < 1, else
+    judgmental), from_date, to_date and end_reason (empty while running), ripe_age (last age whose month was over on `as_of`; -1: none).
+    Left out: placements without unit or without a balance above 0 (see `unusable`).
+    """
+    table = book.table("decision").filter(ibis._.kind == "placement", ibis._.from_date.between(ibis.literal(start), ibis.literal(end)))
+    table = table.filter(table.unit_key.notnull(), table.balance_minor.notnull(), table.balance_minor > 0)
+    ended = table.to_date.notnull() & (table.to_date <= ibis.literal(book.as_of))
+    month = table.from_date.truncate("M")
+    tomorrow = ibis.literal(book.as_of + timedelta(days=1))
+    drawn = table.propensity.notnull() & (table.propensity > 0) & (table.propensity < 1)
+    return table.select(
+        "decision_key",
+        "account_key",
+        "customer_key",
+        "unit_key",
+        "balance_minor",
+        "propensity",
+        "from_date",
+        batch_month=month,
+        batch_id=table.batch_id.fill_null(month.strftime("%Y-%m")),
+        stratum=ibis.literal(" | ").join(
+            [table.segment.fill_null("?"), table.placement_no.fill_null(0).cast("string"), month.strftime("%Y-%m")]
+        ),
+        allocation=drawn.ifelse(RANDOM, JUDGMENTAL),
+        to_date=ended.ifelse(table.to_date, ibis.null("date")),
+        end_reason=ended.ifelse(table.end_reason, ibis.null("string")),
+        ripe_age=months_between(tomorrow, month) - 1,
+    )
+
+
+def unusable(book: Book, *, start: date, end: date) -> dict[str, int]:
+    """How many placements cannot be used, by reason: without_unit, without_balance; overlapping counts payments in two placements."""
+    table = book.table("decision").filter(ibis._.kind == "placement", ibis._.from_date.between(ibis.literal(start), ibis.literal(end)))
+    hits = payments_on(book, placed(book, start=start, end=end)).group_by("payment_key").agg(times=ibis._.count())
+    counts = table.agg(
+        without_unit=table.unit_key.isnull().sum().fill_null(0),
+        without_balance=(table.unit_key.notnull() & (table.balance_minor.fill_null(0) <= 0)).sum().fill_null(0),
+    )
+    row = book.frame(counts).iloc[0]
+    twice = book.scalar((hits.times > 1).sum().fill_null(0))
+    return {**{str(key): int(value) for key, value in row.items()}, "overlapping": int(str(twice))}
+
+
+def payments_on(book: Book, placements: ir.Table) -> ir.Table:
+    """Eligible payments while on placement: payment_key, decision_key, unit_key, value_date, amount_minor, age_months."""
+    payment = book.table("payment").filter(ibis._.eligible).select("payment_key", "account_key", "amount_minor", "value_date")
+    window = placements.select("decision_key", "account_key", "unit_key", "from_date", "to_date")
+    joined = window.inner_join(payment, "account_key")
+    joined = joined.filter(joined.value_date >= joined.from_date, joined.to_date.isnull() | (joined.value_date < joined.to_date))
+    return joined.select(
+        "payment_key",
+        "decision_key",
+        "unit_key",
+        "value_date",
+        "amount_minor",
+        age_months=months_between(joined.value_date, joined.from_date),
+    )
+
+
+def inventory(book: Book, *, start: date, end: date, horizon: int) -> pd.DataFrame:
+    """What does each unit hold, how was it allocated and what became of it?
+
+    Columns (one row per unit): unit_key, batches, first_batch, last_batch (months), cases (accounts placed), placed_minor (B0),
+    active_accounts, recalled_accounts, returned_accounts, other_ended_accounts, recalled_minor, returned_minor (their B0),
+    random_accounts, random_minor, random_share (of B0), collected_minor (to date), oldest_age (last complete age of the oldest batch),
+    ripe_batches (batches whose month `horizon` is over). Empty where the book has no placements in the period.
+    """
+    base = placed(book, start=start, end=end)
+    paid = payments_on(book, base).group_by("unit_key").agg(collected_minor=ibis._.amount_minor.sum().cast("int64"))
+    drawn, ripe = base.allocation == RANDOM, base.ripe_age >= horizon
+    recalled, returned = base.end_reason == "recall", base.end_reason == "return"
+    table = base.group_by("unit_key").agg(
+        batches=base.batch_id.nunique(),
+        first_batch=base.batch_month.min(),
+        last_batch=base.batch_month.max(),
+        cases=base.count(),
+        placed_minor=base.balance_minor.sum().cast("int64"),
+        active_accounts=base.to_date.isnull().sum(),
+        recalled_accounts=recalled.sum().fill_null(0),
+        returned_accounts=returned.sum().fill_null(0),
+        recalled_minor=base.balance_minor.sum(where=recalled).fill_null(0).cast("int64"),
+        returned_minor=base.balance_minor.sum(where=returned).fill_null(0).cast("int64"),
+        random_accounts=drawn.sum(),
+        random_minor=base.balance_minor.sum(where=drawn).fill_null(0).cast("int64"),
+        oldest_age=base.ripe_age.max(),
+        ripe_batches=base.batch_id.nunique(where=ripe),
+    )
+    frame = book.frame(table.left_join(paid, "unit_key").drop("unit_key_right")).sort_values("unit_key", ignore_index=True)
+    frame["collected_minor"] = frame["collected_minor"].fillna(0).astype("int64")
+    frame["other_ended_accounts"] = frame["cases"] - frame[["active_accounts", "recalled_accounts", "returned_accounts"]].sum(axis=1)
+    frame["random_share"] = frame["random_minor"] / frame["placed_minor"]
+    return frame[list(INVENTORY_COLUMNS)]
+
+
+def common_age(held: pd.DataFrame, *, horizon: int) -> int:
+    """At which age can at least two units be compared? The largest age up to `horizon` that two units' oldest batches completed; -1: none.
+
+    `held` is the table of `inventory`.
+    """
+    oldest = held["oldest_age"].sort_values(ascending=False)
+    return -1 if len(oldest) < 2 else min(horizon, int(oldest.iloc[1]))
+
+
+def draws(book: Book, *, start: date, end: date) -> pd.DataFrame:
+    """The random draws, for the check that the lot was kept: unit_key, stratum, cases, weighted, spread, drawn.
+
+    See `methods.profiling.allocation_drift`. A draw is a stratum: what was placed together.
+    """
+    base = placed(book, start=start, end=end).filter(ibis._.allocation == RANDOM)
+    inverse = 1 / base.propensity
+    table = base.group_by("unit_key", "stratum").agg(
+        cases=base.count(), weighted=compensated_sum(inverse), spread=compensated_sum((1 - base.propensity) * inverse * inverse)
+    )
+    frame = book.frame(table)
+    frame["drawn"] = frame.groupby("stratum")["cases"].transform("sum")
+    return frame.sort_values(["unit_key", "stratum"], ignore_index=True)
+
+
+def stratum_sums(book: Book, *, start: date, end: date, age: int) -> pd.DataFrame:
+    """The sums behind every comparison: per unit, allocation, stratum and age, over customers.
+
+    Only batches whose month `age` is over, so that every age rests on the same accounts. Columns: unit_key, allocation, stratum, age_months
+    (0..age), n (customers), accounts, payers (accounts that had paid something by then), sum_x (B0), sum_y (cash to that age), sum_xx,
+    sum_yy, sum_xy (squares and products of customers' sums), sum_aa, sum_pp, sum_ap (the same for accounts and payers). Money in minor
+    units. Sorted; empty where no batch is old enough.
+    """
+    base = placed(book, start=start, end=end).filter(ibis._.ripe_age >= age)
+    paid = payments_on(book, base)
+    ages = range(age + 1)
+    by_account = paid.group_by("decision_key").agg(**{f"y{m}": paid.amount_minor.sum(where=paid.age_months <= m) for m in ages})
+    joined = base.left_join(by_account, "decision_key").drop("decision_key_right")
+    cash = {f"y{m}": joined[f"y{m}"].fill_null(0).cast("int64") for m in ages}
+    flags = {f"p{m}": (joined[f"y{m}"].fill_null(0) > 0).cast("int64") for m in ages}
+    account = joined.select(*CELL_KEYS, "customer_key", "balance_minor", **cash, **flags)
+    sums = {name: account[name].sum().cast("int64") for name in (*cash, *flags)}
+    customer = account.group_by(*CELL_KEYS, "customer_key").agg(a=account.count(), x=account.balance_minor.sum().cast("int64"), **sums)
+    wide = customer.group_by(*CELL_KEYS).agg(
+        n=customer.count(),
+        accounts=customer.a.sum().cast("int64"),
+        sum_x=customer.x.sum().cast("int64"),
+        sum_xx=sum_of_products(customer.x, customer.x),
+        sum_aa=sum_of_products(customer.a, customer.a),
+        **{name: value for m in ages for name, value in _age_sums(customer, m).items()},
+    )
+    return _long(book.frame(wide), ages)
+
+
+def _age_sums(customer: ir.Table, age: int) -> dict[str, ir.Scalar]:
+    y, p = customer[f"y{age}"], customer[f"p{age}"]
+    return {
+        f"sum_y.{age}": y.sum().cast("int64"),
+        f"sum_yy.{age}": sum_of_products(y, y),
+        f"sum_xy.{age}": sum_of_products(customer.x, y),
+        f"payers.{age}": p.sum().cast("int64"),
+        f"sum_pp.{age}": sum_of_products(p, p),
+        f"sum_ap.{age}": sum_of_products(customer.a, p),
+    }
+
+
+def _long(wide: pd.DataFrame, ages: Sequence[int]) -> pd.DataFrame:
+    fixed = [*CELL_KEYS, "n", "accounts", "sum_x", "sum_xx", "sum_aa"]
+    names = ("sum_y", "sum_yy", "sum_xy", "payers", "sum_pp", "sum_ap")
+    parts = [wide[fixed].assign(age_months=age, **{name: wide[f"{name}.{age}"] for name in names}) for age in ages]
+    order = [
+        *CELL_KEYS,
+        "age_months",
+        "n",
+        "accounts",
+        "payers",
+        "sum_x",
+        "sum_y",
+        "sum_xx",
+        "sum_yy",
+        "sum_xy",
+        "sum_aa",
+        "sum_pp",
+        "sum_ap",
+    ]
+    return pd.concat(parts)[order].sort_values([*CELL_KEYS, "age_months"], ignore_index=True)

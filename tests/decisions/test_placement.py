@@ -1,0 +1,135 @@
+"""Share updates by hand, bounds as properties, gates before money."""
+
+from dataclasses import replace
+from math import exp
+
+import pytest
+from collect_analysis.decisions.placement import PlacementPlan, SharePolicy, UnitStanding, propose_shares
+from collect_analysis.errors import DataError
+from collect_analysis.methods.evidence import Condition
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+POLICY = SharePolicy(floor=0.05, cap=0.60, max_change=0.10, eta=0.25, exploration_share=0.20, grades=("A", "B"))
+
+
+def unit(
+    key: str, share: float, index: float | None = 1.0, sd: float | None = 0.05, *, gate: str = "pass", p: float | None = 0.5
+) -> UnitStanding:
+    return UnitStanding(unit_key=key, share_now=share, net_index=index, sd=sd, p_above=p, gate=gate, gates="")
+
+
+def plan(
+    *units: UnitStanding, policy: SharePolicy = POLICY, conditions: tuple[Condition, ...] = (), randomised: bool = True
+) -> PlacementPlan:
+    return propose_shares(units, policy=policy, conditions=conditions, randomised=randomised)
+
+
+def shares(proposal: PlacementPlan) -> dict[str, float]:
+    return {step.unit_key: step.share_next for step in proposal.steps}
+
+
+def test_the_multiplicative_rule_by_hand() -> None:
+    found = shares(plan(unit("a", 0.5, 1.05), unit("b", 0.5, 0.95)))
+    # One standard deviation better and worse: e^0.25 / (e^0.25 + e^-0.25).
+    assert found["a"] == pytest.approx(min(exp(0.25) / (exp(0.25) + exp(-0.25)), 0.60))
+    found = shares(plan(unit("a", 0.5, 1.01), unit("b", 0.5, 0.99)))
+    assert found["a"] == pytest.approx(exp(0.05) / (exp(0.05) + exp(-0.05)))
+
+
+def test_no_step_is_larger_than_allowed_and_the_page_can_say_so() -> None:
+    proposal = plan(unit("a", 0.3, 1.5, p=0.99), unit("b", 0.7, 0.6, p=0.01), policy=replace(POLICY, cap=0.9))
+    assert shares(proposal) == pytest.approx({"a": 0.4, "b": 0.6})
+    assert [step.bound for step in proposal.steps] == ["max_change", "max_change"]
+    assert [step.reason for step in proposal.steps] == ["credible_gain", "credible_loss"]
+
+
+def test_a_failed_gate_beats_any_collections() -> None:
+    proposal = plan(unit("best", 0.40, 1.6, gate="fail", p=0.99), unit("b", 0.30), unit("c", 0.30))
+    found = shares(proposal)
+    assert found["best"] <= POLICY.floor
+    assert proposal.steps[1].unit_key == "best"
+    assert (proposal.steps[1].reason, proposal.steps[1].bound) == ("gate_fail", "gate")
+    # Two units may take ten points each, the third fifteen they need together: the largest change gives way, and the plan says so.
+    assert proposal.relaxed == ("max_change",)
+
+
+def test_a_partner_that_may_not_act_gets_nothing() -> None:
+    assert shares(plan(unit("x", 0.2, 1.3, gate="blocked"), unit("b", 0.4), unit("c", 0.4)))["x"] == 0
+
+
+def test_a_unit_that_is_not_judged_keeps_its_weight() -> None:
+    found = shares(plan(unit("new", 0.2, None, None, p=None), unit("b", 0.4), unit("c", 0.4)))
+    assert found == pytest.approx({"new": 0.2, "b": 0.4, "c": 0.4})
+
+
+def test_a_judgmental_comparison_moves_no_share_but_the_gates_still_do() -> None:
+    units = (unit("a", 0.25, 1.4, p=0.99), unit("b", 0.45), unit("c", 0.30))
+    proposal = plan(*units, randomised=False)
+    assert (proposal.grade, proposal.proposed) == ("C", False)
+    assert shares(proposal) == {"a": 0.25, "b": 0.45, "c": 0.30}
+    gated = plan(*units[:2], unit("c", 0.30, gate="blocked"), randomised=False, policy=replace(POLICY, cap=0.9))
+    assert shares(gated)["c"] == 0
+    assert shares(gated)["b"] - 0.45 == pytest.approx((0.45 / 0.25) * (shares(gated)["a"] - 0.25))
+
+
+def test_an_unmet_condition_that_refuses_moves_nothing() -> None:
+    refusal = Condition(name="maturity", met=False, detail="too young", consequence="refuse")
+    proposal = plan(unit("a", 0.5, 1.4), unit("b", 0.5, 0.8), conditions=(refusal,))
+    assert (proposal.grade, proposal.proposed) == ("none", False)
+
+
+def test_what_cannot_be_asked_is_refused_with_every_reason() -> None:
+    with pytest.raises(DataError) as refused:
+        plan(unit("a", 0.5), unit("a", 0.3), unit("b", 0.1, gate="fail"))
+    assert "comes twice" in str(refused.value)
+    assert "sum to 0.9000" in str(refused.value)
+    with pytest.raises(DataError, match="nobody may be given the flow"):
+        plan(unit("a", 1.0, gate="blocked"))
+    with pytest.raises(DataError, match="asks for more than the whole flow"):
+        plan(unit("a", 0.5), unit("b", 0.5), policy=replace(POLICY, floor=0.55))
+
+
+def test_a_policy_out_of_range_or_misspelt_names_every_problem() -> None:
+    with pytest.raises(DataError) as refused:
+        SharePolicy.of({"floor": "0.1", "cap": 0.5, "max_chance": 0.1, "eta": 0.25, "exploration_share": 0.2, "grades": ["A"]})
+    assert len(refused.value.problems) == 3
+    with pytest.raises(DataError, match=r"floor 0.7 lies over cap"):
+        replace(POLICY, floor=0.7)
+
+
+units_strategy = st.lists(
+    st.tuples(
+        st.floats(0.02, 1),
+        st.one_of(st.none(), st.floats(0.5, 1.7)),
+        st.floats(0.01, 0.3),
+        st.sampled_from(["pass", "pass", "pass", "watch", "fail", "blocked", "no_data"]),
+    ),
+    min_size=2,
+    max_size=9,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(raw=units_strategy, randomised=st.booleans())
+def test_shares_always_sum_to_one_and_keep_their_bounds(raw, randomised: bool) -> None:
+    total = sum(item[0] for item in raw)
+    units = [
+        UnitStanding(unit_key=f"u{n}", share_now=share / total, net_index=index, sd=sd, p_above=None if index is None else 0.5, gate=gate)
+        for n, (share, index, sd, gate) in enumerate(raw)
+    ]
+    if all(item.gate in ("fail", "blocked") for item in units):
+        return
+    proposal = plan(*units, randomised=randomised)
+    found = shares(proposal)
+    assert sum(found.values()) == pytest.approx(1, abs=1e-12)
+    assert all(value >= -1e-12 for value in found.values())
+    for item in units:
+        moved = abs(found[item.unit_key] - item.share_now)
+        if item.gate == "blocked":
+            assert found[item.unit_key] == 0
+        elif item.gate == "fail":
+            assert found[item.unit_key] <= POLICY.floor + 1e-9
+        elif not proposal.relaxed:
+            assert moved <= POLICY.max_change + 1e-9
+    assert found == shares(plan(*reversed(units), randomised=randomised))
