@@ -101,7 +101,7 @@ def write_run(
             Condition(
                 name="sample ratio",
                 met=not blocked,
-                detail="Accounts were not allocated as planned (p < 0.001).",
+                detail="Accounts were not allocated as planned (p < 0.001)." if blocked else "Accounts were allocated as planned.",
                 remedy="repair the allocation, then wait one horizon.",
             ),
             Condition(name="maturity", met=False, detail="Batches of June are younger than three months.", consequence="note"),
