@@ -6,7 +6,7 @@ import pytest
 import statsmodels.api as sm
 from collect_analysis.methods import experiments
 from collect_analysis.methods.experiments import arm_means, compare_arms, compare_ratios, sample_ratio_test, two_part
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -147,6 +147,7 @@ def test_effects_on_a_base_of_zero_have_no_relative_size() -> None:
 amounts = st.lists(st.integers(0, 5_000), min_size=3, max_size=40).filter(lambda items: sum(item > 0 for item in items) >= 2)
 
 
+@settings(max_examples=25)
 @given(one=amounts, other=amounts)
 def test_two_parts_add_to_the_whole_effect(one: list[int], other: list[int]) -> None:
     frame = pd.DataFrame({"arm": ["a"] * len(one) + ["b"] * len(other), "y": [*one, *other]}).astype({"y": float})
@@ -157,6 +158,7 @@ def test_two_parts_add_to_the_whole_effect(one: list[int], other: list[int]) -> 
     assert parts["total"] == pytest.approx(effect)
 
 
+@settings(max_examples=25)
 @given(one=amounts, other=amounts, factor=st.sampled_from([10, 100, 23_000]))
 def test_a_change_of_currency_changes_no_relative_effect(one: list[int], other: list[int], factor: int) -> None:
     frame = pd.DataFrame({"arm": ["a"] * len(one) + ["b"] * len(other), "y": [*one, *other]}).astype({"y": float})

@@ -8,6 +8,7 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+import pyarrow as pa
 
 from collect_analysis.errors import DataError
 
@@ -45,7 +46,8 @@ class Engine:
     def register_frame(self, name: str, frame: pd.DataFrame, types: dict[str, str]) -> None:
         """Make `name` an in-memory table from a frame; canonical columns are cast to `types`, absent ones are empty."""
         source = frame.reindex(columns=[*types, *(c for c in frame.columns if c not in types)])
-        table = ibis.memtable(source)
+        # Through Arrow: Ibis reads a pandas option that pandas 3 warns of when it infers types from a frame itself.
+        table = ibis.memtable(pa.Table.from_pandas(source, preserve_index=False))
         casts = {column: table[column].cast(kind) for column, kind in types.items()}
         self._backend.create_table(name, table.mutate(**casts), overwrite=True)
 

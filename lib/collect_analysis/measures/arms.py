@@ -1,0 +1,202 @@
+"""What a strategy review needs of a cohort, computed where the data live: aggregates by arm, never subjects."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from collect_analysis.book.engine import compensated_sum, sum_of_products
+from collect_analysis.book.store import Book
+from collect_analysis.errors import DataError
+from collect_analysis.measures.cohort import BOOK_GUARDRAILS, Cohort, Outcome
+from collect_analysis.methods.experiments import KEYS, SUMS
+
+HORIZON_OPEN = "the horizon is not over for {share:.1%} of the cases"
+# More open cases than this and an outcome is not read (domain rule: horizon incomplete for more than 5 % of the cases).
+MOST_OPEN = 0.05
+
+
+def subjects_of(cohort: Cohort, arms: Sequence[str]) -> ir.Table:
+    """The rows of the cohort in these arms."""
+    return cohort.table.filter(cohort.table["arm"].isin(list(arms)))
+
+
+def arm_facts(book: Book, cohort: Cohort) -> pd.DataFrame:
+    """Who is in each arm?
+
+    Columns: arm, role (as planned, empty if nobody planned), share (planned; NaN if not), cases, clusters, first_assigned, last_assigned,
+    propensity_low, propensity_high (NaN: not logged), without_propensity, without_date. Arms that were planned and got nobody have 0 cases.
+    """
+    table = cohort.table
+    frame = book.frame(
+        table.group_by("arm").aggregate(
+            cases=table.count(),
+            clusters=table["cluster_key"].nunique(),
+            first_assigned=table["assigned_on"].min(),
+            last_assigned=table["assigned_on"].max(),
+            propensity_low=table["propensity"].min(),
+            propensity_high=table["propensity"].max(),
+            without_propensity=table["propensity"].isnull().sum(),
+            without_date=table["assigned_on"].isnull().sum(),
+        )
+    )
+    arms = sorted({*frame["arm"], *cohort.planned})
+    facts = frame.set_index("arm").reindex(arms)
+    counted = ["cases", "clusters", "without_propensity", "without_date"]
+    facts[counted] = facts[counted].fillna(0).astype("int64")
+    facts.insert(0, "role", [str(cohort.planned.get(arm, {}).get("role", "")) for arm in arms])
+    facts.insert(1, "share", [cohort.planned.get(arm, {}).get("share", np.nan) for arm in arms])
+    return facts.astype({"share": float, "propensity_low": float, "propensity_high": float}).rename_axis("arm").reset_index()
+
+
+def shared_subjects(book: Book, cohort: Cohort, arms: Sequence[str]) -> tuple[int, int]:
+    """How many subjects, and how many clusters (customers), are in more than one of the arms?"""
+    table = subjects_of(cohort, arms)
+    subjects = table.group_by("subject_key").aggregate(seen=table["arms_seen"].max(), rows=table["arm"].nunique())
+    clusters = table.group_by("cluster_key").aggregate(arms=table["arm"].nunique())
+    found = book.scalar(((subjects["seen"] > 1) | (subjects["rows"] > 1)).sum()), book.scalar((clusters["arms"] > 1).sum())
+    return int(str(found[0] or 0)), int(str(found[1] or 0))
+
+
+def open_horizons(book: Book, cohort: Cohort, arms: Sequence[str]) -> dict[int, float]:
+    """For which share of the subjects is each horizon of the outcomes not over at `as_of`? Subjects without a date count as over."""
+    table = subjects_of(cohort, arms)
+    horizons = sorted({item.horizon_days for item in cohort.outcomes})
+    shares = {}
+    for days in horizons:
+        last: date = cohort.as_of - timedelta(days=days)
+        value = book.scalar((table["assigned_on"] > ibis.literal(last)).fill_null(False).cast("float64").mean())
+        shares[days] = float(str(value)) if value is not None else 0.0
+    return shares
+
+
+def flaws(book: Book, cohort: Cohort, arms: Sequence[str], outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """Which outcomes have values that cannot be? Columns: outcome, horizon_days, missing, negative (money), not_yes_no (shares)."""
+    table = subjects_of(cohort, arms)
+    counts = {}
+    for position, item in enumerate(outcomes):
+        column = table[item.column]
+        counts[f"m{position}"] = column.isnull().sum()
+        if item.unit == "minor":
+            counts[f"n{position}"] = (column < 0).sum()
+        if item.unit == "share":
+            counts[f"o{position}"] = column.notin([0, 1]).sum()
+    found = book.frame(table.aggregate(**counts)).fillna(0).iloc[0]
+    rows = [
+        {
+            "outcome": item.name,
+            "horizon_days": item.horizon_days,
+            "missing": int(found[f"m{position}"]),
+            "negative": int(found.get(f"n{position}", 0)),
+            "not_yes_no": int(found.get(f"o{position}", 0)),
+        }
+        for position, item in enumerate(outcomes)
+    ]
+    return pd.DataFrame(rows, columns=["outcome", "horizon_days", "missing", "negative", "not_yes_no"])
+
+
+def arm_sums(book: Book, cohort: Cohort, arms: Sequence[str], outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """The sums behind every mean: what `experiments.arm_means` takes.
+
+    One row per outcome, horizon and arm: outcome, unit, horizon_days, arm, clusters, cases, positive, sum_y, sum_y2, sum_yy, sum_yn,
+    sum_nn, note (the reason where the horizon is not over for more than 5 % of the cases). Arms without a case have zeros. A missing value
+    counts as 0 here; `flaws` counts them.
+    """
+    table = subjects_of(cohort, arms)
+    still_open = open_horizons(book, cohort, arms)
+    single, clustered = _sums_of_cases(book, table, outcomes), _sums_of_clusters(book, table, outcomes)
+    rows = []
+    for position, item in enumerate(outcomes):
+        late = still_open.get(item.horizon_days, 0.0)
+        note = HORIZON_OPEN.format(share=late) if late > MOST_OPEN else ""
+        for arm in sorted(arms):
+            row: dict[str, object] = {"outcome": item.name, "unit": item.unit, "horizon_days": item.horizon_days, "arm": arm}
+            row |= {name: _cell(clustered, arm, name) for name in ("clusters", "cases", "sum_nn")}
+            row |= {name: _cell(clustered, arm, f"{name}{position}") for name in ("sum_y", "sum_yy", "sum_yn")}
+            row |= {name: _cell(single, arm, f"{name}{position}") for name in ("positive", "sum_y2")}
+            rows.append({**row, "note": note})
+    return pd.DataFrame(rows, columns=[*KEYS, "arm", *SUMS, "note"])
+
+
+def _cell(frame: pd.DataFrame, arm: str, column: str) -> float:
+    value = frame[column].get(arm)
+    return 0.0 if value is None or pd.isna(value) else float(value)
+
+
+def _sums_of_cases(book: Book, table: ir.Table, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    sums: dict[str, ir.Value] = {}
+    for position, item in enumerate(outcomes):
+        column = table[item.column]
+        sums[f"positive{position}"] = (column > 0).fill_null(False).cast("int64").sum()
+        sums[f"sum_y2{position}"] = sum_of_products(column, column)
+    return book.frame(table.group_by("arm").aggregate(**sums)).set_index("arm")
+
+
+def _sums_of_clusters(book: Book, table: ir.Table, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    inner = {f"y{position}": _total(table[item.column]) for position, item in enumerate(outcomes)}
+    cluster = table.group_by(["arm", "cluster_key"]).aggregate(n=table.count(), **inner)
+    n = cluster["n"]
+    sums: dict[str, ir.Value] = {"clusters": cluster.count(), "cases": n.sum(), "sum_nn": sum_of_products(n, n)}
+    for position in range(len(outcomes)):
+        y = cluster[f"y{position}"]
+        sums[f"sum_y{position}"] = _total(y)
+        sums[f"sum_yy{position}"] = sum_of_products(y, y)
+        sums[f"sum_yn{position}"] = sum_of_products(y, n)
+    return book.frame(cluster.group_by("arm").aggregate(**sums)).set_index("arm")
+
+
+def _total(column: ir.Column) -> ir.Scalar:
+    """Sum of a column: whole numbers exactly, others compensated; nothing there is 0."""
+    if column.type().is_integer():
+        return column.sum().cast("int64").fill_null(0)
+    return compensated_sum(column.cast("float64")).fill_null(0.0)
+
+
+def dose_outcomes(cohort: Cohort) -> list[Outcome]:
+    """How the subjects of a cohort were worked, as far as it knows; empty for a supplied cohort without `dose_` columns."""
+    return [item for item in cohort.doses if item.name not in BOOK_GUARDRAILS]
+
+
+def guardrail_outcomes(cohort: Cohort, names: Sequence[str]) -> list[Outcome]:
+    """The outcomes that must not get worse, by name: doses, complaints, disputes or any outcome of the cohort.
+
+    Raises
+    ------
+    DataError
+        The cohort has no such column; the sentence lists those it has.
+    """
+    known = {item.name: item for item in (*cohort.outcomes, *cohort.doses)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise DataError(
+            f"experiment '{cohort.experiment_id}' has nothing called {', '.join(unknown)} to guard; it has {', '.join(sorted(known))}"
+        )
+    return [known[name] for name in names]
+
+
+def ratio_sums(book: Book, cohort: Cohort, arms: Sequence[str], *, over: str, horizon_days: int) -> pd.DataFrame:
+    """The sums behind a ratio of cash to a dose (money per agent minute): what `experiments.compare_ratios` takes.
+
+    Columns: arm, clusters, sum_y (cash at the horizon, minor units), sum_x (`over`), sum_yy, sum_xx, sum_xy over clusters. Empty where the
+    cohort lacks the cash or the dose.
+    """
+    columns = ["arm", "clusters", "sum_y", "sum_x", "sum_yy", "sum_xx", "sum_xy"]
+    cash = [item for item in cohort.outcomes if item.unit == "minor" and item.horizon_days == horizon_days]
+    dose = [item for item in cohort.doses if item.name == over]
+    if not cash or not dose:
+        return pd.DataFrame(columns=columns)
+    table = subjects_of(cohort, arms)
+    cluster = table.group_by(["arm", "cluster_key"]).aggregate(y=_total(table[cash[0].column]), x=_total(table[dose[0].column]))
+    y, x = cluster["y"], cluster["x"]
+    sums = cluster.group_by("arm").aggregate(
+        clusters=cluster.count(),
+        sum_y=_total(y),
+        sum_x=_total(x),
+        sum_yy=sum_of_products(y, y),
+        sum_xx=sum_of_products(x, x),
+        sum_xy=sum_of_products(y, x),
+    )
+    return book.frame(sums).sort_values("arm", ignore_index=True)[columns]

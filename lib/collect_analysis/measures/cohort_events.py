@@ -1,0 +1,95 @@
+"""What happened to the subjects of a cohort before and after the day of assignment, one row per subject or per payment."""
+
+import ibis
+import ibis.expr.types as ir
+
+from collect_analysis.book.store import Book
+
+PAID_BEFORE_DAYS = 90
+
+
+def _days_since(event: ir.DateValue, assigned: ir.DateValue) -> ir.IntegerValue:
+    return event.delta(assigned, unit="day")
+
+
+def _net_payments(book: Book) -> ir.Table:
+    """Eligible postings: account_key, paid_on, amount_minor. A reversal counts on the day of the payment it takes back, if that counts."""
+    payment = book.table("payment")
+    original = payment.select(
+        original_key=payment["payment_key"], original_date=payment["value_date"], original_eligible=payment["eligible"]
+    )
+    joined = payment.left_join(original, payment["reversal_of"] == original["original_key"])
+    joined = joined.filter(joined["eligible"], joined["original_eligible"].fill_null(True))
+    return joined.select(
+        account_key=joined["account_key"],
+        paid_on=joined["original_date"].fill_null(joined["value_date"]),
+        amount_minor=joined["amount_minor"],
+    )
+
+
+def paid_within(book: Book, assigned: ir.Table, days: int) -> ir.Table:
+    """Which cash came in from the day of assignment to `days` days after it? One row per payment: subject_key, cluster_key, arm, day."""
+    payments = _net_payments(book)
+    joined = assigned.join(payments, assigned["subject_key"] == payments["account_key"])
+    joined = joined.mutate(day=_days_since(joined["paid_on"], joined["assigned_on"]))
+    inside = joined.filter(joined["day"] >= 0, joined["day"] <= days)
+    return inside.select("subject_key", "cluster_key", "arm", "day", "amount_minor")
+
+
+def paid_before(book: Book, assigned: ir.Table) -> ir.Table:
+    """How much did each subject pay in the 90 days before assignment? Columns: subject_key, paid_before (minor units)."""
+    payments = _net_payments(book)
+    joined = assigned.join(payments, assigned["subject_key"] == payments["account_key"])
+    day = _days_since(joined["paid_on"], joined["assigned_on"])
+    before = joined.filter(day < 0, day >= -PAID_BEFORE_DAYS)
+    return before.group_by("subject_key").aggregate(paid_before=before["amount_minor"].sum().cast("int64"))
+
+
+def contact_doses(book: Book, assigned: ir.Table, days: int) -> ir.Table:
+    """How much was each subject worked? Columns: subject_key, attempts (outbound), right_party_contacts, agent_minutes (talk and wrap)."""
+    contact = book.table("contact")
+    joined = assigned.join(contact, assigned["subject_key"] == contact["account_key"])
+    day = _days_since(joined["local_ts"].date(), joined["assigned_on"])
+    inside = joined.filter(day >= 0, day <= days)
+    seconds = inside["talk_s"].fill_null(0) + inside["wrap_s"].fill_null(0)
+    right_party = inside["result"].isin(["answered", "met"]) & inside["party_role"].isin(["debtor", "guarantor"]) & inside["verified"]
+    return inside.group_by("subject_key").aggregate(
+        attempts=(inside["direction"] == "out").sum().cast("int64"),
+        right_party_contacts=(right_party & (inside["direction"] == "out")).sum().cast("int64"),
+        agent_minutes=seconds.sum(where=inside["officer_key"].notnull()).fill_null(0).cast("float64") / 60,
+    )
+
+
+def ticket_counts(book: Book, assigned: ir.Table, days: int) -> ir.Table:
+    """How often did each subject complain or dispute? Columns: subject_key, complaints, disputes (tickets opened)."""
+    ticket = book.table("ticket")
+    joined = assigned.join(ticket, assigned["subject_key"] == ticket["account_key"])
+    day = _days_since(joined["opened_ts"].date(), joined["assigned_on"])
+    inside = joined.filter(day >= 0, day <= days)
+    return inside.group_by("subject_key").aggregate(
+        complaints=(inside["type"] == "complaint").sum().cast("int64"),
+        disputes=(inside["type"] == "dispute").sum().cast("int64"),
+    )
+
+
+def standing_before(book: Book, assigned: ir.Table) -> ir.Table:
+    """How did each subject stand before assignment? Last month end before it, and the figures of entry.
+
+    Columns: subject_key, balance (minor units; the one the decision logged, else of the month end, else of entry), bucket (empty for an
+    account that had no month end yet), entry_balance (minor units), entry_score.
+    """
+    month_end, account = book.table("month_end"), book.table("account")
+    joined = assigned.join(month_end, assigned["subject_key"] == month_end["account_key"])
+    earlier = joined.filter(joined["month_end"] < joined["assigned_on"])
+    last = earlier.group_by("subject_key").aggregate(
+        bucket=earlier["bucket"].argmax(earlier["month_end"]), closing_minor=earlier["balance_minor"].argmax(earlier["month_end"])
+    )
+    entry = assigned.left_join(account, assigned["subject_key"] == account["account_key"])
+    known = entry.left_join(last, "subject_key")
+    return known.select(
+        subject_key=known["subject_key"],
+        balance=ibis.coalesce(known["decided_balance_minor"], known["closing_minor"], known["original_minor"]),
+        bucket=known["bucket"],
+        entry_balance=known["original_minor"],
+        entry_score=known["score_at_entry"],
+    )
