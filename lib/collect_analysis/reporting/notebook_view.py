@@ -44,10 +44,11 @@ class View:
     sections: tuple[Section, ...]
 
 
-def view(notebook: Mapping[str, Any], *, kind: str, lang: str, figures: Mapping[str, Path]) -> View:
+def view(notebook: Mapping[str, Any], *, kind: str, lang: str, figures: Mapping[str, Path] | None) -> View:
     """What does a manager read in this executed notebook?
 
-    Cells tagged `text:<key>` are shown in `lang` from the catalogue of `kind`. `figures` maps the recorded figures to their SVG files.
+    Cells tagged `text:<key>` are shown in `lang` from the catalogue of `kind`. `figures` maps the recorded figures to their SVG files; None
+    means a live page, which records nothing and carries its drawings itself.
     The first heading of level one is the title; every heading of level two opens a section.
     """
     sections = [Section("", "")]
@@ -68,7 +69,7 @@ def view(notebook: Mapping[str, Any], *, kind: str, lang: str, figures: Mapping[
     return View(title, tuple(sections[0].blocks), tuple(sections[1:]))
 
 
-def outputs(cell: Mapping[str, Any], *, figures: Mapping[str, Path], lang: str, about: str) -> list[Markup]:
+def outputs(cell: Mapping[str, Any], *, figures: Mapping[str, Path] | None, lang: str, about: str) -> list[Markup]:
     """The outputs of one code cell as HTML; `about` says what its figures are about to who cannot see them."""
     if SUMMARY_TAG in notebook_files.tags(dict(cell)):
         return []
@@ -115,7 +116,7 @@ def _anchor(heading: str, taken: list[str]) -> str:
     return anchor
 
 
-def _output(output: Mapping[str, Any], *, figures: Mapping[str, Path], lang: str, about: str) -> Markup:
+def _output(output: Mapping[str, Any], *, figures: Mapping[str, Path] | None, lang: str, about: str) -> Markup:
     kind = output.get("output_type")
     if kind == "stream" and output.get("name") == "stdout":
         return _printed(output.get("text", ""))
@@ -125,18 +126,24 @@ def _output(output: Mapping[str, Any], *, figures: Mapping[str, Path], lang: str
     if tables.MIME in data:
         return Markup(tables.html_of(data[tables.MIME]))  # noqa: S704  (escapes every cell)
     if FIGURE_MIME in data:
-        return figure(figures[data[FIGURE_MIME]["name"]], alt=texts.say("figure_alt", lang, name=about))
+        drawing = _joined(data["image/svg+xml"]).encode() if figures is None else figures[data[FIGURE_MIME]["name"]].read_bytes()
+        return figure(drawing, alt=texts.say("figure_alt", lang, name=about))
     if any(mime.startswith("image/") for mime in data):
         return Markup("")
     return _printed(data.get("text/plain", ""))
 
 
-def figure(path: Path, *, alt: str) -> Markup:
-    """A recorded SVG inside an image, where a browser runs nothing that could stand in it."""
-    encoded = base64.b64encode(path.read_bytes()).decode()
+def figure(drawing: bytes, *, alt: str) -> Markup:
+    """An SVG inside an image, where a browser runs nothing that could stand in it."""
+    encoded = base64.b64encode(drawing).decode()
     return Markup('<figure><img src="data:image/svg+xml;base64,{}" alt="{}"></figure>').format(encoded, alt)
 
 
 def _printed(text: str | list[str]) -> Markup:
-    joined = _ANSI.sub("", text if isinstance(text, str) else "".join(text)).strip("\n")
+    joined = _ANSI.sub("", _joined(text)).strip("\n")
     return Markup("<pre>{}</pre>").format(escape(joined)) if joined else Markup("")
+
+
+def _joined(text: str | list[str]) -> str:
+    """A notebook file may hold a text as a list of lines."""
+    return text if isinstance(text, str) else "".join(text)

@@ -57,6 +57,13 @@ class RecordedFigure:
     name: str
     svg: bytes = field(repr=False)
 
+    @classmethod
+    def drawn(cls, name: str, figure) -> "RecordedFigure":
+        """A finished matplotlib figure, or the axes on it, as it is recorded and shown."""
+        from collect_analysis.reporting.figures import style
+
+        return cls(name, style.svg(getattr(figure, "figure", figure)))
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return {"text/plain": f"figure {self.name}", "image/svg+xml": self.svg.decode(), FIGURE_MIME: {"name": self.name}}
 
@@ -174,16 +181,14 @@ class RunRecorder:
 
     def figure(self, name: str, figure) -> "RecordedFigure":
         """Record a finished figure (or the axes on it) as SVG, the same bytes for the same drawing; displays itself in a notebook."""
-        from collect_analysis.reporting.figures import style
-
         self._claim("figure", name)
         self._figures[name] = f"figures/{name}.svg"
-        drawn = style.svg(getattr(figure, "figure", figure))
+        recorded = RecordedFigure.drawn(name, figure)
         if self.folder:
             path = self.folder / self._figures[name]
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(drawn)
-        return RecordedFigure(name, drawn)
+            path.write_bytes(recorded.svg)
+        return recorded
 
     def check(self, name: str, passed: bool, *, detail: str, blocking: bool = False) -> None:
         """Record a check; a failed blocking one puts "not for decision" on the page."""

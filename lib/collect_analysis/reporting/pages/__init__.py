@@ -1,0 +1,71 @@
+"""The application managers open: stored pages without a kernel, and a few live pages that read recorded results only.
+
+It is Voila, with its open doors shut: of Voila's own routes only the live pages remain. `serve` is the whole interface.
+"""
+
+import secrets
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from collect_analysis.errors import WorkplaceError
+
+SHORTEST_TOKEN = 16
+
+
+def serve(
+    reports: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8866,
+    token: str | None,
+    open_browser: bool = False,
+    ready: Callable[[str], None] | None = None,
+    notebooks: Path | None = None,
+    clock: Callable[[], datetime] | None = None,
+) -> None:
+    """Serve the published pages until interrupted or terminated.
+
+    Whoever knows the token may read every page; without one given, one is made. `ready` is told the link with the token once pages can be
+    opened (default: a line on stderr). `port` 0 takes a free one. Live pages come from `notebooks/pages/` (default: of the project, if
+    there is one). `clock` says now, for the age of reports.
+
+    Raises
+    ------
+    WorkplaceError
+        The reports folder is not there, the token is too short, or nothing can listen on host and port.
+    """
+    if not reports.is_dir():
+        raise WorkplaceError(f"there is no reports folder {reports}; run a report first, or name another with --reports")
+    token = token or secrets.token_urlsafe(24)
+    if len(token) < SHORTEST_TOKEN:
+        raise WorkplaceError(f"COLLECT_PAGES_TOKEN has {len(token)} characters; use at least {SHORTEST_TOKEN}, or none and one is made")
+    # jsonschema imports it if it is there; it costs a second and a half and no notebook format needs it.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    from collect_analysis.reporting.pages.application import Pages
+
+    Pages.make(
+        reports=reports,
+        notebooks=notebooks or _project_notebooks(),
+        host=host,
+        port=port,
+        token=token,
+        open_browser=open_browser,
+        ready=ready or _tell,
+        clock=clock or (lambda: datetime.now(UTC)),
+    ).start()
+
+
+def _tell(link: str) -> None:
+    sys.stderr.write(f"Pages are open at {link}\n")
+    sys.stderr.flush()
+
+
+def _project_notebooks() -> Path | None:
+    from collect_analysis.book.places import project_folder
+
+    try:
+        return project_folder() / "notebooks"
+    except WorkplaceError:
+        return None

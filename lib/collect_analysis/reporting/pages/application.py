@@ -1,0 +1,177 @@
+"""Voila as this product runs it: own routes only, own template for live pages, kernels that see nothing and end soon."""
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import webbrowser
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import tornado.ioloop
+from jupyter_core.utils import run_sync
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado import web
+from tornado.httpserver import HTTPServer
+from tornado.log import access_log
+from tornado.netutil import bind_sockets
+from traitlets.config import Config
+from voila.app import Voila
+
+from collect_analysis.errors import WorkplaceError
+from collect_analysis.reporting.child import kept_environment
+from collect_analysis.reporting.page import TEMPLATES
+from collect_analysis.reporting.pages import door, handlers
+from collect_analysis.reporting.shelf import Shelf
+
+CULL_AFTER, CULL_EVERY = 60, 20
+MOST_HEADER, MOST_BODY = 16_384, 16_384
+# What Voila tells a kernel about the request; the rest of the server's environment stays outside.
+TOLD = ("QUERY_STRING", "SCRIPT_NAME", "PATH_INFO", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "SERVER_SOFTWARE")
+_PART = r"([a-z0-9][a-z0-9_.-]*)"
+_SLOT = rf"{_PART}/{_PART}/{_PART}"
+
+
+class QuietKernels(AsyncMappingKernelManager):
+    """Kernels of live pages: a clean environment, known to the request that started them."""
+
+    parent: "Pages"
+
+    async def start_kernel(  # type: ignore[override]
+        self, *, env: Mapping[str, str] | None = None, **options: Any
+    ) -> str:
+        """Start a kernel that sees the request, the reports folder, and nothing else of the server."""
+        told = {name: value for name, value in (env or {}).items() if name in TOLD}
+        clean = {**kept_environment(os.environ), **told, "COLLECT_REPORTS": str(self.parent.reports)}
+        kernel = await super().start_kernel(env=clean, **options)
+        handlers.started_kernels.get([]).append(kernel)
+        return kernel
+
+
+class Pages(Voila):
+    """The application."""
+
+    port: int
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        reports: Path,
+        notebooks: Path | None,
+        host: str,
+        port: int,
+        token: str,
+        open_browser: bool,
+        ready: Callable[[str], None],
+        clock: Callable[[], datetime],
+    ) -> Self:
+        """An application ready to start. No configuration file of the computer or the current folder is read."""
+        made = cls(config=_config(notebooks or reports), log_level=logging.ERROR, config_file_paths=[])
+        made.reports = reports.resolve()
+        made.initialize([])
+        made.ip, made.port, made.key, made.token = host, port, door.Key(token), token
+        made.open_in_browser, made.ready, made.clock = open_browser, ready, clock
+        made.live = handlers.live_pages(notebooks)
+        return made
+
+    def setup_template_dirs(self) -> None:
+        """Live pages are drawn by our own template, which runs no script."""
+        self.template_paths = [str(TEMPLATES / "voila")]
+        self.static_paths: list[str] = []
+
+    def init_settings(self) -> dict[str, Any]:
+        """Voila's settings, and ours beside them."""
+        settings = super().init_settings()
+        settings.update(
+            collect_key=self.key,
+            collect_shelf=Shelf(self.reports),
+            collect_ready=OrderedDict(),
+            collect_clock=self.clock,
+            collect_live=self.live,
+            collect_slots=asyncio.Semaphore(handlers.MOST_LIVE),
+            collect_port=self.port,
+            log_function=_log,
+            autoreload=False,
+            default_handler_class=door.Nothing,
+        )
+        return settings
+
+    def init_handlers(self) -> list[Any]:
+        """Our routes. Of Voila's own only the rendering of live pages; no files, tree, contents, kernels or sockets."""
+        live = {"template_paths": self.template_paths, "config": self.config, "voila_configuration": self.voila_configuration}
+        file = r"([a-z][a-z0-9_]*\.csv)"
+        return [
+            (r"/", handlers.Landing),
+            (r"/enter", door.Enter),
+            (rf"/report/{_SLOT}/", handlers.StoredPage),
+            (rf"/run/{_SLOT}/{_PART}/", handlers.StoredPage),
+            (rf"/report/{_SLOT}()/tables/{file}", handlers.RecordedTable),
+            (rf"/run/{_SLOT}/{_PART}/tables/{file}", handlers.RecordedTable),
+            (rf"/(report/{_SLOT.replace('(', '(?:')}|run/{_SLOT.replace('(', '(?:')}/{_PART.replace('(', '(?:')})", handlers.WithSlash),
+            (r"/voila/render/pages/([a-z][a-z0-9_]*)\.ipynb", handlers.LivePage, live),
+            (r".*", door.Nothing),
+        ]
+
+    def listen(self) -> None:
+        """Listen, tell the link, and serve until told to stop."""
+        server = HTTPServer(self.app, max_header_size=MOST_HEADER, max_body_size=MOST_BODY, idle_connection_timeout=120)
+        try:
+            sockets = bind_sockets(self.port, self.ip)
+        except OSError as error:
+            shutil.rmtree(self.connection_dir, ignore_errors=True)
+            raise WorkplaceError(f"cannot listen on {self.ip}, port {self.port} ({error.strerror}); choose another with --port") from error
+        self.port = sockets[0].getsockname()[1]
+        self.app.settings["collect_port"] = self.port
+        server.add_sockets(sockets)
+        host = f"[{self.ip}]" if ":" in self.ip else self.ip
+        link = f"http://{host}:{self.port}/?token={self.token}"
+        if self.open_in_browser:
+            webbrowser.open(link)
+        self.ready(link)
+        self.ioloop = tornado.ioloop.IOLoop.current()
+        signal.signal(signal.SIGTERM, self._handle_signal_stop)
+        try:
+            self.ioloop.start()
+        except KeyboardInterrupt:
+            self.log.info("stopping")
+        finally:
+            server.stop()
+            self.stop()
+
+    def stop(self) -> None:
+        """End every kernel and forget the connection files."""
+        run_sync(self.kernel_manager.shutdown_all)()
+        shutil.rmtree(self.connection_dir, ignore_errors=True)
+
+
+def _config(root: Path) -> Config:
+    config = Config()
+    config.Voila.root_dir = str(root.resolve())
+    config.Voila.connection_dir_root = tempfile.gettempdir()
+    config.Voila.identity_provider_class = door.TokenIdentity
+    config.VoilaConfiguration.template = "collect"
+    config.VoilaConfiguration.allow_template_override = "NO"
+    config.VoilaConfiguration.allow_theme_override = "NO"
+    config.VoilaConfiguration.preheat_kernel = False
+    config.VoilaConfiguration.show_tracebacks = False
+    config.VoilaConfiguration.file_allowlist = []
+    # The handler has its own, shorter limit; Voila's sign of life would be a script in the answer.
+    config.VoilaConfiguration.http_keep_alive_timeout = 2 * handlers.LIVE_SECONDS
+    config.VoilaConfiguration.multi_kernel_manager_class = QuietKernels
+    config.KernelManager.transport = "ipc"
+    config.QuietKernels.cull_idle_timeout = CULL_AFTER
+    config.QuietKernels.cull_interval = CULL_EVERY
+    config.QuietKernels.cull_connected = True
+    return config
+
+
+def _log(handler: web.RequestHandler) -> None:
+    """One line per request: no query, as that may hold the token."""
+    request = handler.request
+    access_log.info("%d %s %s %.1f ms", handler.get_status(), request.method, request.path, 1000 * request.request_time())

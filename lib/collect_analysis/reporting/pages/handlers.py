@@ -1,0 +1,271 @@
+"""What the application answers: the list of reports, stored pages, recorded tables, live pages."""
+
+import asyncio
+import gzip
+import hashlib
+import json
+from collections import OrderedDict
+from contextvars import ContextVar
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+from tornado import web
+from voila.tornado.handler import TornadoVoilaHandler
+
+from collect_analysis.errors import CollectError
+from collect_analysis.reporting import history, notebook_view, texts
+from collect_analysis.reporting.page import NAVIGATION, environment, slot_text
+from collect_analysis.reporting.pages.door import Guarded
+from collect_analysis.reporting.shelf import Published, Shelf
+from collect_analysis.reporting.texts import formats
+
+MOST_LIVE = 4
+LIVE_SECONDS = 60
+MOST_STORED = 500
+HISTORY = "history"
+# Kernels started for the request under way, so that they end with it.
+started_kernels: ContextVar[list[str]] = ContextVar("started_kernels")
+
+
+class Reading(Guarded):
+    """What reads the shelf."""
+
+    @property
+    def shelf(self) -> Shelf:
+        """The published runs."""
+        return self.settings["collect_shelf"]
+
+    def wanted(self, kind: str, name: str, slot: str, run_id: str | None = None) -> Published:
+        """The run asked for, or 404."""
+        run = self.shelf.find(kind, name, slot, run_id)
+        if run is None:
+            raise web.HTTPError(404)
+        return run
+
+
+class Landing(Reading):
+    """Which reports there are, and what each decided."""
+
+    def get(self) -> None:
+        """The list of published reports."""
+        lang, now = self.lang, self.settings["collect_clock"]()
+        kinds = [
+            (texts.say(f"kind_{kind}", lang), [self._entry(slots, now) for slots in reports]) for kind, reports in self.shelf.listing()
+        ]
+        self.finish(environment().get_template("landing.html.j2").render(lang=lang, say=self.say, kinds=kinds, languages=texts.LANGUAGES))
+
+    head = get
+
+    def _entry(self, slots: list[Published], now: datetime) -> dict[str, Any]:
+        run, lang = slots[0], self.lang
+        decision = run.results["decision"]
+        grade = decision["grade"]
+        return {
+            "name": run.run["name"],
+            "slot": slot_text(run.run["slot"], lang),
+            "link": f"/report/{run.label}/",
+            "question": decision["question"],
+            "answer": decision["answer"],
+            "answer_lang": run.lang,
+            "grade": grade,
+            "grade_title": self.say("grade_none_short") if grade == "none" else self.say("grade", grade=grade),
+            "as_of": formats.day(run.run["inputs"]["as_of"], lang),
+            "age": _age(run.run["finished"], now, lang),
+            "synthetic": run.run["inputs"]["synthetic"],
+            "blocked": run.not_for_decision,
+            "language": texts.value("lang", run.lang, lang),
+            "older": [(slot_text(other.run["slot"], lang), f"/report/{other.label}/") for other in slots[1:]],
+            "history": history_link(run) if self.settings["collect_live"] else "",
+        }
+
+
+class StoredPage(Reading):
+    """The page of a run as it was rendered when the run was published. No kernel, no template, no look at the numbers."""
+
+    def get(self, kind: str, name: str, slot: str, run_id: str | None = None) -> None:
+        """The stored bytes, with the way back put in."""
+        run = self.wanted(kind, name, slot, run_id)
+        ready = self._ready(run)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Etag", ready["etag"])
+        self.set_header("Vary", "Accept-Encoding, Cookie")
+        if self.request.headers.get("If-None-Match", "").removeprefix("W/") == ready["etag"]:
+            self.set_status(304)
+            self.finish()
+            return
+        if "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            self.set_header("Content-Encoding", "gzip")
+            self.finish(ready["zipped"])
+        else:
+            self.finish(ready["plain"])
+
+    head = get
+
+    def compute_etag(self) -> None:
+        """Ours is set already."""
+
+    def _ready(self, run: Published) -> dict[str, Any]:
+        """The page ready to send; made once per run and state of its file."""
+        kept: OrderedDict[Any, dict[str, Any]] = self.settings["collect_ready"]
+        stored = self.shelf.page(run)
+        # The shelf hands out the same object as long as the file is the same.
+        key = (run.folder, run.current, id(stored))
+        if key not in kept:
+            way = environment().get_template("way.html.j2").render(say=lambda word: texts.say(word, run.lang), **self._way(run))
+            plain = stored.replace(NAVIGATION.encode(), way.encode(), 1)
+            etag = f'"{hashlib.sha256(plain).hexdigest()[:24]}"'
+            kept[key] = {"plain": plain, "zipped": gzip.compress(plain, 6, mtime=0), "etag": etag, "stored": stored}
+            while len(kept) > MOST_STORED:
+                kept.popitem(last=False)
+        return kept[key]
+
+    def _way(self, run: Published) -> dict[str, Any]:
+        newer = "" if run.current else f"/report/{run.label}/"
+        return {"newer": newer, "history": history_link(run) if self.settings["collect_live"] else ""}
+
+
+class RecordedTable(Reading):
+    """The file of a recorded table."""
+
+    def get(self, kind: str, name: str, slot: str, run_id: str | None, file: str) -> None:
+        """Only files that results.json and run.json both name."""
+        run = self.wanted(kind, name, slot, run_id)
+        content = self.shelf.table(run, f"tables/{file}")
+        if content is None:
+            raise web.HTTPError(404)
+        self.set_header("Content-Type", "text/csv; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{file}"')
+        self.finish(content)
+
+    head = get
+
+
+class WithSlash(Guarded):
+    """Stored pages live at addresses that end in a slash, so that their links to tables lead below them."""
+
+    def get(self, path: str) -> None:
+        """The same address with a slash."""
+        self.redirect(f"/{path}/", permanent=False)
+
+
+class LivePage(Reading, TornadoVoilaHandler):
+    """A live page: Voila executes a notebook that reads recorded results; we draw what it displayed, and its kernel ends at once."""
+
+    async def prepare(self) -> None:
+        """First our door, then what Voila prepares."""
+        if self.let_in():
+            await TornadoVoilaHandler.prepare(self)
+
+    def write_error(self, status_code: int, **details: Any) -> None:
+        """Our error page, not Jupyter's."""
+        Guarded.write_error(self, status_code, **details)
+
+    def set_default_headers(self) -> None:
+        """Our headers, not Jupyter's."""
+        Guarded.set_default_headers(self)
+
+    @property
+    def content_security_policy(self) -> str:
+        """Voila's own handlers ask for it."""
+        return str(self._headers.get("Content-Security-Policy", ""))
+
+    async def get(self, page: str) -> None:
+        """Execute the page's notebook for the choice in the query, and show it."""
+        if page not in self.settings["collect_live"]:
+            raise web.HTTPError(404)
+        try:
+            chosen = history.choice(self.request.query)
+        except CollectError as error:
+            raise web.HTTPError(400) from error
+        slots: asyncio.Semaphore = self.settings["collect_slots"]
+        if slots.locked():
+            self.set_header("Retry-After", "5")
+            raise web.HTTPError(503)
+        async with slots:
+            notebook = await self._executed(page)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Cache-Control", "private, no-cache")
+        self.clear_header("Pragma")
+        self.clear_header("Expires")
+        await self.finish(self._drawn(page, notebook, chosen))
+
+    async def _executed(self, page: str) -> dict[str, Any]:
+        """The notebook with its outputs; whatever happens, its kernel ends."""
+        kernels: list[str] = []
+        started_kernels.set(kernels)
+        try:
+            async with asyncio.timeout(LIVE_SECONDS):
+                body = "".join([part async for part in self.get_generator(path=f"pages/{page}.ipynb")])
+            notebook = json.loads(body)
+        except TimeoutError as error:
+            raise web.HTTPError(504) from error
+        finally:
+            for kernel in kernels:
+                await self.kernel_manager.shutdown_kernel(kernel, now=True)
+        if any(_failed(cell) for cell in notebook["cells"]):
+            raise RuntimeError(f"live page {page}: {[output for cell in notebook['cells'] for output in cell.get('outputs', [])][-1:]}")
+        return notebook
+
+    def _drawn(self, page: str, notebook: dict[str, Any], chosen: history.Choice) -> str:
+        view = notebook_view.view(notebook, kind=page, lang=chosen.lang, figures=None)
+        slots = self.shelf.slots(chosen.kind, chosen.name)
+        measures = list(dict.fromkeys(measure for run in slots for measure in history.measures_of(run.results)))
+        say = _sayer(chosen.lang)
+        way = environment().get_template("way.html.j2").render(say=say, newer="", history="")
+        return (
+            environment()
+            .get_template("live.html.j2")
+            .render(
+                lang=chosen.lang,
+                say=say,
+                view=view,
+                navigation=Markup(way),  # noqa: S704  (our own template)
+                synthetic=any(run.run["inputs"]["synthetic"] for run in slots),
+                about=" · ".join([texts.say(f"kind_{chosen.kind}", chosen.lang), chosen.name]) if slots else "",
+                report=f"/report/{slots[0].label}/" if slots else "",
+                choices=[(measure_title(measure, chosen.lang), _history(chosen, measure)) for measure in measures],
+                chosen=measure_title(chosen.measure or (measures[0] if measures else ""), chosen.lang),
+            )
+        )
+
+
+def _failed(cell: dict[str, Any]) -> bool:
+    """A code cell that did not come to its end; Voila hides the error itself, but leaves no count or an error output."""
+    if cell["cell_type"] != "code" or not cell["source"].strip():
+        return False
+    return cell.get("execution_count") is None or any(output["output_type"] == "error" for output in cell["outputs"])
+
+
+def history_link(run: Published) -> str:
+    """The live page of how a report's numbers moved."""
+    return f"/voila/render/pages/{HISTORY}.ipynb?" + urlencode({"kind": run.run["report"], "name": run.run["name"], "lang": run.lang})
+
+
+def _history(chosen: history.Choice, measure: str) -> str:
+    query = urlencode({"kind": chosen.kind, "name": chosen.name, "measure": measure, "lang": chosen.lang})
+    return f"/voila/render/pages/{HISTORY}.ipynb?{query}"
+
+
+def measure_title(measure: str, lang: str) -> str:
+    """A measure as read: what it is called, and its KPI."""
+    name, _, kpi = measure.partition(":")
+    return f"{texts.label(name, lang)} ({kpi})" if kpi else texts.label(name, lang)
+
+
+def live_pages(notebooks: Path | None) -> frozenset[str]:
+    """The live pages there are: the stems of `notebooks/pages/*.ipynb`."""
+    return frozenset(path.stem for path in (notebooks / "pages").glob("*.ipynb")) if notebooks else frozenset()
+
+
+def _sayer(lang: str):
+    return lambda key, **values: texts.say(key, lang, **values)
+
+
+def _age(finished: str | None, now: datetime, lang: str) -> str:
+    if not finished:
+        return ""
+    days = (now.date() - datetime.fromisoformat(finished).date()).days
+    return texts.say("age_today" if days <= 0 else "age_yesterday" if days == 1 else "age_days", lang, days=days)
