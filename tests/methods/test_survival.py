@@ -150,7 +150,7 @@ def test_bad_exits_are_refused_all_at_once() -> None:
         "exits.time: 2 of 3 rows are below 0 or missing (first: row 2). Time runs from time zero; an end before it is an error of dates.",
         "exits.end: 1 of 3 rows are missing or 'event_free' (first: row 2). Name the end, or 'censored'.",
     )
-    with pytest.raises(DataError, match="exits.arm: 1 of 2 rows are missing"):
+    with pytest.raises(DataError, match=r"exits\.arm: 1 of 2 rows are missing"):
         exit_counts(pd.DataFrame({"time": [1, 2], "end": "cured", "arm": ["a", None]}), by=["arm"])
     with pytest.raises(DataError, match="no column count"):
         kaplan_meier(pd.DataFrame({"time": [1], "end": ["cured"]}))
