@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from datetime import date, datetime
 from pathlib import Path
 
@@ -79,6 +80,19 @@ def notebook(*cells: str, parameters: str = PARAMETERS) -> dict:
         "nbformat": 4,
         "nbformat_minor": 5,
     }
+
+
+def is_gone(pid: int, *, seconds: float) -> bool:
+    """Whether a process ends within some seconds (one that nobody has waited for yet has ended)."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 class SmallProject:
