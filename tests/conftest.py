@@ -1,6 +1,9 @@
 """Fixtures every test may use: the shared data folder, a small sample shop, and the rule that nothing is skipped unseen."""
 
+import fcntl
+import hashlib
 import os
+import tempfile
 from datetime import date
 from pathlib import Path
 
@@ -33,3 +36,28 @@ def shared_data() -> Path:
 @pytest.fixture(autouse=True)
 def _in_project(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
+
+
+def _sample_stamp() -> str:
+    """Changes when the shop's sources, the tables or the parameters of the sample change."""
+    library = PROJECT / "lib" / "collect_analysis" / "book"
+    sources = sorted([*(library / "sample").glob("*.py"), *(library / "tables").glob("*.py"), library / "schema.py", library / "store.py"])
+    digest = hashlib.sha256(f"{SAMPLE_ACCOUNTS} {SAMPLE_SEED} {SAMPLE_AS_OF}".encode())
+    for path in sources:
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@pytest.fixture(scope="session")
+def sample_book() -> Path:
+    """Books folder that holds the sample shop: built once for all workers and runs, until its sources change. Read it, never write to it."""
+    from collect_analysis.book.sample import make_sample
+
+    shared = Path(tempfile.gettempdir()) / f"collect-analysis-{os.getuid()}"
+    books = shared / f"books-{_sample_stamp()}"
+    books.mkdir(parents=True, exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (books / "sample" / "book.json").is_file():
+            make_sample(books / "sample", accounts=SAMPLE_ACCOUNTS, seed=SAMPLE_SEED, as_of=SAMPLE_AS_OF, now="2026-07-01T00:00:00Z")
+    return books
