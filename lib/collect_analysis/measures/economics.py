@@ -1,7 +1,5 @@
 """What is left of collected money after commission and tax, by unit, on placements of one age."""
 
-from datetime import date
-
 import ibis
 import ibis.expr.types as ir
 import numpy as np
@@ -9,7 +7,7 @@ import pandas as pd
 
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
-from collect_analysis.measures.placements import payments_on, placed
+from collect_analysis.measures.placements import Panel, of_panel, payments_on
 
 NET_COLUMNS = (
     "unit_key", "cases", "placed_minor", "collected_minor", "commission_minor", "tax_minor", "net_minor", "gross_rate", "commission_rate",
@@ -30,7 +28,7 @@ def commission_tiers(book: Book) -> ir.Table:
     )
 
 
-def commission(book: Book, *, start: date, end: date, age: int) -> pd.DataFrame:
+def commission(book: Book, panel: Panel, *, age: int) -> pd.DataFrame:
     """Cash, commission and the tax on it, per unit and tier, on placements whose month `age` is over, up to that age.
 
     The tariff is the one of the unit on the day of the money, the tier the placement's age in that month, tax the rate of table `tariff`
@@ -42,7 +40,7 @@ def commission(book: Book, *, start: date, end: date, age: int) -> pd.DataFrame:
     DataError
         Tariffs, tax rates or a unit's intervals overlap in time, so that money would be charged twice.
     """
-    base = placed(book, start=start, end=end).filter(ibis._.ripe_age >= age)
+    base = of_panel(book, panel).filter(ibis._.ripe_age >= age)
     paid = payments_on(book, base).filter(ibis._.age_months <= age)
     unit = book.table("unit").select("unit_key", "tariff_id", unit_from=ibis._.valid_from, unit_to=ibis._.valid_to)
     held = paid.left_join(unit, _within(paid.unit_key == unit.unit_key, paid.value_date, unit.unit_from, unit.unit_to))

@@ -6,13 +6,14 @@ from datetime import date
 from typing import Any
 
 import ibis
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
-from collect_analysis.measures.placements import placed
+from collect_analysis.measures.placements import Panel, of_panel
 from collect_analysis.methods.rates import wilson_interval
 
 PASS, WATCH, FAIL, BLOCKED, NO_DATA = "pass", "watch", "fail", "blocked", "no_data"
@@ -25,14 +26,14 @@ GATE_COLUMNS = ("unit_key", "gate", "numerator", "denominator", "per", "value", 
 class GateLimits:
     """Limits of the conduct gates, as rates: a unit fails where even the lower bound of its rate lies over the limit.
 
-    `complaints_per_10k` accounts on placement, `breaches_per_1000` outbound contacts, `critical_qa_share` of assessed contacts,
-    `third_party_contacts`: contacts with people who owe nothing, from which a unit fails (a count: each is a disclosure of a debt).
+    `complaints_per_10k` accounts on placement, `breaches_per_1000` and `third_party_per_1000` (contacts with people who owe nothing) outbound
+    contacts, `critical_qa_share` of assessed contacts.
     """
 
     complaints_per_10k: float
     breaches_per_1000: float
     critical_qa_share: float
-    third_party_contacts: int
+    third_party_per_1000: float
 
     def __post_init__(self) -> None:
         wrong = [
@@ -98,26 +99,24 @@ def _authorisation(table: pd.DataFrame, on: date) -> np.ndarray:
     return np.select([~known, ~outside, ~(letter & legal), expired], ["unknown", "not_needed", "missing", "expired"], default="valid")
 
 
-def gates(
-    book: Book, breaches: pd.DataFrame | None = None, *, start: date, end: date, limits: GateLimits, level: float = 0.95
-) -> pd.DataFrame:
+def gates(book: Book, panel: Panel, breaches: pd.DataFrame | None = None, *, limits: GateLimits, level: float = 0.95) -> pd.DataFrame:
     """Does a unit behave well enough to be given more?
 
-    One row per unit with placements and gate: authorisation, complaints (opened in the period, per account placed; exact Poisson
-    interval), third_party (contacts with people who owe nothing, a count), breaches (per outbound contact), critical_qa (share of assessed
-    contacts; Wilson interval). Columns: see GATE_COLUMNS; value, low, high, limit are rates per `per` cases (1: a share or count). status:
-    blocked (no valid authorisation), fail (low over limit; third_party: more than the limit), watch (value over limit), pass, no_data.
+    One row per unit with placements and gate: authorisation; complaints opened in the period, per account placed (exact Poisson interval);
+    third_party, contacts with people who owe nothing, and breaches of contact limits, per outbound contact; critical_qa, share of assessed
+    contacts (Wilson intervals). Columns: see GATE_COLUMNS; value, low, high, limit are rates per `per` cases (1: a share). status: blocked
+    (no valid authorisation), fail (low over limit), watch (value over limit), pass, no_data.
 
     `breaches`: unit_key, numerator (contacts in breach), denominator (outbound contacts); None: the book has no contacts of these units.
     """
-    base = placed(book, start=start, end=end)
+    base = of_panel(book, panel)
     units = book.frame(base.group_by("unit_key").agg(accounts=base.account_key.nunique()))
     parts = [
         _authorised(units, register(book)),
-        _rated(units, _complaints(book, start, end), gate="complaints", per=10_000, limit=limits.complaints_per_10k, level=level),
-        _counted(units, _third_party(book, start, end), limit=limits.third_party_contacts),
+        _rated(units, _complaints(book, panel), gate="complaints", per=10_000, limit=limits.complaints_per_10k, level=level),
+        _rated(units, _third_party(book, panel), gate="third_party", per=1_000, limit=limits.third_party_per_1000, level=level),
         _rated(units, breaches, gate="breaches", per=1_000, limit=limits.breaches_per_1000, level=level),
-        _rated(units, _critical(book, start, end), gate="critical_qa", per=1, limit=limits.critical_qa_share, level=level),
+        _rated(units, _critical(book, panel), gate="critical_qa", per=1, limit=limits.critical_qa_share, level=level),
     ]
     return pd.concat(parts)[list(GATE_COLUMNS)].sort_values(["unit_key", "gate"], ignore_index=True)
 
@@ -140,29 +139,30 @@ def _authorised(units: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     return table.assign(gate="authorisation", per=1, status=np.where(fine, PASS, BLOCKED), note=table["authorisation"], **blank)
 
 
-def _complaints(book: Book, start: date, end: date) -> pd.DataFrame | None:
+def _complaints(book: Book, panel: Panel) -> pd.DataFrame | None:
     if not book.has("ticket"):
         return None
-    ticket, base = book.table("ticket"), placed(book, start=start, end=end)
-    opened = ticket.filter(ticket.type == "complaint", ticket.opened_ts.date().between(ibis.literal(start), ibis.literal(end)))
+    ticket, base = book.table("ticket"), of_panel(book, panel)
+    opened = ticket.filter(ticket.type == "complaint", _within(ticket.opened_ts.date(), panel))
     counted = opened.group_by("unit_key").agg(numerator=opened.count())
     accounts = base.group_by("unit_key").agg(denominator=base.account_key.nunique())
     return book.frame(accounts.left_join(counted, "unit_key").drop("unit_key_right")).fillna({"numerator": 0})
 
 
-def _third_party(book: Book, start: date, end: date) -> pd.DataFrame | None:
+def _third_party(book: Book, panel: Panel) -> pd.DataFrame | None:
     if not book.has("contact"):
         return None
     contact = book.table("contact")
-    made = contact.filter(contact.direction == "out", contact.local_ts.date().between(ibis.literal(start), ibis.literal(end)))
+    made = contact.filter(contact.direction == "out", _within(contact.local_ts.date(), panel))
     told = made.party_role.isin(["relative", "third_party"])
     return book.frame(made.group_by("unit_key").agg(numerator=told.sum().fill_null(0), denominator=made.count()))
 
 
-def _critical(book: Book, start: date, end: date) -> pd.DataFrame | None:
+def _critical(book: Book, panel: Panel) -> pd.DataFrame | None:
     if not book.has("qa"):
         return None
-    qa = book.table("qa").filter(ibis._.assessed_on.between(ibis.literal(start), ibis.literal(end)))
+    assessed = book.table("qa")
+    qa = assessed.filter(_within(assessed.assessed_on, panel))
     return book.frame(qa.group_by("unit_key").agg(numerator=qa.critical_fail.sum().fill_null(0), denominator=qa.count()))
 
 
@@ -179,11 +179,8 @@ def _rated(units: pd.DataFrame, counts: pd.DataFrame | None, *, gate: str, per: 
     return table.assign(note=np.where(table["status"] == NO_DATA, "nothing recorded for this unit", ""))
 
 
-def _counted(units: pd.DataFrame, counts: pd.DataFrame | None, *, limit: int) -> pd.DataFrame:
-    table = _joined(units, counts).assign(gate="third_party", per=1, limit=float(limit), low=np.nan, high=np.nan)
-    table["value"] = table["numerator"]
-    table["status"] = np.select([table["value"].isna(), table["value"] > limit], [NO_DATA, FAIL], default=PASS)
-    return table.assign(note=np.where(table["status"] == NO_DATA, "nothing recorded for this unit", ""))
+def _within(day: ir.DateValue, panel: Panel) -> ir.BooleanValue:
+    return day.between(ibis.literal(panel.start), ibis.literal(panel.end))
 
 
 def _joined(units: pd.DataFrame, counts: pd.DataFrame | None) -> pd.DataFrame:

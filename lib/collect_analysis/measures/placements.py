@@ -6,6 +6,7 @@ shrink when accounts are recalled or returned.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import ibis
@@ -14,8 +15,13 @@ import pandas as pd
 
 from collect_analysis.book.engine import compensated_sum, sum_of_products
 from collect_analysis.book.store import Book
+from collect_analysis.measures.cash import cash
 
 RANDOM, JUDGMENTAL = "random", "judgmental"
+SUM_COLUMNS = (
+    "unit_key", "allocation", "stratum", "age_months", "n", "accounts", "payers", "sum_x", "sum_y", "sum_xx", "sum_yy", "sum_xy", "sum_aa",
+    "sum_pp", "sum_ap",
+)  # fmt: skip
 INVENTORY_COLUMNS = (
     "unit_key", "batches", "first_batch", "last_batch", "cases", "placed_minor", "active_accounts", "recalled_accounts",
     "returned_accounts", "other_ended_accounts", "recalled_minor", "returned_minor", "random_accounts", "random_minor",
@@ -24,13 +30,23 @@ INVENTORY_COLUMNS = (
 CELL_KEYS = ("unit_key", "allocation", "stratum")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """Which placements are compared: those made from `start` to `end` with `units` (empty: all), read at age `horizon` (months)."""
+
+    start: date
+    end: date
+    horizon: int
+    units: tuple[str, ...] = ()
+
+
 def months_between(later: ir.DateValue, earlier: ir.DateValue) -> ir.IntegerValue:
     """Calendar months from the month of `earlier` to the month of `later`."""
     return (later.year() - earlier.year()) * 12 + later.month() - earlier.month()
 
 
-def placed(book: Book, *, start: date, end: date) -> ir.Table:
-    """The placements of a period (by first day), one row each, as they stood on the book's `as_of`.
+def placed(book: Book, *, start: date, end: date, units: Sequence[str] = ()) -> ir.Table:
+    """The placements of a period (by first day) with `units` (none named: all), one row each, as they stood on the book's `as_of`.
 
     Columns: decision_key, account_key, customer_key, unit_key, batch_id, batch_month (first day), stratum (placement stratum, placement
     number and batch month: what was placed together), balance_minor, propensity, allocation (random where 0 < propensity < 1, else
@@ -39,6 +55,7 @@ def placed(book: Book, *, start: date, end: date) -> ir.Table:
     """
     table = book.table("decision").filter(ibis._.kind == "placement", ibis._.from_date.between(ibis.literal(start), ibis.literal(end)))
     table = table.filter(table.unit_key.notnull(), table.balance_minor.notnull(), table.balance_minor > 0)
+    table = table.filter(table.unit_key.isin(list(units))) if units else table
     ended = table.to_date.notnull() & (table.to_date <= ibis.literal(book.as_of))
     month = table.from_date.truncate("M")
     tomorrow = ibis.literal(book.as_of + timedelta(days=1))
@@ -63,10 +80,16 @@ def placed(book: Book, *, start: date, end: date) -> ir.Table:
     )
 
 
-def unusable(book: Book, *, start: date, end: date) -> dict[str, int]:
+def of_panel(book: Book, panel: Panel) -> ir.Table:
+    """The placements of a panel; columns as `placed`."""
+    return placed(book, start=panel.start, end=panel.end, units=panel.units)
+
+
+def unusable(book: Book, panel: Panel) -> dict[str, int]:
     """How many placements cannot be used, by reason: without_unit, without_balance; overlapping counts payments in two placements."""
-    table = book.table("decision").filter(ibis._.kind == "placement", ibis._.from_date.between(ibis.literal(start), ibis.literal(end)))
-    hits = payments_on(book, placed(book, start=start, end=end)).group_by("payment_key").agg(times=ibis._.count())
+    made = ibis._.from_date.between(ibis.literal(panel.start), ibis.literal(panel.end))
+    table = book.table("decision").filter(ibis._.kind == "placement", made)
+    hits = payments_on(book, placed(book, start=panel.start, end=panel.end)).group_by("payment_key").agg(times=ibis._.count())
     counts = table.agg(
         without_unit=table.unit_key.isnull().sum().fill_null(0),
         without_balance=(table.unit_key.notnull() & (table.balance_minor.fill_null(0) <= 0)).sum().fill_null(0),
@@ -77,8 +100,8 @@ def unusable(book: Book, *, start: date, end: date) -> dict[str, int]:
 
 
 def payments_on(book: Book, placements: ir.Table) -> ir.Table:
-    """Eligible payments while on placement: payment_key, decision_key, unit_key, value_date, amount_minor, age_months."""
-    payment = book.table("payment").filter(ibis._.eligible).select("payment_key", "account_key", "amount_minor", "value_date")
+    """Money collected (`cash`) while on placement: payment_key, decision_key, unit_key, value_date, amount_minor, age_months."""
+    payment = cash(book).select("payment_key", "account_key", "amount_minor", "value_date")
     window = placements.select("decision_key", "account_key", "unit_key", "from_date", "to_date")
     joined = window.inner_join(payment, "account_key")
     joined = joined.filter(joined.value_date >= joined.from_date, joined.to_date.isnull() | (joined.value_date < joined.to_date))
@@ -92,17 +115,17 @@ def payments_on(book: Book, placements: ir.Table) -> ir.Table:
     )
 
 
-def inventory(book: Book, *, start: date, end: date, horizon: int) -> pd.DataFrame:
+def inventory(book: Book, panel: Panel) -> pd.DataFrame:
     """What does each unit hold, how was it allocated and what became of it?
 
     Columns (one row per unit): unit_key, batches, first_batch, last_batch (months), cases (accounts placed), placed_minor (B0),
     active_accounts, recalled_accounts, returned_accounts, other_ended_accounts, recalled_minor, returned_minor (their B0),
     random_accounts, random_minor, random_share (of B0), collected_minor (to date), oldest_age (last complete age of the oldest batch),
-    ripe_batches (batches whose month `horizon` is over). Empty where the book has no placements in the period.
+    ripe_batches (batches whose month `panel.horizon` is over). Empty where the book has no placements in the period.
     """
-    base = placed(book, start=start, end=end)
+    base = of_panel(book, panel)
     paid = payments_on(book, base).group_by("unit_key").agg(collected_minor=ibis._.amount_minor.sum().cast("int64"))
-    drawn, ripe = base.allocation == RANDOM, base.ripe_age >= horizon
+    drawn, ripe = base.allocation == RANDOM, base.ripe_age >= panel.horizon
     recalled, returned = base.end_reason == "recall", base.end_reason == "return"
     table = base.group_by("unit_key").agg(
         batches=base.batch_id.nunique(),
@@ -127,31 +150,45 @@ def inventory(book: Book, *, start: date, end: date, horizon: int) -> pd.DataFra
     return frame[list(INVENTORY_COLUMNS)]
 
 
-def common_age(held: pd.DataFrame, *, horizon: int) -> int:
-    """At which age can at least two units be compared? The largest age up to `horizon` that two units' oldest batches completed; -1: none.
+def shares_now(book: Book, panel: Panel, *, months: int) -> pd.Series:
+    """Which share of the latest flow did each unit get? Share of B0 placed in the panel's last `months` months, by unit_key; sums to 1.
+
+    A unit of the panel with nothing placed in them has share 0. Empty where nothing was placed.
+    """
+    base = of_panel(book, panel)
+    recent = months_between(ibis.literal(panel.end), base.batch_month) < months
+    table = base.group_by("unit_key").agg(placed_minor=base.balance_minor.sum(where=recent).fill_null(0).cast("int64"))
+    flow = book.frame(table).set_index("unit_key")["placed_minor"].sort_index()
+    return flow / flow.sum() if flow.sum() > 0 else flow.astype(float)
+
+
+def common_age(held: pd.DataFrame, panel: Panel) -> int:
+    """At which age can at least two units be compared? Largest age up to the horizon that two units' oldest batches completed; -1: none.
 
     `held` is the table of `inventory`.
     """
     oldest = held["oldest_age"].sort_values(ascending=False)
-    return -1 if len(oldest) < 2 else min(horizon, int(oldest.iloc[1]))
+    return -1 if len(oldest) < 2 else min(panel.horizon, int(oldest.iloc[1]))
 
 
-def draws(book: Book, *, start: date, end: date) -> pd.DataFrame:
+def draws(book: Book, panel: Panel) -> pd.DataFrame:
     """The random draws, for the check that the lot was kept: unit_key, stratum, cases, weighted, spread, drawn.
 
     See `methods.profiling.allocation_drift`. A draw is a stratum: what was placed together.
     """
-    base = placed(book, start=start, end=end).filter(ibis._.allocation == RANDOM)
+    # A draw is among all units, whichever of them are in the panel.
+    base = placed(book, start=panel.start, end=panel.end).filter(ibis._.allocation == RANDOM)
     inverse = 1 / base.propensity
     table = base.group_by("unit_key", "stratum").agg(
         cases=base.count(), weighted=compensated_sum(inverse), spread=compensated_sum((1 - base.propensity) * inverse * inverse)
     )
     frame = book.frame(table)
     frame["drawn"] = frame.groupby("stratum")["cases"].transform("sum")
+    frame = frame[frame["unit_key"].isin(panel.units)] if panel.units else frame
     return frame.sort_values(["unit_key", "stratum"], ignore_index=True)
 
 
-def stratum_sums(book: Book, *, start: date, end: date, age: int) -> pd.DataFrame:
+def stratum_sums(book: Book, panel: Panel, *, age: int) -> pd.DataFrame:
     """The sums behind every comparison: per unit, allocation, stratum and age, over customers.
 
     Only batches whose month `age` is over, so that every age rests on the same accounts. Columns: unit_key, allocation, stratum, age_months
@@ -159,7 +196,9 @@ def stratum_sums(book: Book, *, start: date, end: date, age: int) -> pd.DataFram
     sum_yy, sum_xy (squares and products of customers' sums), sum_aa, sum_pp, sum_ap (the same for accounts and payers). Money in minor
     units. Sorted; empty where no batch is old enough.
     """
-    base = placed(book, start=start, end=end).filter(ibis._.ripe_age >= age)
+    if age < 0:
+        return pd.DataFrame(columns=list(SUM_COLUMNS))
+    base = of_panel(book, panel).filter(ibis._.ripe_age >= age)
     paid = payments_on(book, base)
     ages = range(age + 1)
     by_account = paid.group_by("decision_key").agg(**{f"y{m}": paid.amount_minor.sum(where=paid.age_months <= m) for m in ages})
@@ -196,19 +235,4 @@ def _long(wide: pd.DataFrame, ages: Sequence[int]) -> pd.DataFrame:
     fixed = [*CELL_KEYS, "n", "accounts", "sum_x", "sum_xx", "sum_aa"]
     names = ("sum_y", "sum_yy", "sum_xy", "payers", "sum_pp", "sum_ap")
     parts = [wide[fixed].assign(age_months=age, **{name: wide[f"{name}.{age}"] for name in names}) for age in ages]
-    order = [
-        *CELL_KEYS,
-        "age_months",
-        "n",
-        "accounts",
-        "payers",
-        "sum_x",
-        "sum_y",
-        "sum_xx",
-        "sum_yy",
-        "sum_xy",
-        "sum_aa",
-        "sum_pp",
-        "sum_ap",
-    ]
-    return pd.concat(parts)[order].sort_values([*CELL_KEYS, "age_months"], ignore_index=True)
+    return pd.concat(parts)[list(SUM_COLUMNS)].sort_values([*CELL_KEYS, "age_months"], ignore_index=True)
