@@ -23,7 +23,10 @@ setup: $(READY)  ## build the environment from the lock
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# uv, itself installed by its hash, is three to five times faster than pip for the rest and checks the same hashes.
+	awk '/^[a-z]/ {keep = /^uv==/} keep' requirements.lock > .venv/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m ipykernel install --prefix .venv --name collect-analysis --display-name "Collect Analysis" > /dev/null
 	@touch $(READY)
