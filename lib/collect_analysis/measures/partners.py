@@ -1,6 +1,6 @@
 """Partners: who they are, whether they may act, how they behave; the gates that stand before any praise for money."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
@@ -13,6 +13,8 @@ from scipy import stats
 
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
+from collect_analysis.measures.conduct import LegalLimits, judged_contacts
+from collect_analysis.measures.periods import Period
 from collect_analysis.measures.placements import Panel, of_panel
 from collect_analysis.methods.rates import wilson_interval
 
@@ -26,8 +28,8 @@ GATE_COLUMNS = ("unit_key", "gate", "numerator", "denominator", "per", "value", 
 class GateLimits:
     """Limits of the conduct gates, as rates: a unit fails where even the lower bound of its rate lies over the limit.
 
-    `complaints_per_10k` accounts on placement, `breaches_per_1000` and `third_party_per_1000` (contacts with people who owe nothing) outbound
-    contacts, `critical_qa_share` of assessed contacts.
+    `complaints_per_10k` accounts placed; `breaches_per_1000` and `third_party_per_1000` (contacts with people who owe nothing) outbound
+    contacts; `critical_qa_share` of assessed contacts.
     """
 
     complaints_per_10k: float
@@ -99,23 +101,39 @@ def _authorisation(table: pd.DataFrame, on: date) -> np.ndarray:
     return np.select([~known, ~outside, ~(letter & legal), expired], ["unknown", "not_needed", "missing", "expired"], default="valid")
 
 
-def gates(book: Book, panel: Panel, breaches: pd.DataFrame | None = None, *, limits: GateLimits, level: float = 0.95) -> pd.DataFrame:
+def breaches(book: Book, panel: Panel, limits: Sequence[LegalLimits]) -> pd.DataFrame:
+    """How many outbound contacts of each unit broke a limit, and how many reached somebody who owes nothing?
+
+    Columns: unit_key, contacts (outbound, in the panel's months), breach, party. Empty where the book has no contacts.
+
+    Raises
+    ------
+    ParameterError
+        The panel's period is not of whole months.
+    """
+    if not book.has("contact"):
+        return pd.DataFrame(columns=["unit_key", "contacts", "breach", "party"])
+    judged = judged_contacts(book, Period(panel.start, panel.end), limits)
+    judged = judged.filter(judged.unit_key.notnull())
+    counts = judged.group_by("unit_key").agg(contacts=judged.count(), breach=judged.breach.sum(), party=judged.party.sum())
+    return book.frame(counts).sort_values("unit_key", ignore_index=True)
+
+
+def gates(book: Book, panel: Panel, contacts: pd.DataFrame, *, limits: GateLimits, level: float = 0.95) -> pd.DataFrame:
     """Does a unit behave well enough to be given more?
 
     One row per unit with placements and gate: authorisation; complaints opened in the period, per account placed (exact Poisson interval);
     third_party, contacts with people who owe nothing, and breaches of contact limits, per outbound contact; critical_qa, share of assessed
     contacts (Wilson intervals). Columns: see GATE_COLUMNS; value, low, high, limit are rates per `per` cases (1: a share). status: blocked
-    (no valid authorisation), fail (low over limit), watch (value over limit), pass, no_data.
-
-    `breaches`: unit_key, numerator (contacts in breach), denominator (outbound contacts); None: the book has no contacts of these units.
+    (no valid authorisation), fail (low over limit), watch (value over limit), pass, no_data. `contacts` is the table of `breaches`.
     """
     base = of_panel(book, panel)
     units = book.frame(base.group_by("unit_key").agg(accounts=base.account_key.nunique()))
     parts = [
         _authorised(units, register(book)),
         _rated(units, _complaints(book, panel), gate="complaints", per=10_000, limit=limits.complaints_per_10k, level=level),
-        _rated(units, _third_party(book, panel), gate="third_party", per=1_000, limit=limits.third_party_per_1000, level=level),
-        _rated(units, breaches, gate="breaches", per=1_000, limit=limits.breaches_per_1000, level=level),
+        _rated(units, _of(contacts, "party"), gate="third_party", per=1_000, limit=limits.third_party_per_1000, level=level),
+        _rated(units, _of(contacts, "breach"), gate="breaches", per=1_000, limit=limits.breaches_per_1000, level=level),
         _rated(units, _critical(book, panel), gate="critical_qa", per=1, limit=limits.critical_qa_share, level=level),
     ]
     return pd.concat(parts)[list(GATE_COLUMNS)].sort_values(["unit_key", "gate"], ignore_index=True)
@@ -149,13 +167,8 @@ def _complaints(book: Book, panel: Panel) -> pd.DataFrame | None:
     return book.frame(accounts.left_join(counted, "unit_key").drop("unit_key_right")).fillna({"numerator": 0})
 
 
-def _third_party(book: Book, panel: Panel) -> pd.DataFrame | None:
-    if not book.has("contact"):
-        return None
-    contact = book.table("contact")
-    made = contact.filter(contact.direction == "out", _within(contact.local_ts.date(), panel))
-    told = made.party_role.isin(["relative", "third_party"])
-    return book.frame(made.group_by("unit_key").agg(numerator=told.sum().fill_null(0), denominator=made.count()))
+def _of(contacts: pd.DataFrame, counted: str) -> pd.DataFrame:
+    return contacts[["unit_key", counted, "contacts"]].rename(columns={counted: "numerator", "contacts": "denominator"})
 
 
 def _critical(book: Book, panel: Panel) -> pd.DataFrame | None:

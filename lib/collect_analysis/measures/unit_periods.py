@@ -118,7 +118,8 @@ def continuity(rows: pd.DataFrame, *, threshold: float) -> pd.DataFrame:
     expected = opening + placed - collected (empty counts as 0); gap = next opening - expected; gap_share = gap / expected. verdict:
     recalled (gap_share under -threshold), added (over threshold), continuous. One row per unit and pair of successive periods.
     Columns: unit_key, unit_name, period_start, next_start, opening_minor, placed_minor, collected_minor, expected_minor,
-    next_opening_minor, gap_minor, gap_share, rate_before, rate_after (collected / opening), verdict. Undefined: a unit without a next period has no row.
+    next_opening_minor, gap_minor, gap_share, rate_before, rate_after (collected / opening), verdict. Undefined: a unit without a next
+    period has no row.
     """
     table = rows.copy()
     following = table.groupby("unit_key")
