@@ -1,0 +1,191 @@
+"""Conduct: outbound contacts in breach of a limit (Q1), also those that only the sum over units shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, time
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from collect_analysis.book.policy import PolicyVersion
+from collect_analysis.book.store import Book
+from collect_analysis.book.tables.work import CHANNELS, PARTIES
+from collect_analysis.errors import DataError
+from collect_analysis.measures.contact import CONNECTED, REACHED_SOMEBODY
+from collect_analysis.measures.periods import Period
+from collect_analysis.measures.scopes import by_actor, within
+from collect_analysis.methods.rates import rate_table, wilson_interval
+
+RULES = ("FREQ_DAY", "HOURS", "RECALL", "PARTY")
+_COUNT_UNITS = {"attempt": None, "delivered": REACHED_SOMEBODY, "connected": CONNECTED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegalLimits:
+    """Contact limits in force from `valid_from` to the day before `valid_to` (None: no end), as `of` reads them from policy `legal_limits`.
+
+    `most_per_day` contacts of `day_channels` per debtor or account (`day_scope`) and calendar day of the debtor, counting attempts,
+    delivered or connected ones (`day_counts`); lawful hours `opens` to `closes`, both included, for `hour_channels`; no contact by a unit
+    after a placement with it ended for one of `end_reasons`; no contact with `forbidden_parties`.
+    """
+
+    set_id: str
+    source: str
+    verified_on: date | None
+    valid_from: date
+    valid_to: date | None
+    most_per_day: int
+    day_counts: str
+    day_scope: str
+    day_channels: tuple[str, ...]
+    opens: time
+    closes: time
+    hour_channels: tuple[str, ...]
+    end_reasons: tuple[str, ...]
+    forbidden_parties: tuple[str, ...]
+    severity: Mapping[str, str]
+
+    @classmethod
+    def of(cls, version: PolicyVersion) -> "LegalLimits":
+        """The limits of one version of policy `legal_limits`.
+
+        Raises
+        ------
+        DataError
+            A rule or one of its parameters is missing or has no allowed value.
+        """
+        values = version.values  # noqa: PD011 - a policy, not a frame
+        try:
+            day, hours = values["FREQ_DAY"], values["HOURS"]
+            limits = cls(
+                set_id=str(values["set_id"]),
+                source=version.source,
+                verified_on=version.verified_on,
+                valid_from=version.valid_from,
+                valid_to=version.valid_to,
+                most_per_day=int(day["limit"]),
+                day_counts=_one_of(day["count_unit"], tuple(_COUNT_UNITS)),
+                day_scope=_one_of(day["scope"], ("debtor", "account")),
+                day_channels=_all_of(day["channels"], CHANNELS),
+                opens=time.fromisoformat(hours["from"]),
+                closes=time.fromisoformat(hours["to"]),
+                hour_channels=_all_of(hours["channels"], CHANNELS),
+                end_reasons=tuple(values["RECALL"]["end_reasons"]),
+                forbidden_parties=_all_of(values["PARTY"]["forbidden"], PARTIES),
+                severity={rule: _one_of(values[rule]["severity"], ("hard", "policy")) for rule in RULES},
+            )
+        except KeyError as error:
+            raise DataError(f"legal_limits of {version.valid_from}: {error} is missing; see parameters/policy/legal_limits.yml") from None
+        except (TypeError, ValueError) as error:
+            raise DataError(f"legal_limits of {version.valid_from}: {error}") from None
+        return limits
+
+
+def _one_of(value: Any, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ValueError(f"{value!r} is not one of {', '.join(known)}")
+    return str(value)
+
+
+def _all_of(values: Any, known: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_one_of(value, known) for value in values)
+
+
+def judged_contacts(book: Book, period: Period, limits: Sequence[LegalLimits]) -> ir.Table:
+    """Which outbound contacts of the period broke which rule? Each is judged by the limits of its day.
+
+    One row per outbound contact: account_key, unit_key, officer_key, a flag per rule (freq_day, hours, recall, party), freq_day_in_unit
+    (the daily limit is broken by this unit's contacts alone) and breach (any rule).
+    """
+    slices = [_judged(book, limit, period) for limit in limits]
+    return ibis.union(*slices) if len(slices) > 1 else slices[0]
+
+
+def _judged(book: Book, limits: LegalLimits, period: Period) -> ir.Table:
+    last = period.end if limits.valid_to is None else min(period.end, limits.valid_to - date.resolution)
+    contact = book.table("contact")
+    out = contact.filter(contact.direction == "out", within(contact.local_ts, max(period.start, limits.valid_from), last))
+    second = out.local_ts.hour() * 3600 + out.local_ts.minute() * 60 + out.local_ts.second()
+    late = (second < _seconds(limits.opens)) | (second > _seconds(limits.closes))
+    counted = out.channel.isin(limits.day_channels)
+    results = _COUNT_UNITS[limits.day_counts]
+    if results:
+        counted = counted & out.result.isin(results)
+    rows = out.select(
+        "event_key", "account_key", "unit_key", "officer_key", "local_ts",
+        person=out.customer_key if limits.day_scope == "debtor" else out.account_key,
+        counted=counted,
+        hours=late & out.channel.isin(limits.hour_channels),
+        party=out.party_role.isin(limits.forbidden_parties),
+    )  # fmt: skip
+    rows = rows.mutate(freq_day=_beyond(rows, limits.most_per_day), freq_day_in_unit=_beyond(rows, limits.most_per_day, "unit_key"))
+    late_keys = _after_placement(book, rows, limits.end_reasons)
+    joined = rows.left_join(late_keys, rows.event_key == late_keys.late_key)
+    flags = {name: rows[name].cast("int64") for name in ("freq_day", "freq_day_in_unit", "hours", "party")}
+    recall = late_keys.late_key.notnull()
+    breach = rows.freq_day | rows.hours | rows.party | recall
+    return joined.select("account_key", "unit_key", "officer_key", **flags, recall=recall.cast("int64"), breach=breach.cast("int64"))
+
+
+def _beyond(rows: ir.Table, most: int, *also: str) -> ir.BooleanColumn:
+    """Whether a counted contact has `most` counted ones before it on the same day: the one `most` back is of that day."""
+    keys = [rows.person, rows.counted, *(rows[name] for name in also)]
+    back = rows.local_ts.lag(most).over(group_by=keys, order_by=[rows.local_ts, rows.event_key])
+    return (rows.counted & (back.date() == rows.local_ts.date())).fill_null(False)
+
+
+def _after_placement(book: Book, rows: ir.Table, reasons: Sequence[str]) -> ir.Table:
+    """Contacts by a unit after its placement ended for one of the reasons, while no other placement with it runs."""
+    decision = book.table("decision")
+    placement = decision.filter(decision.kind == "placement", decision.unit_key.notnull())
+    placement = placement.select(on_account="account_key", with_unit="unit_key", begun="from_date", ended="to_date", reason="end_reason")
+    over = placement.filter(placement.ended.notnull(), placement.reason.isin(list(reasons)))
+    same = (rows.account_key == over.on_account) & (rows.unit_key == over.with_unit)
+    after = rows.inner_join(over, same).filter(lambda pair: pair.local_ts.date() >= pair.ended)
+    after = after.select("event_key", "account_key", "unit_key", "local_ts").distinct()
+    running = placement.select(run_account="on_account", run_unit="with_unit", run_from="begun", run_to="ended")
+    pairs = after.inner_join(running, (after.account_key == running.run_account) & (after.unit_key == running.run_unit))
+    day = pairs.local_ts.date()
+    allowed = pairs.filter(day >= pairs.run_from, pairs.run_to.isnull() | (day < pairs.run_to)).select("event_key").distinct()
+    return after.anti_join(allowed, "event_key").select(late_key="event_key")
+
+
+def breach_facts(book: Book, judged: ir.Table, period: Period) -> ir.Table:
+    """Outbound contacts and those in breach, per account, unit and officer: scopes of the actor, outbound, breach and one count per rule."""
+    names = ("breach", "freq_day", "freq_day_in_unit", "hours", "recall", "party")
+    counted = judged.group_by("account_key", "unit_key", "officer_key").agg(
+        outbound=judged.count(), **{name: judged[name].sum().cast("int64") for name in names}
+    )
+    return by_actor(book, counted, period.end)
+
+
+def breaches_by_rule(book: Book, facts: ir.Table, limits: Sequence[LegalLimits], *, by_unit: bool = False) -> pd.DataFrame:
+    """Which rule was broken how often, and how often could no single unit have seen it?
+
+    `facts` is the table of `breach_facts`. Columns: unit_key (if `by_unit`), rule_id, severity, numerator (contacts in breach),
+    across_units (of them, visible only over all units; FREQ_DAY), denominator (outbound contacts), value, low, high (per contact, Wilson),
+    note. One row per rule, also where it was kept.
+    """
+    keys = ["unit_key"] if by_unit else []
+    sums = {
+        name: facts[name].sum().fill_null(0).cast("int64")
+        for name in ("outbound", "freq_day", "freq_day_in_unit", "hours", "recall", "party")
+    }
+    frame = book.frame(facts.group_by(keys).agg(**sums) if keys else facts.agg(**sums))
+    parts = []
+    for rule in RULES:
+        name = rule.lower()
+        across = frame["freq_day"] - frame["freq_day_in_unit"] if rule == "FREQ_DAY" else 0
+        part = frame[keys].assign(
+            rule_id=rule, severity=limits[-1].severity[rule], numerator=frame[name], across_units=across, denominator=frame["outbound"]
+        )
+        parts.append(part)
+    table = rate_table(pd.concat(parts, ignore_index=True), undefined="no outbound contact")
+    table["low"], table["high"] = wilson_interval(table["numerator"], table["denominator"])
+    return table.sort_values(keys, kind="stable", ignore_index=True) if keys else table
+
+
+def _seconds(moment: time) -> int:
+    return moment.hour * 3600 + moment.minute * 60 + moment.second

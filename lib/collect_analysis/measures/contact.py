@@ -1,0 +1,74 @@
+"""The contact funnel: accounts attempted and reached (C1, C2, C6, C7) by holder, attempts and what became of them (C3-C5) by actor."""
+
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+
+from collect_analysis.book.store import Book
+from collect_analysis.measures.periods import KpiWindows, Period
+from collect_analysis.measures.scopes import FACT_SCOPES, by_actor, count_of, within
+
+CONNECTED = ("answered", "met")
+REACHED_SOMEBODY = (*CONNECTED, "delivered")
+RIGHT_PARTIES = ("debtor", "guarantor")
+
+
+def is_right_party(contact: ir.Table) -> ir.BooleanColumn:
+    """Whether a contact reached the debtor or a guarantor, identity verified: a right-party contact."""
+    return contact.result.isin(CONNECTED) & contact.party_role.isin(RIGHT_PARTIES) & contact.verified
+
+
+def is_attempt(contact: ir.Table, windows: KpiWindows) -> ir.BooleanColumn:
+    """Whether a contact is an outbound attempt to speak with the debtor."""
+    return (contact.direction == "out") & contact.channel.isin(windows.attempt_channels)
+
+
+def contacts_of(book: Book, start: date, end: date) -> ir.Table:
+    """Contacts of the period, by the debtor's calendar day."""
+    contact = book.table("contact")
+    return contact.filter(within(contact.local_ts, start, end))
+
+
+def reach_facts(book: Book, held: ir.Table, period: Period, windows: KpiWindows) -> ir.Table:
+    """Which assigned accounts were attempted, reached, and promised? `held` is the table of `scopes.holders`.
+
+    One row per account assigned in the period, scopes of its holder. Columns: assigned, attempts, attempted, reached, contacted, promised
+    (0 or 1 but for attempts); promised counts accounts that were also reached.
+    """
+    contact = contacts_of(book, period.start, period.end)
+    attempt = is_attempt(contact, windows)
+    touched = contact.group_by(touched_account="account_key").agg(
+        attempts=count_of(attempt),
+        reached=is_right_party(contact).max().cast("int64"),
+        contacted=contact.result.isin(REACHED_SOMEBODY).max().cast("int64"),
+    )
+    promise = book.table("promise")
+    promised = promise.filter(within(promise.made_ts, period.start, period.end)).select(promiser="account_key").distinct()
+    joined = held.left_join(touched, [("account_key", "touched_account")]).left_join(promised, [("account_key", "promiser")])
+    reached = touched.reached.fill_null(0)
+    return joined.select(
+        held.account_key,
+        *[held[name] for name in FACT_SCOPES],
+        assigned=ibis.literal(1, "int64"),
+        attempts=touched.attempts.fill_null(0),
+        attempted=(touched.attempts.fill_null(0) > 0).cast("int64"),
+        reached=reached,
+        contacted=touched.contacted.fill_null(0),
+        promised=((reached == 1) & promised.promiser.notnull()).cast("int64"),
+    )
+
+
+def attempt_facts(book: Book, period: Period, windows: KpiWindows) -> ir.Table:
+    """What became of the attempts of each unit and officer?
+
+    One row per account, unit and officer with an attempt. Columns: scopes of the actor, attempts, answered, right_party.
+    """
+    contact = contacts_of(book, period.start, period.end)
+    attempts = contact.filter(is_attempt(contact, windows))
+    counted = attempts.group_by("account_key", "unit_key", "officer_key").agg(
+        attempts=attempts.count(),
+        answered=count_of(attempts.result.isin(CONNECTED)),
+        right_party=count_of(is_right_party(attempts)),
+    )
+    return by_actor(book, counted, period.end)

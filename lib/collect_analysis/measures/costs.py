@@ -1,0 +1,93 @@
+"""What collecting cost (R7), as far as a tariff prices it: channel events, officers' paid minutes, commission and the tax on it."""
+
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+
+from collect_analysis.book.store import Book
+from collect_analysis.measures.cash import cash
+from collect_analysis.measures.contact import contacts_of
+from collect_analysis.measures.economics import commission_tiers
+from collect_analysis.measures.periods import Period
+from collect_analysis.measures.placements import months_between, placed
+from collect_analysis.measures.scopes import FACT_SCOPES, UNASSIGNED, by_actor, unit_on, within
+
+_LONG_AGO = date(1900, 1, 1)
+
+
+def cost_facts(book: Book, period: Period, cash_facts: ir.Table) -> ir.Table:
+    """What did each scope spend and collect?
+
+    `cash_facts` is the table of `recovery.cash_facts`. Columns: the scopes, collected_minor (by holder), cost_minor: outbound contacts by
+    the unit that made them at the price of their channel, paid minutes by the unit of the officer's day at the price of the officer's role,
+    commission and its tax by the agency that held the placement on the value date. What no tariff prices costs nothing here.
+    """
+    zero = ibis.literal(0, "int64")
+    money = cash_facts.select(*FACT_SCOPES, "collected_minor", cost_minor=zero)
+    by_event = by_actor(book, _events(book, period).union(_commission(book, period)), period.end)
+    spent = by_event.select(*FACT_SCOPES, collected_minor=zero, cost_minor="cost_minor")
+    minutes = _minutes(book, period).select(*FACT_SCOPES, collected_minor=zero, cost_minor="cost_minor")
+    return ibis.union(money, spent, minutes)
+
+
+def _price(book: Book, kind: str) -> ir.Table:
+    tariff = book.table("tariff")
+    return tariff.filter(tariff.kind == kind).select(
+        priced="item", since="valid_from", before="valid_to", price="amount_minor", rate="rate"
+    )
+
+
+def _on(day: ir.DateValue, price: ir.Table) -> ir.BooleanValue:
+    return (price.since <= day) & (price.before.isnull() | (day < price.before))
+
+
+def _events(book: Book, period: Period) -> ir.Table:
+    contact = contacts_of(book, period.start, period.end)
+    out = contact.filter(contact.direction == "out").mutate(day=contact.local_ts.date())
+    daily = out.group_by("account_key", "unit_key", "officer_key", "channel", "day").agg(events=out.count())
+    price = _price(book, "channel_event")
+    joined = daily.inner_join(price, (daily.channel == price.priced) & _on(daily.day, price))
+    return joined.select("account_key", "unit_key", "officer_key", cost_minor=(joined.events * joined.price.fill_null(0)).cast("int64"))
+
+
+def _minutes(book: Book, period: Period) -> ir.Table:
+    unit_day = book.table("unit_day")
+    day = unit_day.filter(within(unit_day.date, period.start, period.end), unit_day.logged_min > 0)
+    officer = book.table("officer").select(who="officer_key", role_from="valid_from", role_to="valid_to", role="role")
+    known = day.inner_join(
+        officer,
+        (day.officer_key == officer.who) & (officer.role_from <= day.date) & (officer.role_to.isnull() | (day.date < officer.role_to)),
+    ).select("officer_key", "unit_key", "date", "logged_min", "role")
+    price, units = _price(book, "officer_minute"), unit_on(book, period.end)
+    priced = known.inner_join(price, (known.role == price.priced) & _on(known.date, price))
+    joined = priced.left_join(units, priced.unit_key == units.unit_key)
+    return joined.select(
+        cluster_key=priced.officer_key,
+        portfolio_code=ibis.literal(UNASSIGNED),
+        sub_function=ibis.coalesce(units.sub_function, UNASSIGNED),
+        unit_key=priced.unit_key,
+        officer_key=priced.officer_key,
+        cost_minor=(priced.logged_min * priced.price.fill_null(0)).cast("int64"),
+    )
+
+
+def _commission(book: Book, period: Period) -> ir.Table:
+    """Commission of each payment while on placement, rounded to the minor unit, with the tax on it."""
+    counted = cash(book)
+    paid = counted.filter(within(counted.value_date, period.start, period.end)).select(
+        "payment_key", "account_key", "value_date", "amount_minor"
+    )
+    base = placed(book, start=_LONG_AGO, end=period.end)
+    held = paid.inner_join(base, "account_key")
+    held = held.filter(held.value_date >= held.from_date, held.to_date.isnull() | (held.value_date < held.to_date))
+    held = held.select("account_key", "unit_key", "value_date", "amount_minor", age=months_between(held.value_date, held.from_date))
+    units, tiers, tax = unit_on(book, period.end), commission_tiers(book), _price(book, "tax")
+    held = held.left_join(units, held.unit_key == units.unit_key).select(*[held[name] for name in held.columns], units.tariff_id)
+    in_tier = (tiers.tier_from <= held.age) & (tiers.tier_to.isnull() | (held.age < tiers.tier_to))
+    valid = (tiers.valid_from <= held.value_date) & (tiers.valid_to.isnull() | (held.value_date < tiers.valid_to))
+    charged = held.inner_join(tiers, (held.tariff_id == tiers.tariff_id) & in_tier & valid)
+    charged = charged.select("account_key", "unit_key", "value_date", fee=(charged.amount_minor * charged.rate).round().cast("int64"))
+    taxed = charged.left_join(tax.rename(tax_rate="rate"), _on(charged.value_date, tax.rename(tax_rate="rate")))
+    cost = charged.fee + (charged.fee * taxed.tax_rate.fill_null(0.0)).round().cast("int64")
+    return taxed.select("account_key", "unit_key", officer_key=ibis.null("string"), cost_minor=cost)

@@ -1,0 +1,123 @@
+"""Portfolio flow: what became of accounts from one month end to the next (F1-F6), the roll matrix, and the identity they must keep."""
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from collect_analysis.book.store import Book
+from collect_analysis.measures.periods import Period
+from collect_analysis.measures.placements import months_between
+from collect_analysis.measures.scopes import by_actor
+from collect_analysis.methods.rates import rate_table
+
+STATES = ("rolled", "stayed", "improved", "cured", "reaged", "paid_off", "settled", "written_off", "recalled", "sold")
+EXITS = ("paid_off", "settled", "written_off", "recalled", "sold")
+MISSING = "missing"
+# F1 + F3 + F4 + F5 + F6 = 1: every state is counted by exactly one of them.
+IDENTITY = ("F1", "F3", "F4", "F5", "F6")
+
+
+def month_pairs(book: Book, period: Period) -> ir.Table:
+    """What became of every open account from each month end to the next, within the period?
+
+    One row per account and month: the scopes of who held it at the start, bucket, next_bucket, open_minor (opening balance), state. States
+    exclude each other: rolled (worse bucket), stayed (same bucket), improved (better, not current), cured (current), reaged (current by
+    restructuring), the exits, or missing where the book has no row for the next month end.
+    """
+    ends = book.table("month_end")
+    ends = ends.filter(ends.month_end >= ibis.literal(period.opening), ends.month_end <= ibis.literal(period.end))
+    order = ibis.window(group_by=ends.account_key, order_by=ends.month_end)
+    names = ("month_end", "status", "bucket", "balance_minor", "reaged")
+    rows = ends.mutate(**{f"next_{name}": ends[name].lead().over(order) for name in names})
+    start = rows.filter(rows.status == "open", rows.month_end < ibis.literal(period.end))
+    follows = (months_between(start.next_month_end, start.month_end) == 1).fill_null(False)
+    worse, same = start.next_bucket > start.bucket, start.next_bucket == start.bucket
+    state = ibis.cases(
+        (~follows, MISSING),
+        (start.next_status != "open", start.next_status),
+        (start.next_reaged.fill_null(False) & (start.next_bucket == 0) & (start.bucket > 0), "reaged"),
+        (worse, "rolled"),
+        (same, "stayed"),
+        (start.next_bucket == 0, "cured"),
+        else_="improved",
+    )
+    pairs = start.select("account_key", "unit_key", "officer_key", "bucket", "next_bucket", open_minor="balance_minor", state=state)
+    return by_actor(book, pairs, period.end)
+
+
+def flow_facts(pairs: ir.Table) -> ir.Table:
+    """The pairs with one 0-1 column per state and its opening balance: open, open_minor, rolled, rolled_minor, ... `stayed` holds the
+    re-aged.
+
+    Contractually a re-aged account stays where it was; `reaged` counts it apart for F5b.
+    """
+    is_state = {name: (pairs.state == name).cast("int64") for name in STATES}
+    is_state["stayed"] = pairs.state.isin(["stayed", "reaged"]).cast("int64")
+    money = {f"{name}_minor": flag * pairs.open_minor for name, flag in is_state.items()}
+    return pairs.mutate(open=ibis.literal(1, "int64"), **is_state, **money)
+
+
+def overdue(facts: ir.Table) -> ir.Table:
+    """The pairs that were overdue at the start: what the headline flow rates are about."""
+    return facts.filter(facts.bucket >= 1)
+
+
+def capped(facts: ir.Table, top_bucket: int) -> ir.Table:
+    """Buckets from `top_bucket` on joined into one; states stay as they were judged on the full buckets."""
+    return facts.mutate(bucket=ibis.least(facts.bucket, ibis.literal(top_bucket)))
+
+
+def net_flow_facts(book: Book, period: Period) -> ir.Table:
+    """Opening balance of each bucket and closing balance of the next one (F2): scopes of the holder on that day, bucket, open_minor,
+    next_minor.
+    """
+    ends = book.table("month_end")
+    ends = ends.filter(ends.status == "open", ends.month_end >= ibis.literal(period.opening), ends.month_end <= ibis.literal(period.end))
+    keys, zero = ("account_key", "unit_key", "officer_key"), ibis.literal(0, "int64")
+    opening = ends.filter(ends.month_end < ibis.literal(period.end), ends.bucket >= 1)
+    closing = ends.filter(ends.month_end > ibis.literal(period.opening), ends.bucket >= 2)
+    both = opening.select(*keys, "bucket", open_minor=opening.balance_minor, next_minor=zero).union(
+        closing.select(*keys, bucket=closing.bucket - 1, open_minor=zero, next_minor=closing.balance_minor)
+    )
+    return by_actor(book, both, period.end)
+
+
+def roll_matrix(book: Book, pairs: ir.Table, *, top_bucket: int, few: int) -> pd.DataFrame:
+    """From which bucket to which bucket or exit did accounts move, by count and by opening balance?
+
+    `pairs` is the table of `month_pairs`; buckets from `top_bucket` on are one. Columns: from_bucket, to (bucket, exit, `reaged` or
+    `missing`), numerator (accounts), denominator (accounts of the row), value (share), low, high (Wilson), open_minor, row_minor,
+    balance_value (share of the row's opening balance), note. Every bucket has a cell, also an empty one; exits appear where they happened.
+    Undefined: nothing open in the row's bucket. A row of fewer than `few` accounts says so in its note.
+    """
+    stays_open = pairs.state.isin(["rolled", "stayed", "improved", "cured"])
+    to = ibis.ifelse(stays_open, ibis.least(pairs.next_bucket, ibis.literal(top_bucket)).cast("string"), pairs.state)
+    cells = capped(pairs.mutate(to=to), top_bucket)
+    counted = cells.group_by("bucket", "to").agg(numerator=cells.count(), open_minor=cells.open_minor.sum().cast("int64"))
+    found = book.frame(counted).rename(columns={"bucket": "from_bucket"})
+    buckets = [str(bucket) for bucket in range(top_bucket + 1)]
+    others = [name for name in ("reaged", *EXITS, MISSING) if name in set(found["to"])]
+    grid = pd.MultiIndex.from_product([range(top_bucket + 1), [*buckets, *others]], names=["from_bucket", "to"])
+    table = found.set_index(["from_bucket", "to"]).reindex(grid, fill_value=0).reset_index()
+    rows = table.groupby("from_bucket")
+    table["denominator"], table["row_minor"] = rows["numerator"].transform("sum"), rows["open_minor"].transform("sum")
+    table = rate_table(table, undefined="no account open in this bucket")
+    table["balance_value"] = table["open_minor"] / table["row_minor"].where(table["row_minor"] > 0)
+    thin = (table["denominator"] > 0) & (table["denominator"] < few)
+    table["note"] = table["note"].mask(thin, f"rests on fewer than {few} accounts")
+    return table
+
+
+def identity_gaps(table: pd.DataFrame) -> pd.DataFrame:
+    """Where do the flow rates not add up to 1? Exact, on whole numbers: accounts, and opening balance in minor units.
+
+    `table` holds rows of F1, F3, F4, F5, F6 and their balance versions. Columns: version (count, balance), scope_type, scope_key, counted,
+    opening, gap. Empty when the identity holds everywhere; a gap means accounts without a row at the next month end.
+    """
+    gaps = []
+    for version, suffix in (("count", ""), ("balance", "-balance")):
+        part = table[table["kpi"].isin([f"{kpi}{suffix}" for kpi in IDENTITY])]
+        sums = part.groupby(["scope_type", "scope_key"], as_index=False).agg(counted=("numerator", "sum"), opening=("denominator", "max"))
+        sums = sums.assign(version=version, gap=sums["opening"].fillna(0) - sums["counted"].fillna(0))
+        gaps.append(sums[sums["gap"] != 0])
+    return pd.concat(gaps, ignore_index=True)[["version", "scope_type", "scope_key", "counted", "opening", "gap"]]

@@ -1,0 +1,194 @@
+"""The KPI table of a period: every KPI of the dictionary in every scope, from one pass per fact relation."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from collect_analysis.book.store import Book
+from collect_analysis.measures import attribution, conduct, contact, costs, flow, productivity, promises, recovery, service
+from collect_analysis.measures.kpis import KPIS, Kpi, kpis
+from collect_analysis.measures.periods import KpiWindows, Period
+from collect_analysis.measures.ratios import VALUE_COLUMNS, ratio_table
+from collect_analysis.measures.scopes import COMPANY, GRAINS, holders
+from collect_analysis.methods.rates import interval_difference
+
+COLUMNS = (*VALUE_COLUMNS, "definition")
+COMPARED = (*COLUMNS, "previous", "change", "change_low", "change_high", "target", "target_gap", "better")
+
+
+@dataclass
+class Facts:
+    """The fact relations of one period, each built when first asked for and kept until the end, so that KPIs share them."""
+
+    book: Book
+    period: Period
+    windows: KpiWindows
+    limits: Sequence[conduct.LegalLimits]
+    stack: ExitStack
+    built: dict[str, ir.Table] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> ir.Table:
+        if name not in self.built:
+            source = BASES[name].build(self)
+            kept = source if isinstance(source, AbstractContextManager) else self.book.materialized(source)
+            self.built[name] = self.stack.enter_context(kept)
+        return self.built[name]
+
+
+@contextmanager
+def facts_of(book: Book, period: Period, windows: KpiWindows, limits: Sequence[conduct.LegalLimits] = ()) -> Iterator[Facts]:
+    """The fact relations of a period, by name (see `BASES`): `with facts_of(...) as facts: facts["cash"]`."""
+    with ExitStack() as stack:
+        yield Facts(book, period, windows, limits, stack)
+
+
+@dataclass(frozen=True)
+class Base:
+    """A fact relation: how it is built, the tables without which it is empty of meaning, whether it needs legal limits."""
+
+    build: Callable[[Facts], ir.Table | AbstractContextManager[ir.Table]]
+    needs: tuple[str, ...]
+    limits: bool = False
+
+
+BASES: dict[str, Base] = {
+    "holders": Base(lambda f: holders(f.book, f.period), ("month_end",)),
+    "pairs": Base(lambda f: flow.month_pairs(f.book, f.period), ("month_end",)),
+    "flow": Base(lambda f: flow.flow_facts(flow.overdue(f["pairs"])), ("month_end",)),
+    "net_flow": Base(lambda f: flow.net_flow_facts(f.book, f.period), ("month_end",)),
+    "cash": Base(lambda f: recovery.cash_facts(f.book, f["holders"], f.period), ("month_end", "payment")),
+    "placed": Base(lambda f: recovery.placed_facts(f.book, f.period, f.windows), ("decision", "payment")),
+    "cost": Base(lambda f: costs.cost_facts(f.book, f.period, f["cash"]), ("month_end", "payment", "tariff")),
+    "reach": Base(lambda f: contact.reach_facts(f.book, f["holders"], f.period, f.windows), ("month_end", "contact")),
+    "promising": Base(lambda f: f["reach"], ("month_end", "contact", "promise")),
+    "attempts": Base(lambda f: contact.attempt_facts(f.book, f.period, f.windows), ("contact",)),
+    "due": Base(lambda f: promises.due_promises(f.book, f.period, f.windows), ("promise", "payment")),
+    "promises": Base(lambda f: promises.promise_facts(f.book, f["due"], f.period), ("promise", "payment")),
+    "attributed": Base(lambda f: attribution.attribution_facts(f.book, f.period, f.windows), ("contact", "payment")),
+    "hours": Base(lambda f: productivity.hour_facts(f.book, f.period, f.windows), ("unit_day",)),
+    "occupancy": Base(lambda f: productivity.waiting_days(f["hours"], f.windows), ("unit_day",)),
+    "breaches": Base(
+        lambda f: conduct.breach_facts(f.book, conduct.judged_contacts(f.book, f.period, f.limits), f.period), ("contact",), limits=True
+    ),
+    "complaints": Base(lambda f: service.complaint_facts(f.book, f["holders"], f["reach"], f.period), ("month_end", "contact", "ticket")),
+    "tickets": Base(lambda f: service.ticket_facts(f.book, f["holders"], f.period, f.windows), ("ticket",)),
+    # R14 has no relation of its own: the target stands against R1.
+    "target": Base(lambda f: f["cash"], ("month_end", "payment", "target")),
+}
+
+
+def missing_for(book: Book, kpi: Kpi, limits: Sequence[conduct.LegalLimits]) -> str:
+    """Why a KPI cannot be counted in this book; empty where it can."""
+    base = BASES[kpi.base]
+    absent = [name for name in base.needs if not book.has(name)]
+    if absent:
+        return f"the book has no rows in {', '.join(absent)}"
+    return "no legal limits were given" if base.limits and not limits else ""
+
+
+def kpi_table(
+    book: Book,
+    period: Period,
+    *,
+    windows: KpiWindows,
+    limits: Sequence[conduct.LegalLimits] = (),
+    grains: Sequence[str] = ("company", "portfolio", "sub_function", "unit"),
+    ids: Sequence[str] = (),
+    facts: Facts | None = None,
+) -> pd.DataFrame:
+    """What is each KPI worth in the period, for the company and each portfolio, sub-function, unit (and officer, if asked)?
+
+    Columns: kpi, scope_type, scope_key, value, low, high (95 %), numerator, denominator, cases, unit, note, definition (id and hash). Money
+    is in minor units. `ids` names the KPIs (all if empty), `facts` the relations of `facts_of` to share. Sorted by KPI as in the
+    dictionary, grain, scope. A KPI whose tables the book lacks has one row for the company, undefined, with the reason in `note`.
+
+    Raises
+    ------
+    ParameterError
+        An id is not in the dictionary.
+    """
+    wanted = kpis(*ids)
+    if facts is None:
+        with facts_of(book, period, windows, limits) as own:
+            return kpi_table(book, period, windows=windows, limits=limits, grains=grains, ids=ids, facts=own)
+    absent = {kpi.id: missing_for(book, kpi, limits) for kpi in wanted}
+    parts = [_empty_row(kpi, absent[kpi.id]) for kpi in wanted if absent[kpi.id]]
+    counted = [kpi for kpi in wanted if not absent[kpi.id] and kpi.base != "target"]
+    if "R14" in absent and not absent["R14"] and "R1" not in absent:
+        counted.append(KPIS["R1"])
+    for base in dict.fromkeys(kpi.base for kpi in counted):
+        parts.append(ratio_table(book, facts[base], [kpi for kpi in counted if kpi.base == base], grains=grains))
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    if "R14" in absent and not absent["R14"]:
+        plan = recovery.targets(book, period, grains=grains)
+        attained = recovery.attainment(table[table["kpi"] == "R1"], plan, unit=KPIS["R14"].unit, undefined=KPIS["R14"].undefined)
+        table = pd.concat([table, attained[list(VALUE_COLUMNS)]], ignore_index=True)
+    return _in_order(table[table["kpi"].isin(absent)], windows)
+
+
+def compared(
+    book: Book,
+    period: Period,
+    *,
+    windows: KpiWindows,
+    limits: Sequence[conduct.LegalLimits] = (),
+    grains: Sequence[str] = ("company", "portfolio", "sub_function", "unit"),
+    ids: Sequence[str] = (),
+    facts: Facts | None = None,
+) -> pd.DataFrame:
+    """How does each KPI stand against the period before and against its target?
+
+    `limits` must cover both periods. As `kpi_table`, and: previous (the value in the period of equal length before, by the same
+    definition), change, change_low, change_high (current less previous, 95 %, from the two intervals as if independent: customers stay, so
+    the true interval is rather narrower), target (highest approved version for this period), target_gap (value less target), better
+    (higher, lower, context).
+    """
+    now = kpi_table(book, period, windows=windows, limits=limits, grains=grains, ids=ids, facts=facts)
+    before = kpi_table(book, period.previous, windows=windows, limits=limits, grains=grains, ids=ids)
+    keys = ["kpi", "scope_type", "scope_key"]
+    old = before[[*keys, "value", "low", "high", "cases"]].rename(
+        columns={"value": "previous", "low": "previous_low", "high": "previous_high", "cases": "previous_cases"}
+    )
+    table = now.merge(old, on=keys, how="left", validate="one_to_one")
+    change, low, high = interval_difference(
+        table["value"], table["low"], table["high"], table["previous"], table["previous_low"], table["previous_high"]
+    )
+    table = table.assign(change=change, change_low=low, change_high=high)
+    plan = recovery.targets(book, period, grains=grains) if book.has("target") else pd.DataFrame(columns=[*keys, "target"])
+    table = table.merge(plan[[*keys, "target"]], on=keys, how="left", validate="one_to_one")
+    # Attainment is a share of its target already: its goal is the whole of it.
+    attained = (table["kpi"] == "R14") & table["denominator"].notna()
+    table["target"] = table["target"].astype(float).mask(attained, 1.0)
+    table["target_gap"] = table["value"] - table["target"]
+    table["better"] = table["kpi"].map({kpi.id: kpi.better for kpi in KPIS.values()})
+    return table[[*COMPARED, "previous_cases"]]
+
+
+def by_bucket(book: Book, facts: Facts, *, top_bucket: int) -> pd.DataFrame:
+    """The flow rates F1-F6 by bucket at the start, buckets from `top_bucket` on as one; columns as `kpi_table`, scope_type `bucket`."""
+    flows = flow.flow_facts(flow.capped(facts["pairs"], top_bucket))
+    rates = [kpi for kpi in KPIS.values() if kpi.base == "flow"]
+    table = ratio_table(book, flows, rates, grains=("bucket",))
+    net = ratio_table(book, flow.capped(facts["net_flow"], top_bucket), [KPIS["F2"]], grains=("bucket",))
+    cure_of_current = table["kpi"].str.startswith(("F4", "F5")) & (table["scope_key"] == "0")
+    table.loc[cure_of_current, ["value", "low", "high"]] = np.nan
+    table.loc[cure_of_current, "note"] = "a current account cannot improve"
+    return _in_order(pd.concat([table, net], ignore_index=True), facts.windows)
+
+
+def _empty_row(kpi: Kpi, why: str) -> pd.DataFrame:
+    row = {"kpi": kpi.id, "scope_type": "company", "scope_key": COMPANY, "cases": 0, "unit": kpi.unit, "note": why}
+    numbers = dict.fromkeys(("value", "low", "high", "numerator", "denominator"), np.nan)
+    return pd.DataFrame([{**row, **numbers}])[list(VALUE_COLUMNS)]
+
+
+def _in_order(table: pd.DataFrame, windows: KpiWindows) -> pd.DataFrame:
+    place = {kpi: position for position, kpi in enumerate(KPIS)}
+    grain = {name: position for position, name in enumerate((*GRAINS, "bucket"))}
+    definitions = {name: KPIS[name].definition(windows) for name in table["kpi"].unique()}
+    ordered = table.assign(definition=table["kpi"].map(definitions), place=table["kpi"].map(place), grain=table["scope_type"].map(grain))
+    return ordered.sort_values(["place", "grain", "scope_key"], ignore_index=True)[list(COLUMNS)]

@@ -1,0 +1,116 @@
+"""From a fact relation to a table of KPI values with intervals: the one place where the engine sums what a KPI counts."""
+
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from collect_analysis.book.engine import sum_of_products
+from collect_analysis.book.store import Book
+from collect_analysis.measures.kpis.record import Kpi
+from collect_analysis.measures.scopes import BUCKET, COMPANY, SCOPE_COLUMNS, count_of
+from collect_analysis.methods.rates import rate_table, ratio_interval
+
+VALUE_COLUMNS = ("kpi", "scope_type", "scope_key", "value", "low", "high", "numerator", "denominator", "cases", "unit", "note")
+
+
+def ratio_table(book: Book, facts: ir.Table, kpis: Sequence[Kpi], *, grains: Sequence[str]) -> pd.DataFrame:
+    """What is each KPI worth in each scope, and how far could chance move it?
+
+    Formula: value = scale x sum of the counted columns / sum of the columns over which. Interval, 95 %: Wilson for shares of cases; delta
+    method over debtors (`cluster_key`) for ratios of sums; for a total, n times the interval of the mean over debtors.
+    `facts` holds cluster_key, the scope columns of the grains asked for, and whole-number columns; one pass of the engine serves all KPIs
+    and grains. Columns of the result: kpi, scope_type, scope_key, value, low, high, numerator, denominator, cases (rows of `facts` in the
+    denominator), unit, note. Sorted as the KPIs and grains are given, then by scope. Undefined (NaN, `note` says why): denominator 0.
+    """
+    counted = [kpi for kpi in kpis if any(_has_meaning(kpi, grain) for grain in grains)]
+    grains = [grain for grain in grains if any(_has_meaning(kpi, grain) for kpi in counted)]
+    if not counted:
+        return pd.DataFrame(columns=list(VALUE_COLUMNS))
+    wide = _with_company(book.frame(_moments(facts, counted, grains)), grains)
+    rows = [_rows(wide[[_has_meaning(kpi, grain) for grain in wide["scope_type"]]], kpi) for kpi in counted]
+    order = {grain: position for position, grain in enumerate(grains)}
+    table = pd.concat(rows, ignore_index=True)
+    place = table["kpi"].map({kpi.id: position for position, kpi in enumerate(counted)}) * len(order) + table["scope_type"].map(order)
+    return table.assign(place=place).sort_values(["place", "scope_key"], ignore_index=True)[list(VALUE_COLUMNS)]
+
+
+def _has_meaning(kpi: Kpi, grain: str) -> bool:
+    return grain in kpi.grains or grain == BUCKET
+
+
+def _with_company(wide: pd.DataFrame, grains: Sequence[str]) -> pd.DataFrame:
+    """The company has a row even where nothing was counted: undefined is shown, not left out."""
+    if "company" not in grains or (wide["scope_type"] == "company").any():
+        return wide
+    nothing = {name: 0 for name in wide.columns} | {"scope_type": "company", "scope_key": COMPANY}
+    return pd.concat([wide, pd.DataFrame([nothing])], ignore_index=True)
+
+
+def _moments(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
+    """Per scope, the sums that values and intervals need, from sums per debtor."""
+    debtors = _by_debtor(facts, kpis, grains)
+    sums: dict[str, ir.Scalar] = {}
+    for kpi in kpis:
+        y = _total(debtors, kpi.counted)
+        x = _total(debtors, kpi.over)
+        sums |= {f"{kpi.id}.y": y.sum().cast("int64"), f"{kpi.id}.cases": debtors[f"{kpi.id}.cases"].sum().cast("int64")}
+        if kpi.over:
+            sums |= {f"{kpi.id}.x": x.sum().cast("int64")}
+        if kpi.interval == "total":
+            sums |= {f"{kpi.id}.n": debtors.count(), f"{kpi.id}.yy": sum_of_products(y, y)}
+        if kpi.interval == "ratio":
+            sums |= {f"{kpi.id}.n": count_of((x != 0) | (y != 0)), f"{kpi.id}.yy": sum_of_products(y, y)}
+            sums |= {f"{kpi.id}.xx": sum_of_products(x, x), f"{kpi.id}.xy": sum_of_products(x, y)}
+    return debtors.group_by("scope_type", "scope_key").agg(**sums)
+
+
+def _by_debtor(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
+    """Sums per scope and debtor: every row stands once in each grain, so that one pass serves all of them."""
+    rows = facts.mutate(scope_type=ibis.array([ibis.literal(grain) for grain in grains]).unnest())
+    keys = [(rows.scope_type == grain, rows[SCOPE_COLUMNS[grain]].cast("string")) for grain in grains if grain != "company"]
+    # Days of one officer, debtors of a unit: what varies independently depends on whose result it is.
+    debtor = rows.cluster_key
+    if "officer" in grains and "officer_cluster_key" in rows.columns:
+        debtor = ibis.ifelse(rows.scope_type == "officer", rows.officer_cluster_key, debtor)
+    scoped = rows.mutate(scope_key=ibis.cases(*keys, else_=COMPANY) if keys else ibis.literal(COMPANY), debtor=debtor)
+    columns = sorted({column for kpi in kpis for column in (*kpi.counted, *kpi.over)})
+    sums = {column: scoped[column].sum().cast("int64") for column in columns}
+    cases = {f"{kpi.id}.cases": (_total(scoped, kpi.over) != 0).sum().cast("int64") if kpi.over else scoped.count() for kpi in kpis}
+    return scoped.group_by("scope_type", "scope_key", "debtor").agg(**sums, **cases)
+
+
+def _total(table: ir.Table, columns: Sequence[str]) -> ir.IntegerColumn:
+    total = ibis.literal(0, "int64") if not columns else table[columns[0]]
+    for column in columns[1:]:
+        total = total + table[column]
+    return total
+
+
+def _rows(wide: pd.DataFrame, kpi: Kpi) -> pd.DataFrame:
+    """The rows of one KPI from the sums of all."""
+    taken = {name: wide[f"{kpi.id}.{name}"].astype(float) for name in ("y", "x", "n", "yy", "xx", "xy") if f"{kpi.id}.{name}" in wide}
+    table = wide[["scope_type", "scope_key"]].assign(kpi=kpi.id, unit=kpi.unit, cases=wide[f"{kpi.id}.cases"], numerator=taken["y"])
+    if kpi.interval == "total":
+        return _as_total(table, taken)
+    table["denominator"] = taken["x"]
+    if kpi.interval == "ratio":
+        low, high = ratio_interval(
+            count=taken["n"], sum_y=taken["y"], sum_x=taken["x"], sum_yy=taken["yy"], sum_xx=taken["xx"], sum_xy=taken["xy"]
+        )
+        # Nothing counted here is negative, so neither is a plausible value; debtors who are all alike say nothing about chance.
+        alike = low == high
+        table["low"] = np.where(alike, np.nan, np.where(taken["y"] >= 0, np.clip(low, 0, None), low))
+        table["high"] = np.where(alike, np.nan, high)
+    table = rate_table(table, undefined=kpi.undefined)
+    table[["value", "low", "high"]] *= kpi.scale
+    table.loc[table["value"].isna(), ["low", "high"]] = np.nan
+    return table
+
+
+def _as_total(table: pd.DataFrame, taken: dict[str, pd.Series]) -> pd.DataFrame:
+    n, y = taken["n"], taken["y"]
+    low, high = ratio_interval(count=n, sum_y=y, sum_x=n, sum_yy=taken["yy"], sum_xx=n, sum_xy=y)
+    return table.assign(value=y, low=np.clip(low * n, 0, None), high=high * n, denominator=np.nan, note="")

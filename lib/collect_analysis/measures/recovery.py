@@ -1,0 +1,128 @@
+"""Recovery money by holder: what the accounts of a period owed and paid (R1, R3, R9, R10), batches at equal age (R2), targets (R14)."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from collect_analysis.book.store import Book
+from collect_analysis.measures.cash import cash
+from collect_analysis.measures.periods import KpiWindows, Period, month_end, month_start
+from collect_analysis.measures.placements import months_between, placed
+from collect_analysis.measures.scopes import COMPANY, FACT_SCOPES, UNASSIGNED, unit_on, within
+
+
+def cash_facts(book: Book, held: ir.Table, period: Period) -> ir.Table:
+    """What did each account owe and pay? `held` is the table of `scopes.holders`.
+
+    One row per account that was assigned in the period or paid in it. Columns: the scopes of its holder (`unassigned` where nobody held
+    it), assigned (1 if assigned), opening_minor, collected_minor, payer, assigned_payer (0 or 1).
+    """
+    counted = cash(book)
+    inside = counted.filter(within(counted.value_date, period.start, period.end))
+    paid = inside.group_by("account_key").agg(collected_minor=inside.amount_minor.sum().cast("int64"))
+    joined = held.left_join(paid, held.account_key == paid.account_key)
+    assigned = joined.select(
+        *[held[name] for name in FACT_SCOPES],
+        held.opening_minor,
+        assigned=ibis.literal(1, "int64"),
+        collected_minor=paid.collected_minor.fill_null(0),
+        payer=paid.collected_minor.notnull().cast("int64"),
+        assigned_payer=paid.collected_minor.notnull().cast("int64"),
+    )
+    return assigned.union(_unheld(book, paid.anti_join(held, "account_key")))
+
+
+def _unheld(book: Book, paid: ir.Table) -> ir.Table:
+    """Cash on accounts that nobody held in the period: it is in the total, and visible."""
+    account = book.table("account")
+    joined = paid.left_join(account, paid.account_key == account.account_key)
+    return joined.select(
+        cluster_key=ibis.coalesce(account.customer_key, paid.account_key),
+        portfolio_code=ibis.coalesce(account.portfolio_code, UNASSIGNED),
+        sub_function=ibis.literal(UNASSIGNED),
+        unit_key=ibis.literal(UNASSIGNED),
+        officer_key=ibis.literal(UNASSIGNED),
+        opening_minor=ibis.literal(0, "int64"),
+        assigned=ibis.literal(0, "int64"),
+        collected_minor=paid.collected_minor,
+        payer=ibis.literal(1, "int64"),
+        assigned_payer=ibis.literal(0, "int64"),
+    )
+
+
+def placed_facts(book: Book, period: Period, windows: KpiWindows) -> ir.Table:
+    """What did the batches that complete age m in the period bring, of what was placed?
+
+    One row per placement made m months before a month of the period. Columns: the scopes (unit placed with), placed_minor, liquidated_minor
+    (cash while placed, ages 0 to m). Recalled and returned accounts stay in.
+    """
+    age = windows.liquidation_months
+    base = placed(book, start=month_start(period.start, -age), end=month_end(period.end, -age))
+    money = cash(book).select("account_key", "value_date", "amount_minor")
+    joined = base.select("decision_key", "account_key", "from_date", "to_date").inner_join(money, "account_key")
+    joined = joined.filter(
+        joined.value_date >= joined.from_date,
+        joined.to_date.isnull() | (joined.value_date < joined.to_date),
+        months_between(joined.value_date, joined.from_date) <= age,
+    )
+    paid = joined.group_by("decision_key").agg(liquidated_minor=joined.amount_minor.sum().cast("int64"))
+    account, units = book.table("account"), unit_on(book, period.end)
+    facts = (
+        base.left_join(paid, base.decision_key == paid.decision_key)
+        .left_join(account, base.account_key == account.account_key)
+        .left_join(units, base.unit_key == units.unit_key)
+    )
+    return facts.select(
+        cluster_key=base.customer_key,
+        portfolio_code=ibis.coalesce(account.portfolio_code, UNASSIGNED),
+        sub_function=ibis.coalesce(units.sub_function, UNASSIGNED),
+        unit_key=base.unit_key,
+        placed_minor=base.balance_minor,
+        liquidated_minor=paid.liquidated_minor.fill_null(0),
+    )
+
+
+def targets(book: Book, period: Period, *, grains: Sequence[str]) -> pd.DataFrame:
+    """What was signed for exactly this period? The highest approved version per scope and KPI.
+
+    Columns: kpi, scope_type, scope_key, target (in the KPI's unit, money in minor units), target_version. Sorted.
+    """
+    target = book.table("target")
+    approved = target.filter(
+        target.status == "approved",
+        target.period_start == ibis.literal(period.start),
+        target.period_end == ibis.literal(period.end),
+        target.scope_type.isin(list(grains)),
+    )
+    latest = ibis.row_number().over(
+        group_by=[approved.kpi, approved.scope_type, approved.scope_key], order_by=[approved.version.desc(), approved.value]
+    )
+    rows = approved.mutate(place=latest).filter(lambda signed: signed.place == 0)
+    frame = book.frame(rows.select("kpi", "scope_type", "scope_key", target=rows.value, target_version=rows.version))
+    return frame.sort_values(["kpi", "scope_type", "scope_key"], ignore_index=True)
+
+
+def attainment(collected: pd.DataFrame, signed: pd.DataFrame, *, unit: str, undefined: str) -> pd.DataFrame:
+    """How much of its target did each scope collect (R14)? The target is taken as fixed: the interval is that of the collected amount.
+
+    `collected` holds the rows of R1, `signed` the rows of `targets`. A scope without an approved target has no row; the company always has
+    one, undefined without a target.
+    """
+    plan = signed.loc[signed["kpi"] == "R1", ["scope_type", "scope_key", "target"]].rename(columns={"target": "denominator"})
+    rows = collected.drop(columns="denominator").merge(plan, on=["scope_type", "scope_key"], how="left", validate="one_to_one")
+    rows = rows[rows["denominator"].notna() | (rows["scope_key"] == COMPANY)].reset_index(drop=True)
+    planned = rows["denominator"].where(rows["denominator"] > 0)
+    for name in ("value", "low", "high"):
+        rows[name] = rows[name] / planned
+    return rows.assign(kpi="R14", unit=unit, note=rows["note"].where(planned.notna(), undefined))
+
+
+def months_covered(book: Book) -> tuple[date, date] | None:
+    """First and last month end in the book; None without month ends."""
+    ends = book.table("month_end").month_end
+    first = book.scalar(ends.min())
+    last = book.scalar(ends.max())
+    return (first, last) if isinstance(first, date) and isinstance(last, date) else None
