@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -32,6 +32,16 @@ def _iso_date(value: object) -> object:
 
 # A calendar day; in files and notebooks an ISO string (2026-06-30), inside a `date`.
 Day = Annotated[date, BeforeValidator(_iso_date)]
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in a value, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for pair in value.items() for item in pair for text in _texts(item))
+    elif isinstance(value, list):
+        yield from (text for item in value for text in _texts(item))
 
 
 class ReportParameters(BaseModel):
@@ -65,15 +75,14 @@ class ReportParameters(BaseModel):
     @field_validator("*", mode="after")
     @classmethod
     def _plain_content(cls, value: Any) -> Any:
-        items = value if isinstance(value, list) else [value]
-        if len(items) > MOST_ITEMS:
-            raise ValueError(f"holds {len(items)} items; at most {MOST_ITEMS}")
-        if len(items) != len({repr(item) for item in items}):
+        if isinstance(value, (list, dict)) and len(value) > MOST_ITEMS:
+            raise ValueError(f"holds {len(value)} items; at most {MOST_ITEMS}")
+        if isinstance(value, list) and len(value) != len({repr(item) for item in value}):
             raise ValueError("names the same item twice")
-        for item in items:
-            if isinstance(item, str) and not all(character.isprintable() or character == "\n" for character in item):
+        for text in _texts(value):
+            if not all(character.isprintable() or character == "\n" for character in text):
                 raise ValueError("holds a control character; write plain text")
-            if isinstance(item, str) and SECRET.search(item):
+            if SECRET.search(text):
                 raise PydanticCustomError("secret", "looks like a password or a key")
         return value
 

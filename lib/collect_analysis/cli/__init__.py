@@ -1,0 +1,62 @@
+"""`collect`: thin verbs over the library. Data go to standard output, messages to standard error.
+
+Exit codes: 0 done or nothing to do, 1 a run failed, 2 parameters, 3 data, 4 approval or disclosure, 5 environment or busy, 130 and 143
+interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+import collect_analysis
+from collect_analysis.cli import output
+from collect_analysis.cli.doctor import doctor
+from collect_analysis.cli.loading import sample
+from collect_analysis.cli.reading import compare, list_runs, show
+from collect_analysis.cli.running import run
+from collect_analysis.cli.serving import serve
+from collect_analysis.errors import CollectError, WorkplaceError
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(collect_analysis.__version__, prog_name="collect")
+def collect() -> None:
+    """Run the reports of a collections desk, read them, serve them."""
+
+
+for command in (run, list_runs, show, compare, sample, doctor, serve):
+    collect.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and end the process with its exit code."""
+    # jsonschema imports it if it is there; it costs 1.7 s and no notebook format needs it.
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_exit_code(given))
+
+
+def _exit_code(arguments: list[str]) -> int:
+    try:
+        return collect.main(args=arguments, prog_name="collect", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        output.message("interrupted")
+        return INTERRUPTED
+    except CollectError as error:
+        return output.refusal(error, as_json="--json" in arguments)
+    except BrokenPipeError:
+        # Whoever read our output has had enough; nothing is left to flush at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = error.filename or "the disk"
+        return output.refusal(
+            WorkplaceError(f"{place}: {error.strerror}; check the folder, its rights and the space left"), as_json="--json" in arguments
+        )

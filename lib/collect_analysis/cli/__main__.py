@@ -1,0 +1,5 @@
+"""`python -m collect_analysis.cli`."""
+
+from collect_analysis.cli import main
+
+main()
