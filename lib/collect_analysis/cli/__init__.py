@@ -12,7 +12,7 @@ import click
 
 import collect_analysis
 from collect_analysis.cli import output
-from collect_analysis.cli.doctor import doctor
+from collect_analysis.cli.checkup import doctor
 from collect_analysis.cli.loading import sample
 from collect_analysis.cli.reading import compare, list_runs, show
 from collect_analysis.cli.running import run
