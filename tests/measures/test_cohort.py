@@ -115,7 +115,7 @@ def test_money_counts_from_the_day_of_assignment_to_the_last_day_of_the_horizon(
 
 def test_work_counts_in_the_same_days(small: Book, cohort: Cohort) -> None:
     table = subjects(small, cohort)
-    assert list(table["attempts"]) == [2, 1, 0, 0, 0]
+    assert list(table["outbound_contacts"]) == [2, 1, 0, 0, 0]
     assert list(table["right_party_contacts"]) == [1, 1, 0, 0, 0]
     assert list(table["agent_minutes"]) == [3, 0, 0, 0.5, 0]
     assert list(table["complaints"]) == [0, 0, 1, 0, 0]
@@ -132,7 +132,7 @@ def test_standing_is_that_of_the_last_month_end_before_assignment(small: Book, c
 
 
 def test_sums_run_over_customers(small: Book, cohort: Cohort) -> None:
-    sums = arms.arm_sums(small, cohort, ARMS, [cohort.outcome("amount", 90)]).set_index("arm")
+    sums = arms.arm_sums(small, cohort, ARMS, [cohort.outcome("cash_per_account", 90)]).set_index("arm")
     new = sums.loc["new", ["clusters", "cases", "positive", "sum_y", "sum_y2", "sum_yy", "sum_yn", "sum_nn"]].tolist()
     # c1: 210 on two accounts, c2: 0 on one.
     assert new == [2, 3, 2, 210, 140**2 + 70**2, 210**2, 420, 5]
@@ -141,10 +141,10 @@ def test_sums_run_over_customers(small: Book, cohort: Cohort) -> None:
 
 def test_curve_ends_where_the_outcome_of_the_horizon_stands(small: Book, cohort: Cohort) -> None:
     curve = cumulative_recovery(small, cohort, ARMS).set_index(["arm", "day"])
-    assert curve.loc[("new", 29), "value_minor"] == pytest.approx(100 / 3)
-    assert curve.loc[("new", 30), "value_minor"] == pytest.approx(140 / 3)
-    assert curve.loc[("new", 90), "collected_minor"] == 210
-    assert curve.loc[("champion", 90), "value_minor"] == 12.5
+    assert curve.loc[("new", 29), "value"] == pytest.approx(100 / 3)
+    assert curve.loc[("new", 30), "value"] == pytest.approx(140 / 3)
+    assert curve.loc[("new", 90), "numerator"] == 210
+    assert curve.loc[("champion", 90), "value"] == 12.5
     assert curve.index.get_level_values("day").max() == 90
 
 
@@ -155,7 +155,7 @@ def test_a_horizon_that_is_open_for_too_many_is_not_read(small: Book) -> None:
     )
     cohort = open_cohort(late, "e", arms=ARMS, horizon_days=60, horizons=[59])
     assert arms.open_horizons(late, cohort, ARMS) == {59: 0.0, 60: 1.0}
-    sums = arms.arm_sums(late, cohort, ARMS, [cohort.outcome("amount", 59), cohort.outcome("amount", 60)])
+    sums = arms.arm_sums(late, cohort, ARMS, [cohort.outcome("cash_per_account", 59), cohort.outcome("cash_per_account", 60)])
     assert sums.groupby("horizon_days")["note"].first().tolist() == ["", "the horizon is not over for 100.0% of the cases"]
     assert cumulative_recovery(late, cohort, ARMS)["day"].max() == 59
 
@@ -195,7 +195,7 @@ def test_a_planned_arm_that_got_nobody_stays_in_sight() -> None:
     cohort = open_cohort(book, "e", arms=ARMS, horizon_days=90)
     facts = arms.arm_facts(book, cohort).set_index("arm")
     assert facts.loc["new", ["role", "share", "cases"]].tolist() == ["challenger", 0.5, 0]
-    assert arms.arm_sums(book, cohort, ARMS, [cohort.outcome("amount", 90)]).set_index("arm").loc["new", "cases"] == 0
+    assert arms.arm_sums(book, cohort, ARMS, [cohort.outcome("cash_per_account", 90)]).set_index("arm").loc["new", "cases"] == 0
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def supplied() -> tuple[Book, pd.DataFrame]:
 def test_a_supplied_cohort_brings_its_own_outcomes_and_covariates(supplied: tuple[Book, pd.DataFrame]) -> None:
     book, _ = supplied
     cohort = open_cohort(book, "letters", arms=["a", "b"], horizon_days=30)
-    assert [(item.name, item.unit, item.horizon_days) for item in cohort.outcomes] == [("paid", "number", 60), ("answered", "share", 30)]
+    assert [(item.name, item.unit, item.horizon_days) for item in cohort.outcomes] == [("paid", "count", 60), ("answered", "share", 30)]
     assert {item.name: item.measured for item in cohort.covariates} == {"before": "before", "owing": "before", "opened": "after"}
     assert cohort.payments is None
     assert cumulative_recovery(book, cohort, ["a", "b"]).empty
@@ -290,7 +290,7 @@ def test_impossible_values_are_counted() -> None:
 
 
 def test_an_outcome_that_is_not_there_is_refused_with_those_that_are(small: Book, cohort: Cohort) -> None:
-    with pytest.raises(DataError, match="no outcome 'cash' at 90 days; it has amount at 30 days"):
+    with pytest.raises(DataError, match="no outcome 'cash' at 90 days; it has cash_per_account at 30 days"):
         cohort.outcome("cash", 90)
     with pytest.raises(DataError, match="nothing called visits to guard; it has agent_minutes"):
         arms.guardrail_outcomes(cohort, ["visits"])
@@ -308,11 +308,11 @@ def test_a_later_day_never_lowers_what_was_collected_when_nothing_is_taken_back(
     book = book_from_frames({"decision": decisions(rows), "payment": payments(money)}, as_of=AS_OF)
     cohort = open_cohort(book, "e", arms=ARMS, horizon_days=90, horizons=[30, 60])
     curve = cumulative_recovery(book, cohort, ARMS)
-    assert (curve.groupby("arm")["collected_minor"].diff().dropna() >= 0).all()
+    assert (curve.groupby("arm")["numerator"].diff().dropna() >= 0).all()
     # The curve's interval is that of the effect table's means (normal against Student's t).
-    means = arm_means(arms.arm_sums(book, cohort, ARMS, [cohort.outcome("amount", days) for days in (30, 60, 90)]))
+    means = arm_means(arms.arm_sums(book, cohort, ARMS, [cohort.outcome("cash_per_account", days) for days in (30, 60, 90)]))
     for row in means.to_dict("records"):
         point = curve[(curve["arm"] == row["arm"]) & (curve["day"] == row["horizon_days"])].iloc[0]
-        assert point["value_minor"] == pytest.approx(row["value"])
-        assert (point["high_minor"] - point["value_minor"]) / 1.959964 == pytest.approx(np.sqrt(row["variance"]), rel=1e-6)
+        assert point["value"] == pytest.approx(row["value"])
+        assert (point["high"] - point["value"]) / 1.959964 == pytest.approx(np.sqrt(row["variance"]), rel=1e-6)
     assert len(compare_arms(means, base="champion")) == 3

@@ -138,7 +138,7 @@ def test_several_challengers_are_adjusted_within_an_outcome() -> None:
 
 def test_effects_on_a_base_of_zero_have_no_relative_size() -> None:
     frame = pd.DataFrame({"arm": ["a"] * 3 + ["b"] * 3, "y": [1.0, 2, 3, -1, 0, 1]})
-    (row,) = compare_arms(arm_means(sums_of(frame, unit="number")), base="b").to_dict("records")
+    (row,) = compare_arms(arm_means(sums_of(frame, unit="count")), base="b").to_dict("records")
     assert row["value"] == 2
     assert np.isnan(row["relative"])
     assert row["note"] == experiments.BASE_NOT_POSITIVE
@@ -224,3 +224,12 @@ def test_no_minutes_give_no_ratio() -> None:
     (row,) = compare_ratios(sums, base="b").to_dict("records")
     assert np.isnan(row["relative"])
     assert row["note"]
+
+
+def test_nothing_to_compare_gives_tables_with_the_same_columns() -> None:
+    sums = shares({"a": (50, 500), "b": (40, 500)})
+    means, nothing = arm_means(sums), arm_means(sums.iloc[:0])
+    assert list(nothing.columns) == list(means.columns)
+    assert list(compare_arms(nothing, base="b").columns) == list(compare_arms(means, base="b").columns)
+    assert two_part(nothing, base="b").empty
+    assert compare_ratios(pd.DataFrame(), base="b").empty

@@ -105,6 +105,8 @@ def arm_sums(book: Book, cohort: Cohort, arms: Sequence[str], outcomes: Sequence
     sum_nn, note (the reason where the horizon is not over for more than 5 % of the cases). Arms without a case have zeros. A missing value
     counts as 0 here; `flaws` counts them.
     """
+    if not outcomes:
+        return pd.DataFrame(columns=[*KEYS, "arm", *SUMS, "note"])
     table = subjects_of(cohort, arms)
     still_open = open_horizons(book, cohort, arms)
     single, clustered = _sums_of_cases(book, table, outcomes), _sums_of_clusters(book, table, outcomes)

@@ -15,12 +15,12 @@ from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.cohort_events import contact_doses, paid_before, paid_within, standing_before, ticket_counts
 
-Unit = Literal["share", "minor", "number"]
+Unit = Literal["share", "minor", "count"]
 # What a cohort from the book can be adjusted for; all of it is known before the day of assignment.
 BOOK_COVARIATES = ("paid_before", "balance", "bucket", "entry_balance", "entry_score")
-BOOK_DOSES = ("attempts", "right_party_contacts", "agent_minutes")
+BOOK_DOSES = ("outbound_contacts", "right_party_contacts", "agent_minutes")
 BOOK_GUARDRAILS = ("complaints", "disputes")
-AMOUNT, PAYER = "amount", "payer"
+AMOUNT, PAYER = "cash_per_account", "payer_rate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ def _from_book(book: Book, experiment_id: str, horizons: list[int], dose_days: i
     table = table.mutate(**{f"payer_d{days}": (table[f"amount_d{days}_minor"] > 0).cast("int64") for days in horizons})
     outcomes = [Outcome(name=AMOUNT, column=f"amount_d{days}_minor", unit="minor", horizon_days=days) for days in horizons]
     outcomes += [Outcome(name=PAYER, column=f"payer_d{days}", unit="share", horizon_days=days) for days in horizons]
-    doses = [Outcome(name=name, column=name, unit="number", horizon_days=dose_days) for name in (*BOOK_DOSES, *BOOK_GUARDRAILS)]
+    doses = [Outcome(name=name, column=name, unit="count", horizon_days=dose_days) for name in (*BOOK_DOSES, *BOOK_GUARDRAILS)]
     return Cohort(
         experiment_id=experiment_id,
         supplied=False,
@@ -240,7 +240,7 @@ def _supplied(book: Book, experiment_id: str, horizon_days: int) -> Cohort:
         if column.startswith("covariate_")
     ]
     doses = [
-        Outcome(name=column.removeprefix("dose_"), column=column, unit="number", horizon_days=horizon_days)
+        Outcome(name=column.removeprefix("dose_"), column=column, unit="count", horizon_days=horizon_days)
         for column in columns
         if column.startswith("dose_")
     ]
@@ -269,7 +269,7 @@ def _outcomes_of(table: ir.Table, column: str, role: Mapping[str, object], horiz
     days = int(str(role.get("horizon_days") or horizon_days))
     label = role.get("label")
     labels = {str(lang): str(text) for lang, text in label.items()} if isinstance(label, Mapping) else {}
-    unit: Unit = "share" if kind == "binary" else "minor" if column.endswith("_minor") else "number"
+    unit: Unit = "share" if kind == "binary" else "minor" if column.endswith("_minor") else "count"
     found = [Outcome(name=name, column=column, unit=unit, horizon_days=days, label=labels)]
     if kind == "money":
         table = table.mutate(**{f"payer_{name}": (table[column] > 0).cast("int64")})

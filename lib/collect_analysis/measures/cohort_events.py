@@ -4,6 +4,7 @@ import ibis
 import ibis.expr.types as ir
 
 from collect_analysis.book.store import Book
+from collect_analysis.measures.contact import is_right_party
 
 PAID_BEFORE_DAYS = 90
 
@@ -46,16 +47,15 @@ def paid_before(book: Book, assigned: ir.Table) -> ir.Table:
 
 
 def contact_doses(book: Book, assigned: ir.Table, days: int) -> ir.Table:
-    """How much was each subject worked? Columns: subject_key, attempts (outbound), right_party_contacts, agent_minutes (talk and wrap)."""
+    """How much was each subject worked? Columns: subject_key, outbound_contacts, right_party_contacts, agent_minutes (talk and wrap)."""
     contact = book.table("contact")
     joined = assigned.join(contact, assigned["subject_key"] == contact["account_key"])
     day = _days_since(joined["local_ts"].date(), joined["assigned_on"])
     inside = joined.filter(day >= 0, day <= days)
     seconds = inside["talk_s"].fill_null(0) + inside["wrap_s"].fill_null(0)
-    right_party = inside["result"].isin(["answered", "met"]) & inside["party_role"].isin(["debtor", "guarantor"]) & inside["verified"]
     return inside.group_by("subject_key").aggregate(
-        attempts=(inside["direction"] == "out").sum().cast("int64"),
-        right_party_contacts=(right_party & (inside["direction"] == "out")).sum().cast("int64"),
+        outbound_contacts=(inside["direction"] == "out").sum().cast("int64"),
+        right_party_contacts=(is_right_party(inside) & (inside["direction"] == "out")).sum().cast("int64"),
         agent_minutes=seconds.sum(where=inside["officer_key"].notnull()).fill_null(0).cast("float64") / 60,
     )
 

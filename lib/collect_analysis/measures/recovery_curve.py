@@ -12,7 +12,7 @@ from collect_analysis.measures.arms import MOST_OPEN, open_horizons, subjects_of
 from collect_analysis.measures.cohort import Cohort
 from collect_analysis.methods.rates import ratio_interval
 
-COLUMNS = ["arm", "day", "cases", "collected_minor", "value_minor", "low_minor", "high_minor"]
+COLUMNS = ["arm", "day", "cases", "numerator", "value", "low", "high"]
 
 
 def cumulative_recovery(book: Book, cohort: Cohort, arms: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
@@ -20,7 +20,7 @@ def cumulative_recovery(book: Book, cohort: Cohort, arms: Sequence[str], *, leve
 
     Formula: running sum of net cash / subjects of the arm, whether they paid or not; interval by the delta method over clusters. Squares of
     the running sums per cluster grow only on days with cash: C² - C'² = a·(2C' + a) for a payment a on top of C'.
-    Columns: arm, day (0 is the day of assignment), cases, collected_minor (so far), value_minor (per subject), low_minor, high_minor; up to
+    Columns: arm, day (0 is the day of assignment), cases, numerator (collected so far, minor units), value (per subject), low, high; up to
     the longest horizon that is over for at least 95 % of the subjects. Empty where the source has no daily payments or no horizon is over.
     """
     over = [days for days, late in open_horizons(book, cohort, arms).items() if late <= MOST_OPEN]
@@ -41,8 +41,8 @@ def cumulative_recovery(book: Book, cohort: Cohort, arms: Sequence[str], *, leve
             count=total["clusters"], sum_y=sums["y"], sum_x=n, sum_yy=sums["yy"], sum_xx=nn, sum_xy=sums["yn"], level=level
         )
         value = sums["y"] / n
-        part = {"arm": total["arm"], "day": list(days), "cases": total["cases"], "collected_minor": sums["y"], "value_minor": value}
-        curves.append(pd.DataFrame({**part, "low_minor": low, "high_minor": high}))
+        part = {"arm": total["arm"], "day": list(days), "cases": n, "numerator": sums["y"], "value": value}
+        curves.append(pd.DataFrame({**part, "low": low, "high": high}))
     return pd.concat(curves, ignore_index=True)[COLUMNS]
 
 

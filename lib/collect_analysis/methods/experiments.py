@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 KEYS = ["outcome", "unit", "horizon_days"]
 # What a table of sums holds per outcome and arm, beside KEYS and `arm`; see `arm_means`.
 SUMS = ["clusters", "cases", "positive", "sum_y", "sum_y2", "sum_yy", "sum_yn", "sum_nn"]
+_DIFFERENCE = ["value", "low", "high", "relative", "relative_low", "relative_high"]
 NO_CASES = "no cases in this arm"
 FEW_POSITIVE = "fewer than 2 cases with a result above zero: nothing to compare"
 ONE_CLUSTER = "fewer than 2 independent cases: no interval"
@@ -62,9 +63,9 @@ def arm_means(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     Undefined (NaN and a note): no case, fewer than 2 clusters, fewer than 2 cases above zero, or a note given.
     Source: Cochran, Sampling Techniques (1977) ch. 6; design effect in Wilson's interval: Korn & Graubard (1998).
     """
-    table = sums.sort_values([*KEYS, "arm"], ignore_index=True)
-    n, groups = table["cases"].astype(float), table["clusters"].astype(float)
-    y, y2, yy, yn, nn = (table[column].astype(float) for column in ("sum_y", "sum_y2", "sum_yy", "sum_yn", "sum_nn"))
+    table = sums.sort_values([*KEYS, "arm"], ignore_index=True).astype(dict.fromkeys(SUMS, float))
+    n, groups = table["cases"], table["clusters"]
+    y, y2, yy, yn, nn = (table[column] for column in ("sum_y", "sum_y2", "sum_yy", "sum_yn", "sum_nn"))
     table["note"] = _reason(table)
     usable = table["note"] == ""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -93,13 +94,18 @@ def arm_means(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
 def _reason(sums: pd.DataFrame) -> pd.Series:
     """Why a row of sums gives no mean; empty where it does. A reason given with the sums comes first."""
     given = sums["note"].fillna("") if "note" in sums.columns else pd.Series("", index=sums.index)
-    signed = (sums["sum_y2"] > 0) & (sums["unit"] == "number")
+    signed = (sums["sum_y2"] > 0) & (sums["unit"] == "count")
     reasons = np.select(
         [given != "", sums["cases"] <= 0, sums["clusters"] < 2, (sums["positive"] < 2) & ~signed],
         [given, NO_CASES, ONE_CLUSTER, FEW_POSITIVE],
         default="",
     )
     return pd.Series(reasons, index=sums.index)
+
+
+def at_horizon(table: pd.DataFrame, days: int) -> pd.DataFrame:
+    """The rows of means or effects that are read at one horizon; fresh index."""
+    return table[table["horizon_days"] == days].reset_index(drop=True)
 
 
 def compare_arms(means: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.DataFrame:
@@ -217,8 +223,10 @@ def compare_ratios(sums: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.
     Returns
     -------
     arm, ratio, base_ratio, value (difference), low, high, relative, relative_low, relative_high, note. Undefined (NaN and a note): nothing
-    in a denominator, fewer than 2 clusters.
+    in a denominator, fewer than 2 clusters. Empty without sums.
     """
+    if sums.empty:
+        return pd.DataFrame(columns=["arm", "ratio", "base_ratio", *_DIFFERENCE, "note"])
     x, y, count = sums["sum_x"].astype(float), sums["sum_y"].astype(float), sums["clusters"].astype(float)
     defined = (x > 0) & (count > 1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,5 +1,6 @@
 """Tables that govern the work: calendar, tariffs, law, rule sets, experiments, codes, feeds."""
 
+import hashlib
 from datetime import date
 
 import numpy as np
@@ -147,6 +148,8 @@ def experiment_columns(first_day: dict[str, int], last_day: dict[str, int]) -> d
         "horizon_days": files.whole(np.array([plan.horizon_days for plan in plans])),
         "primary_metric": ["cash_per_account" if plan.early_cash_effect else "payer_rate" for plan in plans],
         "margin": [plan.margin for plan in plans],
+        # What was declared before the first assignment, so that a later change of it would show.
+        "prereg_hash": [hashlib.sha256(repr((plan.experiment_id, plan.horizon_days, plan.margin)).encode()).hexdigest() for plan in plans],
     }
 
 

@@ -1,0 +1,262 @@
+"""Is a test fit to answer? The conditions of a strategy review, judged from aggregates; codes and numbers, no wording.
+
+Thresholds that are the trade's (sample-ratio mismatch at p < 0.001, 5 % open horizons) are constants; what a shop declares is in the plan.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from collect_analysis.methods.evidence import Condition, Design, Grade, grade
+from collect_analysis.methods.experiments import sample_ratio_test
+
+MISMATCH = 0.001
+MOST_OPEN = 0.05
+# Logged probabilities of one arm that differ by more than this are different shares, not rounding.
+SAME_PROPENSITY = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewPlan:
+    """What was declared before the test was read.
+
+    `planned_shares` win over those of table `experiment`; `min_dose_difference` is relative, of the dose named `dose`; `capacity_tolerance`
+    is how much more agent time, relative to the champion, a challenger may use.
+    """
+
+    champion: str
+    challengers: tuple[str, ...]
+    primary_outcome: str
+    horizon_days: int
+    min_cell: int
+    planned_shares: Mapping[str, float] = field(default_factory=dict)
+    randomised: bool = True
+    assigned_in_clusters: bool = False
+    preregistration: str = ""
+    dose: str = ""
+    min_dose_difference: float = 0.0
+    capacity_tolerance: float = 0.1
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms compared, champion first."""
+        return [self.champion, *self.challengers]
+
+    @property
+    def design(self) -> Design:
+        """What the evidence can be at best."""
+        return "randomised" if self.randomised else "raw"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirement:
+    """One thing a claim rests on: `code`, whether it is met, what follows if not, and the numbers its wording needs."""
+
+    code: str
+    met: bool
+    consequence: Literal["refuse", "downgrade", "note"]
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What the conditions are judged from: aggregates of the cohort.
+
+    `facts`: `arms.arm_facts`; `shared`: subjects and clusters in several arms; `open_share`: share of subjects whose primary horizon is not
+    over; `flaws`: `arms.flaws` of the primary outcome; `means`: `arm_means` of the primary outcome; `doses`: `compare_arms` of the doses;
+    `late`, `incomplete`: declared covariates not measured before assignment, and those missing for somebody with how many.
+    """
+
+    facts: pd.DataFrame
+    shared: tuple[int, int]
+    open_share: float
+    flaws: pd.DataFrame
+    means: pd.DataFrame
+    doses: pd.DataFrame
+    planned: Mapping[str, Mapping[str, object]]
+    late: Sequence[str] = ()
+    incomplete: Mapping[str, int] = field(default_factory=dict)
+
+
+def requirements(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
+    """Which conditions does this test meet?
+
+    Refusing: an arm nearly empty, a sample-ratio mismatch, subjects or customers in several arms, certain assignment (probability 0 or 1)
+    or one that differs within an arm, an open horizon, impossible outcomes, too few payers, arms treated alike. Downgrading: unknown plan,
+    no pre-registration, unknown dose where one was declared, more agent time than agreed, clusters that are not in the data. Notes: what
+    was left out of the adjustment, and what the source does not tell.
+    """
+    facts = evidence.facts.set_index("arm").reindex(plan.arms)
+    return [
+        *_filled(plan, facts),
+        _sample_ratio(plan, evidence, facts),
+        *_shared(evidence),
+        *_chance(plan, facts),
+        *_horizon(plan, evidence, facts),
+        *_outcome(plan, evidence),
+        *_dose(plan, evidence),
+        *_capacity(plan, evidence),
+        _registered(plan, evidence),
+        *_clusters(plan, facts),
+        *_covariates(evidence),
+    ]
+
+
+def grade_of(plan: ReviewPlan, found: Sequence[Requirement]) -> Grade:
+    """The evidence grade these conditions allow."""
+    return grade(plan.design, [Condition(name=item.code, met=item.met, detail="", consequence=item.consequence) for item in found])
+
+
+def refused(found: Sequence[Requirement]) -> list[Requirement]:
+    """The unmet conditions without which an answer would be a guess."""
+    return [item for item in found if not item.met and item.consequence == "refuse"]
+
+
+def claimable(effects: pd.DataFrame, found: Sequence[Requirement], *, note: str) -> pd.DataFrame:
+    """The effects, or the same rows without any number and with `note` where a refusing condition is not met."""
+    if not refused(found):
+        return effects
+    empty = effects.copy()
+    numbers = ["value", "low", "high", "se", "p_value", "p_adjusted", "relative", "relative_low", "relative_high", "base_mean", "mean"]
+    for column in [name for name in numbers if name in empty.columns]:
+        empty[column] = np.nan
+    return empty.assign(note=note)
+
+
+def _filled(plan: ReviewPlan, facts: pd.DataFrame) -> list[Requirement]:
+    clusters = facts["clusters"].fillna(0).astype(int)
+    least = str(clusters.idxmin())
+    values = {"arm": least, "clusters": int(clusters.min()), "min_cell": plan.min_cell}
+    return [Requirement(code="arms_filled", met=bool((clusters >= plan.min_cell).all()), consequence="refuse", values=values)]
+
+
+def _sample_ratio(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> Requirement:
+    found = allocation(plan, evidence.facts)
+    if np.isnan(found["p_value"]):
+        return Requirement(code="plan_known", met=False, consequence="downgrade")
+    return Requirement(code="sample_ratio", met=found["p_value"] >= MISMATCH, consequence="refuse", values=found)
+
+
+def allocation(plan: ReviewPlan, facts: pd.DataFrame) -> dict[str, float]:
+    """The sample-ratio test of the compared arms: independent cases against planned shares; NaN where nobody planned any."""
+    by_arm = facts.set_index("arm").reindex(plan.arms)
+    shares = planned_shares(plan, facts)
+    clusters = by_arm["clusters"].fillna(0).astype(float)
+    return sample_ratio_test(dict(zip(plan.arms, clusters, strict=True)), {arm: share for arm, share in shares.items() if share == share})
+
+
+def planned_shares(plan: ReviewPlan, facts: pd.DataFrame) -> dict[str, float]:
+    """The planned share of each compared arm: as the report file says, else table `experiment`, else the logged probability; else NaN."""
+    by_arm = facts.set_index("arm").reindex(plan.arms)
+    logged = by_arm["propensity_low"].where(by_arm["propensity_high"] - by_arm["propensity_low"] <= SAME_PROPENSITY)
+    told = by_arm["share"].astype(float).fillna(logged.astype(float))
+    return {arm: float(plan.planned_shares.get(arm, share)) for arm, share in zip(plan.arms, told, strict=True)}
+
+
+def _shared(evidence: Evidence) -> list[Requirement]:
+    subjects, clusters = evidence.shared
+    return [
+        Requirement(
+            code="one_arm_each", met=not (subjects or clusters), consequence="refuse", values={"subjects": subjects, "clusters": clusters}
+        )
+    ]
+
+
+def _chance(plan: ReviewPlan, facts: pd.DataFrame) -> list[Requirement]:
+    low, high = facts["propensity_low"], facts["propensity_high"]
+    if low.isna().all():
+        return [Requirement(code="probability_logged", met=False, consequence="note")]
+    certain = [str(arm) for arm in facts.index[(low <= 0) | (high >= 1)]]
+    varying = [str(arm) for arm in facts.index[(high - low) > SAME_PROPENSITY]]
+    values = {"arms": certain or varying, "low": float(low.min()), "high": float(high.max())}
+    return [
+        Requirement(code="assigned_by_chance", met=not certain, consequence="refuse", values=values),
+        Requirement(code="one_probability", met=not varying, consequence="refuse", values=values),
+    ]
+
+
+def _horizon(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> list[Requirement]:
+    if int(facts["without_date"].sum()) and facts["first_assigned"].isna().all():
+        return [Requirement(code="dates_known", met=False, consequence="note", values={"days": plan.horizon_days})]
+    values = {"days": plan.horizon_days, "open_share": evidence.open_share}
+    return [Requirement(code="horizon_over", met=evidence.open_share <= MOST_OPEN, consequence="refuse", values=values)]
+
+
+def _outcome(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
+    counts = {name: int(evidence.flaws[name].sum()) for name in ("missing", "negative", "not_yes_no")}
+    shown = {**counts, "outcome": plan.primary_outcome}
+    means = evidence.means
+    fewest = means.iloc[int(means["positive"].to_numpy().argmin())] if len(means) else None
+    unsigned = fewest is not None and (fewest["unit"] != "count" or fewest["sum_y2"] == 0)
+    few = fewest is not None and unsigned and fewest["positive"] < 2
+    values = {"arm": str(fewest["arm"]) if fewest is not None else "", "positive": int(fewest["positive"]) if fewest is not None else 0}
+    return [
+        Requirement(code="outcome_sound", met=not any(counts.values()), consequence="refuse", values=shown),
+        Requirement(code="payers_enough", met=not few, consequence="refuse", values=values),
+    ]
+
+
+def _dose(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
+    if not plan.min_dose_difference:
+        return []
+    own = evidence.doses[evidence.doses["outcome"] == plan.dose].dropna(subset=["relative"])
+    if own.empty:
+        return [Requirement(code="dose_known", met=False, consequence="downgrade", values={"dose": plan.dose})]
+    smallest = own.iloc[int(own["relative"].abs().to_numpy().argmin())]
+    values = {
+        "dose": plan.dose,
+        "arm": str(smallest["arm"]),
+        "relative_share": float(smallest["relative"]),
+        "least_share": plan.min_dose_difference,
+    }
+    return [
+        Requirement(
+            code="arms_treated_apart", met=abs(smallest["relative"]) >= plan.min_dose_difference, consequence="refuse", values=values
+        )
+    ]
+
+
+def _capacity(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
+    own = evidence.doses[evidence.doses["outcome"] == "agent_minutes"].dropna(subset=["relative"])
+    if own.empty:
+        return []
+    most = own.iloc[int(own["relative"].to_numpy().argmax())]
+    values = {"arm": str(most["arm"]), "relative_share": float(most["relative"]), "tolerance_share": plan.capacity_tolerance}
+    taken = bool(most["relative"] > plan.capacity_tolerance and most["low"] > 0)
+    return [Requirement(code="capacity_alike", met=not taken, consequence="downgrade", values=values)]
+
+
+def _registered(plan: ReviewPlan, evidence: Evidence) -> Requirement:
+    rows = [evidence.planned[arm] for arm in plan.arms if arm in evidence.planned]
+    logged = bool(rows) and all(row.get("prereg_hash") for row in rows)
+    metric = {str(row["primary_metric"]) for row in rows if row.get("primary_metric")} or {plan.primary_outcome}
+    horizon = {int(str(row["horizon_days"])) for row in rows if row.get("horizon_days")} or {plan.horizon_days}
+    as_declared = metric == {plan.primary_outcome} and horizon == {plan.horizon_days}
+    values = {
+        "outcome": plan.primary_outcome,
+        "days": plan.horizon_days,
+        "registered_outcome": ", ".join(sorted(metric)),
+        "registered_days": ", ".join(str(days) for days in sorted(horizon)),
+    }
+    if not (logged or plan.preregistration):
+        return Requirement(code="registered", met=False, consequence="downgrade")
+    return Requirement(code="read_as_registered", met=as_declared, consequence="downgrade", values=values)
+
+
+def _clusters(plan: ReviewPlan, facts: pd.DataFrame) -> list[Requirement]:
+    if not plan.assigned_in_clusters:
+        return []
+    return [Requirement(code="clusters_known", met=bool(facts["clusters"].sum() < facts["cases"].sum()), consequence="downgrade")]
+
+
+def _covariates(evidence: Evidence) -> list[Requirement]:
+    found = []
+    if evidence.late:
+        found.append(Requirement(code="covariates_before", met=False, consequence="note", values={"covariates": list(evidence.late)}))
+    if evidence.incomplete:
+        values = {"covariates": list(evidence.incomplete), "missing": max(evidence.incomplete.values())}
+        found.append(Requirement(code="covariates_complete", met=False, consequence="note", values=values))
+    return found
