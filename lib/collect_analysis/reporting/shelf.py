@@ -5,6 +5,7 @@ ever written or executed.
 """
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from collect_analysis.reporting.kinds import KINDS
 from collect_analysis.reporting.publish import CURRENT, PAGE, RESULTS, RUN
 from collect_analysis.reporting.report_files import PATH_PART
 
+RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}(?:-[0-9]{1,4})?")
 MOST_BYTES = 64_000_000
 
 
@@ -54,7 +56,11 @@ class Shelf:
 
     def find(self, kind: str, name: str, slot: str, run_id: str | None = None) -> Published | None:
         """The current run of a slot, or the run `run_id` of it; None where there is no such complete run."""
-        if kind not in KINDS or not all(PATH_PART.fullmatch(part) for part in (name, slot, *([run_id] if run_id else []))):
+        if (
+            kind not in KINDS
+            or not all(PATH_PART.fullmatch(part) for part in (name, slot))
+            or not (run_id is None or RUN_ID.fullmatch(run_id))
+        ):
             return None
         place = self.reports / kind / name / slot
         try:

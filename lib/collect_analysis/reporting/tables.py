@@ -19,6 +19,7 @@ from collect_analysis.reporting.texts import formats
 
 MIME = "application/vnd.collect-analysis.table+json"
 MOST_ROWS = 200
+_SHORT = 26
 _NOT_GROUPED = ("year", "month", "version")
 
 
@@ -207,7 +208,10 @@ def _text(item: object, name: str, lang: str) -> str:
 
 
 def _align(column: dict[str, Any]) -> str:
-    return ' class="number"' if column["numeric"] else ""
+    if column["numeric"]:
+        return ' class="number"'
+    # Names and days stay on one line; only sentences are broken.
+    return ' class="short"' if all(len(text) <= _SHORT for text in column["cells"]) else ""
 
 
 def _cell(column: dict[str, Any], text: str) -> str:

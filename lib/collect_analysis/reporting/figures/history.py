@@ -38,5 +38,5 @@ def over_slots(table: pd.DataFrame, *, lang: str, currency: str = "") -> Axes:
         style.number_axis(ax.yaxis, lang)
         ax.set_ylabel(", ".join(sorted(texts.value("unit", str(unit), lang) for unit in units)))
     if len(names) > 1:
-        ax.legend(loc="best")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
     return ax

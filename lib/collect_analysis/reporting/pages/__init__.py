@@ -54,7 +54,7 @@ def serve(
         open_browser=open_browser,
         ready=ready or _tell,
         clock=clock or (lambda: datetime.now(UTC)),
-    ).start()
+    ).run()
 
 
 def _tell(link: str) -> None:

@@ -4,17 +4,15 @@ import asyncio
 import logging
 import os
 import shutil
-import signal
 import tempfile
 import webbrowser
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-import tornado.ioloop
-from jupyter_core.utils import run_sync
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado import web
 from tornado.httpserver import HTTPServer
@@ -34,7 +32,9 @@ MOST_HEADER, MOST_BODY = 16_384, 16_384
 # What Voila tells a kernel about the request; the rest of the server's environment stays outside.
 TOLD = ("QUERY_STRING", "SCRIPT_NAME", "PATH_INFO", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "SERVER_SOFTWARE")
 _PART = r"([a-z0-9][a-z0-9_.-]*)"
+_RUN = r"([0-9A-Za-z-]+)"
 _SLOT = rf"{_PART}/{_PART}/{_PART}"
+_BARE_SLOT, _BARE_RUN = _SLOT.replace("(", "(?:"), _RUN.replace("(", "(?:")
 
 
 class QuietKernels(AsyncMappingKernelManager):
@@ -78,7 +78,32 @@ class Pages(Voila):
         made.ip, made.port, made.key, made.token = host, port, door.Key(token), token
         made.open_in_browser, made.ready, made.clock = open_browser, ready, clock
         made.live = handlers.live_pages(notebooks)
+        made.loop = asyncio.new_event_loop()
         return made
+
+    def run(self) -> None:
+        """Serve until interrupted or terminated.
+
+        The event loop runs in a thread of its own: executing a live page takes over the signals of the thread it runs in, and would leave
+        the application deaf to being terminated.
+        """
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            serving = pool.submit(self._serve)
+            try:
+                serving.result()
+            except KeyboardInterrupt:
+                self._handle_signal_stop()
+                serving.result()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.start()
+        finally:
+            self.loop.close()
+
+    def _handle_signal_stop(self, *_: object) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
 
     def setup_template_dirs(self) -> None:
         """Live pages are drawn by our own template, which runs no script."""
@@ -110,10 +135,10 @@ class Pages(Voila):
             (r"/", handlers.Landing),
             (r"/enter", door.Enter),
             (rf"/report/{_SLOT}/", handlers.StoredPage),
-            (rf"/run/{_SLOT}/{_PART}/", handlers.StoredPage),
+            (rf"/run/{_SLOT}/{_RUN}/", handlers.StoredPage),
             (rf"/report/{_SLOT}()/tables/{file}", handlers.RecordedTable),
-            (rf"/run/{_SLOT}/{_PART}/tables/{file}", handlers.RecordedTable),
-            (rf"/(report/{_SLOT.replace('(', '(?:')}|run/{_SLOT.replace('(', '(?:')}/{_PART.replace('(', '(?:')})", handlers.WithSlash),
+            (rf"/run/{_SLOT}/{_RUN}/tables/{file}", handlers.RecordedTable),
+            (rf"/(report/{_BARE_SLOT}|run/{_BARE_SLOT}/{_BARE_RUN})", handlers.WithSlash),
             (r"/voila/render/pages/([a-z][a-z0-9_]*)\.ipynb", handlers.LivePage, live),
             (r".*", door.Nothing),
         ]
@@ -134,19 +159,15 @@ class Pages(Voila):
         if self.open_in_browser:
             webbrowser.open(link)
         self.ready(link)
-        self.ioloop = tornado.ioloop.IOLoop.current()
-        signal.signal(signal.SIGTERM, self._handle_signal_stop)
         try:
-            self.ioloop.start()
-        except KeyboardInterrupt:
-            self.log.info("stopping")
+            self.loop.run_forever()
         finally:
             server.stop()
             self.stop()
 
     def stop(self) -> None:
         """End every kernel and forget the connection files."""
-        run_sync(self.kernel_manager.shutdown_all)()
+        self.loop.run_until_complete(self.kernel_manager.shutdown_all(now=True))
         shutil.rmtree(self.connection_dir, ignore_errors=True)
 
 
@@ -161,6 +182,8 @@ def _config(root: Path) -> Config:
     config.VoilaConfiguration.preheat_kernel = False
     config.VoilaConfiguration.show_tracebacks = False
     config.VoilaConfiguration.file_allowlist = []
+    # An exception in a cell would leave Voila waiting for a template that never ends; as an output it is seen at once.
+    config.VoilaExecutor.allow_errors = True
     # The handler has its own, shorter limit; Voila's sign of life would be a script in the answer.
     config.VoilaConfiguration.http_keep_alive_timeout = 2 * handlers.LIVE_SECONDS
     config.VoilaConfiguration.multi_kernel_manager_class = QuietKernels

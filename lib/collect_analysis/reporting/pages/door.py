@@ -58,12 +58,12 @@ class Guarded(web.RequestHandler):
         return "vi" if self.request.headers.get("Accept-Language", "").lower().startswith("vi") else "en"
 
     def set_default_headers(self) -> None:
-        """Nothing may be framed, sniffed, referred to or loaded from elsewhere."""
+        """Nothing may be framed, sniffed or loaded from elsewhere. Without any referrer a form would have no origin to check."""
         self.clear_header("Server")
         self.set_header("Content-Security-Policy", f"{POLICY}; frame-ancestors 'none'")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("X-Frame-Options", "DENY")
-        self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("Referrer-Policy", "same-origin")
         self.set_header("Cross-Origin-Opener-Policy", "same-origin")
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
         self.set_header("Cache-Control", "private, no-cache")

@@ -52,9 +52,11 @@ class Landing(Reading):
     def get(self) -> None:
         """The list of published reports."""
         lang, now = self.lang, self.settings["collect_clock"]()
-        kinds = [
-            (texts.say(f"kind_{kind}", lang), [self._entry(slots, now) for slots in reports]) for kind, reports in self.shelf.listing()
-        ]
+        kinds = []
+        for kind, reports in self.shelf.listing():
+            # Reports in the reader's language first.
+            reports.sort(key=lambda slots: slots[0].lang != lang)
+            kinds.append((texts.say(f"kind_{kind}", lang), [self._entry(slots, now) for slots in reports]))
         self.finish(environment().get_template("landing.html.j2").render(lang=lang, say=self.say, kinds=kinds, languages=texts.LANGUAGES))
 
     head = get
@@ -130,9 +132,9 @@ class StoredPage(Reading):
 class RecordedTable(Reading):
     """The file of a recorded table."""
 
-    def get(self, kind: str, name: str, slot: str, run_id: str | None, file: str) -> None:
-        """Only files that results.json and run.json both name."""
-        run = self.wanted(kind, name, slot, run_id)
+    def get(self, kind: str, name: str, slot: str, run_id: str, file: str) -> None:
+        """Only files that results.json and run.json both name; of the current run where the address names none."""
+        run = self.wanted(kind, name, slot, run_id or None)
         content = self.shelf.table(run, f"tables/{file}")
         if content is None:
             raise web.HTTPError(404)

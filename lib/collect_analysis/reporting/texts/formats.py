@@ -85,7 +85,9 @@ def with_unit(value: float | None, unit: str, lang: str, *, currency: str = "") 
         return share(value, lang, digits=digits_for([value * 100], 2, least=1))
     if unit in ("minor", "money", currency) and unit:
         return money(value, currency, lang)
-    text = number(value, lang, digits=0 if float(value).is_integer() else digits_for([value], 3))
+    # Two digits for what is near one, so that a column of ratios lines up.
+    digits = 0 if float(value).is_integer() and abs(value) >= 10 else 2 if 0.1 <= abs(value) < 100 else digits_for([value], 3)
+    text = number(value, lang, digits=0 if unit == "count" and float(value).is_integer() else digits)
     return f"{text} {unit}" if unit and unit not in ("count", "ratio", "index") else text
 
 
