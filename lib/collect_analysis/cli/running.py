@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -103,29 +103,28 @@ def _signals(stop: StopRequest) -> Iterator[None]:
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[Outcome], None]]:
     """A bar with the time left on a terminal; else one line per finished run."""
-    if total and sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("reports", total=total)
-            yield lambda outcome: bar.advance(task)
-        return
     finished: list[Outcome] = []
 
     def tell(outcome: Outcome) -> None:
         finished.append(outcome)
         output.message(f"[{len(finished)}/{total}] {outcome.state} {outcome.run.label} {outcome.seconds:.1f} s")
 
-    yield tell
+    if not (total and sys.stderr.isatty()):
+        yield tell
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=total)
+
+        def advance(outcome: Outcome) -> None:
+            finished.append(outcome)
+            left = (bar.tasks[task].elapsed or 0.0) / len(finished) * (total - len(finished))
+            bar.update(task, advance=1, description=f"about {timedelta(seconds=round(left))} left" if left else "")
+
+        yield advance
 
 
 def _show_plan(chosen: list[PlannedRun], skipped: list[Outcome], *, as_json: bool) -> None:

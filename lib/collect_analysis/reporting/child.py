@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from collect_analysis.reporting import notebook_files
-from collect_analysis.reporting.publish import LOG, NOTEBOOK, OUTCOME, RUN
+from collect_analysis.reporting.publish import LOG, NOTEBOOK, OUTCOME, RUN, SCRATCH
 
 GRACE_SECONDS = 5
 LOOK_EVERY = 0.05
@@ -41,7 +41,8 @@ class Child:
 
     def __init__(self, folder: Path, *, books: Path, policy: Path, run_seconds: float) -> None:
         self._folder = folder
-        self._scratch = Path(tempfile.mkdtemp(prefix="collect-"))
+        self._scratch = folder / SCRATCH
+        self._scratch.mkdir()
         self._run_seconds = run_seconds
         self._deadline = time.monotonic() + run_seconds
         self._late = False

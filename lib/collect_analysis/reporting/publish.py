@@ -21,7 +21,7 @@ from collect_analysis.reporting.parameters import PATH_PART
 
 STAGING, FAILED, LOCKS = ".staging", ".failed", ".locks"
 RUN, RESULTS, NOTEBOOK, PAGE = "run.json", "results.json", "notebook.ipynb", "page.html"
-OUTCOME, LOG = "outcome.json", "worker.log"
+OUTCOME, LOG, SCRATCH = "outcome.json", "worker.log", ".scratch"
 CURRENT, NEXT = "current", ".next"
 RESULTS_SCHEMA = 1
 
@@ -218,8 +218,8 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 def set_aside(slot: Slot, folder: Path, run: dict[str, Any]) -> Path:
     """Keep a failed run as evidence, where managers never look; what they see stays as it is."""
-    sealed = {key: value for key, value in run.items() if key != "files"}
-    write_json(folder / RUN, {**sealed, "files": {}})
+    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+    write_json(folder / RUN, {**run, "files": {}})
     place = slot.failed / folder.name
     place.parent.mkdir(parents=True, exist_ok=True)
     os.rename(folder, place)
