@@ -6,13 +6,15 @@ import pandas as pd
 
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
-from collect_analysis.measures.contact import contacts_of, is_attempt, is_right_party
+from collect_analysis.measures.contact import is_attempt, is_right_party
 from collect_analysis.measures.periods import KpiWindows, Period
-from collect_analysis.measures.scopes import UNASSIGNED, by_actor, count_of, within
+from collect_analysis.measures.scopes import UNASSIGNED, Directory, count_of, within
 
 
-def attributed_cash(book: Book, period: Period, windows: KpiWindows) -> ir.Table:
+def attributed_cash(book: Book, contacts: ir.Table, period: Period, windows: KpiWindows) -> ir.Table:
     """Which right-party contact does each payment of the period belong to?
+
+    `contacts` is the table of `contact.contacts_of`, from `attribution_days` before the period.
 
     The last one on the same account from `attribution_days` before the value date to the value date itself; of several at one time the one
     with the greatest event key. One row per payment: account_key, amount_minor, unit_key, officer_key, attributed (0 or 1). A payment is
@@ -22,7 +24,7 @@ def attributed_cash(book: Book, period: Period, windows: KpiWindows) -> ir.Table
     paid = counted.filter(within(counted.value_date, period.start, period.end))
     paid = paid.select("payment_key", "account_key", "amount_minor", "value_date")
     first = period.start - windows.attribution_days * (period.start - period.opening)
-    contact = contacts_of(book, first, period.end)
+    contact = contacts.filter(within(contacts.local_ts, first, period.end))
     met = contact.filter(is_right_party(contact))
     day = met.local_ts.date()
     touch = met.select(
@@ -37,34 +39,34 @@ def attributed_cash(book: Book, period: Period, windows: KpiWindows) -> ir.Table
     return chosen.select("account_key", "amount_minor", "unit_key", "officer_key", attributed=chosen.event_key.notnull().cast("int64"))
 
 
-def attribution_facts(book: Book, period: Period, windows: KpiWindows) -> ir.Table:
+def attribution_facts(book: Book, contacts: ir.Table, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
     """What did the contacts of each unit and officer bring?
 
     Columns: scopes of the actor, attempts, right_party (counts of the period), attributed_minor.
     """
-    contact = contacts_of(book, period.start, period.end)
+    contact = contacts.filter(within(contacts.local_ts, period.start, period.end))
     attempt, met = is_attempt(contact, windows), is_right_party(contact)
     relevant = contact.filter(attempt | met)
     work = relevant.group_by("account_key", "unit_key", "officer_key").agg(
         attempts=count_of(is_attempt(relevant, windows)), right_party=count_of(is_right_party(relevant))
     )
-    paid = attributed_cash(book, period, windows)
+    paid = attributed_cash(book, contacts, period, windows)
     paid = paid.filter(paid.attributed == 1)
     zero = ibis.literal(0, "int64")
     keys = ("account_key", "unit_key", "officer_key")
     both = work.select(*keys, "attempts", "right_party", attributed_minor=zero).union(
         paid.select(*keys, attempts=zero, right_party=zero, attributed_minor=paid.amount_minor)
     )
-    return by_actor(book, both, period.end)
+    return directory.describe(both)
 
 
-def attribution(book: Book, period: Period, windows: KpiWindows) -> pd.DataFrame:
+def attribution(book: Book, contacts: ir.Table, period: Period, windows: KpiWindows) -> pd.DataFrame:
     """How much of the cash follows a right-party contact, by unit of that contact, and how much follows none?
 
     Columns: unit_key (`unassigned`: a contact without a unit), attributed (0 or 1: the residual), payments, amount_minor. Sorted, residual
     last; the amounts add up to the cash of the period.
     """
-    paid = attributed_cash(book, period, windows)
+    paid = attributed_cash(book, contacts, period, windows)
     unit = ibis.ifelse(paid.attributed == 1, paid.unit_key.fill_null(UNASSIGNED), "")
     paid = paid.mutate(unit_key=unit)
     table = paid.group_by("attributed", "unit_key").agg(payments=paid.count(), amount_minor=paid.amount_minor.sum().cast("int64"))

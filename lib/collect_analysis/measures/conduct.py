@@ -15,7 +15,7 @@ from collect_analysis.book.tables.work import CHANNELS, PARTIES
 from collect_analysis.errors import DataError
 from collect_analysis.measures.contact import CONNECTED, REACHED_SOMEBODY
 from collect_analysis.measures.periods import Period
-from collect_analysis.measures.scopes import by_actor, within
+from collect_analysis.measures.scopes import Directory, within
 from collect_analysis.methods.rates import rate_table, wilson_interval
 
 RULES = ("FREQ_DAY", "HOURS", "RECALL", "PARTY")
@@ -93,19 +93,19 @@ def _all_of(values: Any, known: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(_one_of(value, known) for value in values)
 
 
-def judged_contacts(book: Book, period: Period, limits: Sequence[LegalLimits]) -> ir.Table:
+def judged_contacts(book: Book, period: Period, limits: Sequence[LegalLimits], *, contacts: ir.Table | None = None) -> ir.Table:
     """Which outbound contacts of the period broke which rule? Each is judged by the limits of its day.
 
     One row per outbound contact: account_key, unit_key, officer_key, a flag per rule (freq_day, hours, recall, party), freq_day_in_unit
     (the daily limit is broken by this unit's contacts alone) and breach (any rule).
     """
-    slices = [_judged(book, limit, period) for limit in limits]
+    log = book.table("contact") if contacts is None else contacts
+    slices = [_judged(book, log, limit, period) for limit in limits]
     return ibis.union(*slices) if len(slices) > 1 else slices[0]
 
 
-def _judged(book: Book, limits: LegalLimits, period: Period) -> ir.Table:
+def _judged(book: Book, contact: ir.Table, limits: LegalLimits, period: Period) -> ir.Table:
     last = period.end if limits.valid_to is None else min(period.end, limits.valid_to - date.resolution)
-    contact = book.table("contact")
     out = contact.filter(contact.direction == "out", within(contact.local_ts, max(period.start, limits.valid_from), last))
     second = out.local_ts.hour() * 3600 + out.local_ts.minute() * 60 + out.local_ts.second()
     late = (second < _seconds(limits.opens)) | (second > _seconds(limits.closes))
@@ -152,13 +152,13 @@ def _after_placement(book: Book, rows: ir.Table, reasons: Sequence[str]) -> ir.T
     return after.anti_join(allowed, "event_key").select(late_key="event_key")
 
 
-def breach_facts(book: Book, judged: ir.Table, period: Period) -> ir.Table:
-    """Outbound contacts and those in breach, per account, unit and officer: scopes of the actor, outbound, breach and one count per rule."""
+def breach_facts(judged: ir.Table, directory: Directory) -> ir.Table:
+    """Outbound contacts and those in breach, per account, unit and officer: scopes of the actor, outbound, breach, a count per rule."""
     names = ("breach", "freq_day", "freq_day_in_unit", "hours", "recall", "party")
     counted = judged.group_by("account_key", "unit_key", "officer_key").agg(
         outbound=judged.count(), **{name: judged[name].sum().cast("int64") for name in names}
     )
-    return by_actor(book, counted, period.end)
+    return directory.describe(counted)
 
 
 def breaches_by_rule(book: Book, facts: ir.Table, limits: Sequence[LegalLimits], *, by_unit: bool = False) -> pd.DataFrame:

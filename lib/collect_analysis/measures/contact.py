@@ -7,10 +7,14 @@ import ibis.expr.types as ir
 
 from collect_analysis.book.store import Book
 from collect_analysis.measures.periods import KpiWindows, Period
-from collect_analysis.measures.scopes import FACT_SCOPES, by_actor, count_of, within
+from collect_analysis.measures.scopes import FACT_SCOPES, Directory, count_of, within
 
 CONNECTED = ("answered", "met")
 REACHED_SOMEBODY = (*CONNECTED, "delivered")
+COLUMNS = (
+    "event_key", "account_key", "customer_key", "local_ts", "direction", "channel", "result", "party_role", "verified", "unit_key",
+    "officer_key",
+)  # fmt: skip
 RIGHT_PARTIES = ("debtor", "guarantor")
 
 
@@ -25,18 +29,19 @@ def is_attempt(contact: ir.Table, windows: KpiWindows) -> ir.BooleanColumn:
 
 
 def contacts_of(book: Book, start: date, end: date) -> ir.Table:
-    """Contacts of the period, by the debtor's calendar day."""
+    """The contacts of these days of the debtors' calendars, with the columns that facts are made of."""
     contact = book.table("contact")
-    return contact.filter(within(contact.local_ts, start, end))
+    return contact.filter(within(contact.local_ts, start, end)).select(*COLUMNS)
 
 
-def reach_facts(book: Book, held: ir.Table, period: Period, windows: KpiWindows) -> ir.Table:
-    """Which assigned accounts were attempted, reached, and promised? `held` is the table of `scopes.holders`.
+def reach_facts(book: Book, held: ir.Table, contacts: ir.Table, period: Period, windows: KpiWindows) -> ir.Table:
+    """Which assigned accounts were attempted, reached, and promised? `held` is the table of `scopes.holders`,
+    `contacts` that of `contacts_of`.
 
     One row per account assigned in the period, scopes of its holder. Columns: assigned, attempts, attempted, reached, contacted, promised
     (0 or 1 but for attempts); promised counts accounts that were also reached.
     """
-    contact = contacts_of(book, period.start, period.end)
+    contact = contacts.filter(within(contacts.local_ts, period.start, period.end))
     attempt = is_attempt(contact, windows)
     touched = contact.group_by(touched_account="account_key").agg(
         attempts=count_of(attempt),
@@ -59,16 +64,16 @@ def reach_facts(book: Book, held: ir.Table, period: Period, windows: KpiWindows)
     )
 
 
-def attempt_facts(book: Book, period: Period, windows: KpiWindows) -> ir.Table:
+def attempt_facts(contacts: ir.Table, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
     """What became of the attempts of each unit and officer?
 
     One row per account, unit and officer with an attempt. Columns: scopes of the actor, attempts, answered, right_party.
     """
-    contact = contacts_of(book, period.start, period.end)
+    contact = contacts.filter(within(contacts.local_ts, period.start, period.end))
     attempts = contact.filter(is_attempt(contact, windows))
     counted = attempts.group_by("account_key", "unit_key", "officer_key").agg(
         attempts=attempts.count(),
         answered=count_of(attempts.result.isin(CONNECTED)),
         right_party=count_of(is_right_party(attempts)),
     )
-    return by_actor(book, counted, period.end)
+    return directory.describe(counted)

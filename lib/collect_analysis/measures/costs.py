@@ -7,27 +7,27 @@ import ibis.expr.types as ir
 
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
-from collect_analysis.measures.contact import contacts_of
 from collect_analysis.measures.economics import commission_tiers
 from collect_analysis.measures.periods import Period
 from collect_analysis.measures.placements import months_between, placed
-from collect_analysis.measures.scopes import FACT_SCOPES, UNASSIGNED, by_actor, unit_on, within
+from collect_analysis.measures.scopes import FACT_SCOPES, UNASSIGNED, Directory, within
 
 _LONG_AGO = date(1900, 1, 1)
 
 
-def cost_facts(book: Book, period: Period, cash_facts: ir.Table) -> ir.Table:
+def cost_facts(book: Book, cash_facts: ir.Table, contacts: ir.Table, directory: Directory, period: Period) -> ir.Table:
     """What did each scope spend and collect?
 
-    `cash_facts` is the table of `recovery.cash_facts`. Columns: the scopes, collected_minor (by holder), cost_minor: outbound contacts by
-    the unit that made them at the price of their channel, paid minutes by the unit of the officer's day at the price of the officer's role,
-    commission and its tax by the agency that held the placement on the value date. What no tariff prices costs nothing here.
+    `cash_facts` is the table of `recovery.cash_facts`, `contacts` that of `contact.contacts_of`. Columns: the scopes, collected_minor (by
+    holder), cost_minor: outbound contacts by the unit that made them at the price of their channel, paid minutes by the unit of the
+    officer's day at the price of the officer's role, commission and its tax by the agency that held the placement on the value date. What
+    no tariff prices costs nothing here.
     """
     zero = ibis.literal(0, "int64")
     money = cash_facts.select(*FACT_SCOPES, "collected_minor", cost_minor=zero)
-    by_event = by_actor(book, _events(book, period).union(_commission(book, period)), period.end)
+    by_event = directory.describe(_events(book, contacts, period).union(_commission(book, directory, period)))
     spent = by_event.select(*FACT_SCOPES, collected_minor=zero, cost_minor="cost_minor")
-    minutes = _minutes(book, period).select(*FACT_SCOPES, collected_minor=zero, cost_minor="cost_minor")
+    minutes = _minutes(book, directory, period).select(*FACT_SCOPES, collected_minor=zero, cost_minor="cost_minor")
     return ibis.union(money, spent, minutes)
 
 
@@ -42,8 +42,8 @@ def _on(day: ir.DateValue, price: ir.Table) -> ir.BooleanValue:
     return (price.since <= day) & (price.before.isnull() | (day < price.before))
 
 
-def _events(book: Book, period: Period) -> ir.Table:
-    contact = contacts_of(book, period.start, period.end)
+def _events(book: Book, contacts: ir.Table, period: Period) -> ir.Table:
+    contact = contacts.filter(within(contacts.local_ts, period.start, period.end))
     out = contact.filter(contact.direction == "out").mutate(day=contact.local_ts.date())
     daily = out.group_by("account_key", "unit_key", "officer_key", "channel", "day").agg(events=out.count())
     price = _price(book, "channel_event")
@@ -51,7 +51,7 @@ def _events(book: Book, period: Period) -> ir.Table:
     return joined.select("account_key", "unit_key", "officer_key", cost_minor=(joined.events * joined.price.fill_null(0)).cast("int64"))
 
 
-def _minutes(book: Book, period: Period) -> ir.Table:
+def _minutes(book: Book, directory: Directory, period: Period) -> ir.Table:
     unit_day = book.table("unit_day")
     day = unit_day.filter(within(unit_day.date, period.start, period.end), unit_day.logged_min > 0)
     officer = book.table("officer").select(who="officer_key", role_from="valid_from", role_to="valid_to", role="role")
@@ -59,7 +59,7 @@ def _minutes(book: Book, period: Period) -> ir.Table:
         officer,
         (day.officer_key == officer.who) & (officer.role_from <= day.date) & (officer.role_to.isnull() | (day.date < officer.role_to)),
     ).select("officer_key", "unit_key", "date", "logged_min", "role")
-    price, units = _price(book, "officer_minute"), unit_on(book, period.end)
+    price, units = _price(book, "officer_minute"), directory.units
     priced = known.inner_join(price, (known.role == price.priced) & _on(known.date, price))
     joined = priced.left_join(units, priced.unit_key == units.unit_key)
     return joined.select(
@@ -72,7 +72,7 @@ def _minutes(book: Book, period: Period) -> ir.Table:
     )
 
 
-def _commission(book: Book, period: Period) -> ir.Table:
+def _commission(book: Book, directory: Directory, period: Period) -> ir.Table:
     """Commission of each payment while on placement, rounded to the minor unit, with the tax on it."""
     counted = cash(book)
     paid = counted.filter(within(counted.value_date, period.start, period.end)).select(
@@ -82,7 +82,7 @@ def _commission(book: Book, period: Period) -> ir.Table:
     held = paid.inner_join(base, "account_key")
     held = held.filter(held.value_date >= held.from_date, held.to_date.isnull() | (held.value_date < held.to_date))
     held = held.select("account_key", "unit_key", "value_date", "amount_minor", age=months_between(held.value_date, held.from_date))
-    units, tiers, tax = unit_on(book, period.end), commission_tiers(book), _price(book, "tax")
+    units, tiers, tax = directory.units, commission_tiers(book), _price(book, "tax")
     held = held.left_join(units, held.unit_key == units.unit_key).select(*[held[name] for name in held.columns], units.tariff_id)
     in_tier = (tiers.tier_from <= held.age) & (tiers.tier_to.isnull() | (held.age < tiers.tier_to))
     valid = (tiers.valid_from <= held.value_date) & (tiers.valid_to.isnull() | (held.value_date < tiers.valid_to))

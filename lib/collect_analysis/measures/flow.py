@@ -1,5 +1,7 @@
 """Portfolio flow: what became of accounts from one month end to the next (F1-F6), the roll matrix, and the identity they must keep."""
 
+from datetime import date
+
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
@@ -7,7 +9,7 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.measures.periods import Period
 from collect_analysis.measures.placements import months_between
-from collect_analysis.measures.scopes import by_actor
+from collect_analysis.measures.scopes import Directory
 from collect_analysis.methods.rates import rate_table
 
 STATES = ("rolled", "stayed", "improved", "cured", "reaged", "paid_off", "settled", "written_off", "recalled", "sold")
@@ -17,14 +19,22 @@ MISSING = "missing"
 IDENTITY = ("F1", "F3", "F4", "F5", "F6")
 
 
-def month_pairs(book: Book, period: Period) -> ir.Table:
+def month_ends(book: Book, first: date, last: date) -> ir.Table:
+    """The month ends from `first` to `last`, with the columns that facts are made of."""
+    ends = book.table("month_end")
+    inside = ends.filter(ends.month_end >= ibis.literal(first), ends.month_end <= ibis.literal(last))
+    return inside.select("account_key", "month_end", "status", "bucket", "balance_minor", "reaged", "unit_key", "officer_key")
+
+
+def month_pairs(ends: ir.Table, directory: Directory, period: Period) -> ir.Table:
     """What became of every open account from each month end to the next, within the period?
+
+    `ends` is table `month_end`, or the part of it around the period.
 
     One row per account and month: the scopes of who held it at the start, bucket, next_bucket, open_minor (opening balance), state. States
     exclude each other: rolled (worse bucket), stayed (same bucket), improved (better, not current), cured (current), reaged (current by
     restructuring), the exits, or missing where the book has no row for the next month end.
     """
-    ends = book.table("month_end")
     ends = ends.filter(ends.month_end >= ibis.literal(period.opening), ends.month_end <= ibis.literal(period.end))
     order = ibis.window(group_by=ends.account_key, order_by=ends.month_end)
     names = ("month_end", "status", "bucket", "balance_minor", "reaged")
@@ -42,7 +52,7 @@ def month_pairs(book: Book, period: Period) -> ir.Table:
         else_="improved",
     )
     pairs = start.select("account_key", "unit_key", "officer_key", "bucket", "next_bucket", open_minor="balance_minor", state=state)
-    return by_actor(book, pairs, period.end)
+    return directory.describe(pairs)
 
 
 def flow_facts(pairs: ir.Table) -> ir.Table:
@@ -67,11 +77,10 @@ def capped(facts: ir.Table, top_bucket: int) -> ir.Table:
     return facts.mutate(bucket=ibis.least(facts.bucket, ibis.literal(top_bucket)))
 
 
-def net_flow_facts(book: Book, period: Period) -> ir.Table:
+def net_flow_facts(ends: ir.Table, directory: Directory, period: Period) -> ir.Table:
     """Opening balance of each bucket and closing balance of the next one (F2): scopes of the holder on that day, bucket, open_minor,
     next_minor.
     """
-    ends = book.table("month_end")
     ends = ends.filter(ends.status == "open", ends.month_end >= ibis.literal(period.opening), ends.month_end <= ibis.literal(period.end))
     keys, zero = ("account_key", "unit_key", "officer_key"), ibis.literal(0, "int64")
     opening = ends.filter(ends.month_end < ibis.literal(period.end), ends.bucket >= 1)
@@ -79,7 +88,7 @@ def net_flow_facts(book: Book, period: Period) -> ir.Table:
     both = opening.select(*keys, "bucket", open_minor=opening.balance_minor, next_minor=zero).union(
         closing.select(*keys, bucket=closing.bucket - 1, open_minor=zero, next_minor=closing.balance_minor)
     )
-    return by_actor(book, both, period.end)
+    return directory.describe(both)
 
 
 def roll_matrix(book: Book, pairs: ir.Table, *, top_bucket: int, few: int) -> pd.DataFrame:

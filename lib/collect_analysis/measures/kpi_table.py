@@ -1,8 +1,11 @@
 """The KPI table of a period: every KPI of the dictionary in every scope, from one pass per fact relation."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
@@ -13,35 +16,69 @@ from collect_analysis.measures import attribution, conduct, contact, costs, flow
 from collect_analysis.measures.kpis import KPIS, Kpi, kpis
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.ratios import VALUE_COLUMNS, ratio_table
-from collect_analysis.measures.scopes import COMPANY, GRAINS, holders
+from collect_analysis.measures.scopes import COMPANY, GRAINS, Directory, holders
 from collect_analysis.methods.rates import interval_difference
 
 COLUMNS = (*VALUE_COLUMNS, "definition")
 COMPARED = (*COLUMNS, "previous", "change", "change_low", "change_high", "target", "target_gap", "better")
 
 
-@dataclass
 class Facts:
-    """The fact relations of one period, each built when first asked for and kept until the end, so that KPIs share them."""
+    """The fact relations of a period, by name (see `BASES`), each built when first asked for, kept where the data live, shared by all KPIs.
 
-    book: Book
-    period: Period
-    windows: KpiWindows
-    limits: Sequence[conduct.LegalLimits]
-    stack: ExitStack
-    built: dict[str, ir.Table] = field(default_factory=dict)
+    `previous` holds those of the period before; both read the log once.
+    """
+
+    def __init__(self, book: Book, period: Period, windows: KpiWindows, limits: Sequence[conduct.LegalLimits], stack: ExitStack) -> None:
+        self.book, self.period, self.windows, self.limits = book, period, windows, limits
+        self._stack = stack
+        self._built: dict[str, ir.Table] = {}
+        self._shared: dict[str, ir.Table] = {}
+        self._first = period.previous
+
+    @cached_property
+    def previous(self) -> "Facts":
+        """The fact relations of the period before."""
+        before = Facts(self.book, self.period.previous, self.windows, self.limits, self._stack)
+        before._shared, before._first = self._shared, self._first
+        return before
+
+    @cached_property
+    def directory(self) -> Directory:
+        """Accounts, and units as they stood at the end of the period."""
+        live = Directory.of(self.book, self.period.end)
+        units = self._stack.enter_context(self.book.materialized(live.units))
+        return Directory(self._once("accounts", lambda: live.accounts), units)
+
+    @property
+    def ends(self) -> ir.Table:
+        """Month ends of both periods, from the one before the first."""
+        return self._once("ends", lambda: flow.month_ends(self.book, self._first.opening, self.period.end))
+
+    @property
+    def contacts(self) -> ir.Table:
+        """Contacts of both periods, from the first day to which cash of the first may be attributed."""
+        since = self._first.start - timedelta(days=self.windows.attribution_days)
+        return self._once("contacts", lambda: contact.contacts_of(self.book, since, self.period.end))
+
+    def _once(self, name: str, build: Callable[[], ir.Table]) -> ir.Table:
+        if name not in self._shared:
+            self._shared[name] = self._stack.enter_context(self.book.materialized(build()))
+        return self._shared[name]
 
     def __getitem__(self, name: str) -> ir.Table:
-        if name not in self.built:
+        if name not in self._built:
             source = BASES[name].build(self)
-            kept = source if isinstance(source, AbstractContextManager) else self.book.materialized(source)
-            self.built[name] = self.stack.enter_context(kept)
-        return self.built[name]
+            if not isinstance(source, AbstractContextManager):
+                # A relation that is another one under a second name is there already.
+                source = nullcontext(source) if any(source is built for built in self._built.values()) else self.book.materialized(source)
+            self._built[name] = self._stack.enter_context(source)
+        return self._built[name]
 
 
 @contextmanager
 def facts_of(book: Book, period: Period, windows: KpiWindows, limits: Sequence[conduct.LegalLimits] = ()) -> Iterator[Facts]:
-    """The fact relations of a period, by name (see `BASES`): `with facts_of(...) as facts: facts["cash"]`."""
+    """The fact relations of a period: `with facts_of(...) as facts: facts["cash"]`; gone afterwards."""
     with ExitStack() as stack:
         yield Facts(book, period, windows, limits, stack)
 
@@ -55,27 +92,33 @@ class Base:
     limits: bool = False
 
 
+def _breaches(f: Facts) -> ir.Table:
+    return conduct.breach_facts(conduct.judged_contacts(f.book, f.period, f.limits, contacts=f.contacts), f.directory)
+
+
 BASES: dict[str, Base] = {
-    "holders": Base(lambda f: holders(f.book, f.period), ("month_end",)),
-    "pairs": Base(lambda f: flow.month_pairs(f.book, f.period), ("month_end",)),
+    "holders": Base(lambda f: holders(f.ends, f.directory, f.period), ("month_end",)),
+    "pairs": Base(lambda f: flow.month_pairs(f.ends, f.directory, f.period), ("month_end",)),
     "flow": Base(lambda f: flow.flow_facts(flow.overdue(f["pairs"])), ("month_end",)),
-    "net_flow": Base(lambda f: flow.net_flow_facts(f.book, f.period), ("month_end",)),
-    "cash": Base(lambda f: recovery.cash_facts(f.book, f["holders"], f.period), ("month_end", "payment")),
-    "placed": Base(lambda f: recovery.placed_facts(f.book, f.period, f.windows), ("decision", "payment")),
-    "cost": Base(lambda f: costs.cost_facts(f.book, f.period, f["cash"]), ("month_end", "payment", "tariff")),
-    "reach": Base(lambda f: contact.reach_facts(f.book, f["holders"], f.period, f.windows), ("month_end", "contact")),
+    "net_flow": Base(lambda f: flow.net_flow_facts(f.ends, f.directory, f.period), ("month_end",)),
+    "cash": Base(lambda f: recovery.cash_facts(f.book, f["holders"], f.directory, f.period), ("month_end", "payment")),
+    "placed": Base(lambda f: recovery.placed_facts(f.book, f.directory, f.period, f.windows), ("decision", "payment")),
+    "cost": Base(lambda f: costs.cost_facts(f.book, f["cash"], f.contacts, f.directory, f.period), ("month_end", "payment", "tariff")),
+    "reach": Base(lambda f: contact.reach_facts(f.book, f["holders"], f.contacts, f.period, f.windows), ("month_end", "contact")),
     "promising": Base(lambda f: f["reach"], ("month_end", "contact", "promise")),
-    "attempts": Base(lambda f: contact.attempt_facts(f.book, f.period, f.windows), ("contact",)),
+    "attempts": Base(lambda f: contact.attempt_facts(f.contacts, f.directory, f.period, f.windows), ("contact",)),
     "due": Base(lambda f: promises.due_promises(f.book, f.period, f.windows), ("promise", "payment")),
-    "promises": Base(lambda f: promises.promise_facts(f.book, f["due"], f.period), ("promise", "payment")),
-    "attributed": Base(lambda f: attribution.attribution_facts(f.book, f.period, f.windows), ("contact", "payment")),
-    "hours": Base(lambda f: productivity.hour_facts(f.book, f.period, f.windows), ("unit_day",)),
-    "occupancy": Base(lambda f: productivity.waiting_days(f["hours"], f.windows), ("unit_day",)),
-    "breaches": Base(
-        lambda f: conduct.breach_facts(f.book, conduct.judged_contacts(f.book, f.period, f.limits), f.period), ("contact",), limits=True
+    "promises": Base(lambda f: promises.promise_facts(f["due"], f.directory), ("promise", "payment")),
+    "attributed": Base(
+        lambda f: attribution.attribution_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("contact", "payment")
     ),
-    "complaints": Base(lambda f: service.complaint_facts(f.book, f["holders"], f["reach"], f.period), ("month_end", "contact", "ticket")),
-    "tickets": Base(lambda f: service.ticket_facts(f.book, f["holders"], f.period, f.windows), ("ticket",)),
+    "hours": Base(lambda f: productivity.hour_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("unit_day",)),
+    "occupancy": Base(lambda f: productivity.waiting_days(f["hours"], f.windows), ("unit_day",)),
+    "breaches": Base(_breaches, ("contact",), limits=True),
+    "complaints": Base(
+        lambda f: service.complaint_facts(f.book, f["holders"], f["reach"], f.directory, f.period), ("month_end", "contact", "ticket")
+    ),
+    "tickets": Base(lambda f: service.ticket_facts(f.book, f["holders"], f.directory, f.period, f.windows), ("month_end", "ticket")),
     # R14 has no relation of its own: the target stands against R1.
     "target": Base(lambda f: f["cash"], ("month_end", "payment", "target")),
 }
@@ -147,8 +190,12 @@ def compared(
     the true interval is rather narrower), target (highest approved version for this period), target_gap (value less target), better
     (higher, lower, context).
     """
-    now = kpi_table(book, period, windows=windows, limits=limits, grains=grains, ids=ids, facts=facts)
-    before = kpi_table(book, period.previous, windows=windows, limits=limits, grains=grains, ids=ids)
+    if facts is None:
+        with facts_of(book, period, windows, limits) as own:
+            return compared(book, period, windows=windows, limits=limits, grains=grains, ids=ids, facts=own)
+    given: dict[str, Any] = {"windows": windows, "limits": limits, "grains": grains, "ids": ids}
+    now = kpi_table(book, period, facts=facts, **given)
+    before = kpi_table(book, period.previous, facts=facts.previous, **given)
     keys = ["kpi", "scope_type", "scope_key"]
     old = before[[*keys, "value", "low", "high", "cases"]].rename(
         columns={"value": "previous", "low": "previous_low", "high": "previous_high", "cases": "previous_cases"}

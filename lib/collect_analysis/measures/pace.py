@@ -17,9 +17,9 @@ def pace(book: Book, period: Period, *, target_minor: float | None = None) -> pd
     """How did the cash of the period come in, against the period before and against the target?
 
     Money of a day without work counts on the next working day of the period (on the last one after it). Working days come from table
-    `calendar`; without it, Monday to Friday. Columns: series (current, previous, target), working_day (1, 2, ...), date (empty for the target),
-    collected_minor, cumulative_minor. The target is spread over the working days as the cash of the period before was, by share of working
-    days gone; it is left out where there is no target or no cash before. Sorted by series, then working day.
+    `calendar`; without it, Monday to Friday. Columns: series (current, previous, target), working_day (1, 2, ...), date (none for the
+    target), collected_minor, cumulative_minor. The target is spread over the working days as the cash of the period before was, by share of
+    working days gone; it is left out where there is no target or no cash before. Sorted by series, then working day.
     """
     current, before = _daily(book, period), _daily(book, period.previous)
     series = [current.assign(series="current"), before.assign(series="previous")]

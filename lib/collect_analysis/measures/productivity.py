@@ -4,12 +4,12 @@ import ibis
 import ibis.expr.types as ir
 
 from collect_analysis.book.store import Book
-from collect_analysis.measures.contact import contacts_of, is_attempt, is_right_party
+from collect_analysis.measures.contact import is_attempt, is_right_party
 from collect_analysis.measures.periods import KpiWindows, Period
-from collect_analysis.measures.scopes import UNASSIGNED, count_of, unit_on, within
+from collect_analysis.measures.scopes import UNASSIGNED, Directory, count_of, within
 
 
-def hour_facts(book: Book, period: Period, windows: KpiWindows) -> ir.Table:
+def hour_facts(book: Book, contacts: ir.Table, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
     """What did each officer's day hold?
 
     One row per officer and day of table `unit_day`, in the unit of that day. Columns: cluster_key (the officer: days of one officer are
@@ -18,8 +18,8 @@ def hour_facts(book: Book, period: Period, windows: KpiWindows) -> ir.Table:
     """
     unit_day = book.table("unit_day")
     day = unit_day.filter(within(unit_day.date, period.start, period.end))
-    work, taken = _contacts_by_day(book, period, windows), _promises_by_day(book, period)
-    units = unit_on(book, period.end)
+    work, taken = _contacts_by_day(contacts, period, windows), _promises_by_day(book, period)
+    units = directory.units
     joined = (
         day.left_join(units, day.unit_key == units.unit_key)
         .left_join(work, (day.officer_key == work.officer_key) & (day.date == work.on_day))
@@ -45,8 +45,8 @@ def waiting_days(hours: ir.Table, windows: KpiWindows) -> ir.Table:
     return hours.filter(hours.sub_function.notin(windows.occupancy_excludes))
 
 
-def _contacts_by_day(book: Book, period: Period, windows: KpiWindows) -> ir.Table:
-    contact = contacts_of(book, period.start, period.end)
+def _contacts_by_day(contacts: ir.Table, period: Period, windows: KpiWindows) -> ir.Table:
+    contact = contacts.filter(within(contacts.local_ts, period.start, period.end))
     mine = contact.filter(contact.officer_key.notnull()).mutate(on_day=contact.local_ts.date())
     return mine.group_by("officer_key", "on_day").agg(
         attempts=count_of(is_attempt(mine, windows)), right_party=count_of(is_right_party(mine))

@@ -17,7 +17,7 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
 from collect_analysis.measures.periods import KpiWindows, Period
-from collect_analysis.measures.scopes import by_actor, within
+from collect_analysis.measures.scopes import Directory, within
 
 STATES = ("kept", "partly", "broken", "undecided")
 _GROUP = ("account_key", "group")
@@ -41,7 +41,7 @@ def due_promises(book: Book, period: Period, windows: KpiWindows) -> Iterator[ir
             yield _with_state(book, simple.union(contested.select(*simple.columns)), period, windows)
 
 
-def promise_facts(book: Book, due: ir.Table, period: Period) -> ir.Table:
+def promise_facts(due: ir.Table, directory: Directory) -> ir.Table:
     """Promises that fell due and are decided, with the scopes of who took them: due, kept (0 or 1), promised_minor, covered_minor.
 
     `due` is the table of `due_promises`. covered_minor is what was paid, at most what was promised.
@@ -56,7 +56,7 @@ def promise_facts(book: Book, due: ir.Table, period: Period) -> ir.Table:
         kept=(decided.state == "kept").cast("int64"),
         covered_minor=ibis.least(decided.paid_minor, decided.promised_minor),
     )
-    return by_actor(book, columns, period.end)
+    return directory.describe(columns)
 
 
 def promise_states(book: Book, period: Period, windows: KpiWindows) -> pd.DataFrame:

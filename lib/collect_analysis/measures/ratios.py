@@ -29,7 +29,11 @@ def ratio_table(book: Book, facts: ir.Table, kpis: Sequence[Kpi], *, grains: Seq
     grains = [grain for grain in grains if any(_has_meaning(kpi, grain) for kpi in counted)]
     if not counted:
         return pd.DataFrame(columns=list(VALUE_COLUMNS))
-    wide = _with_company(book.frame(_moments(facts, counted, grains)), grains)
+    by_debtor = [kpi for kpi in counted if kpi.interval != "cases"]
+    wide = book.frame(_sums(facts, counted, grains))
+    if by_debtor:
+        wide = wide.merge(book.frame(_moments(facts, by_debtor, grains)), on=["scope_type", "scope_key"], validate="one_to_one")
+    wide = _with_company(wide, grains)
     rows = [_rows(wide[[_has_meaning(kpi, grain) for grain in wide["scope_type"]]], kpi) for kpi in counted]
     order = {grain: position for position, grain in enumerate(grains)}
     table = pd.concat(rows, ignore_index=True)
@@ -49,41 +53,51 @@ def _with_company(wide: pd.DataFrame, grains: Sequence[str]) -> pd.DataFrame:
     return pd.concat([wide, pd.DataFrame([nothing])], ignore_index=True)
 
 
-def _moments(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
-    """Per scope, the sums that values and intervals need, from sums per debtor."""
-    debtors = _by_debtor(facts, kpis, grains)
-    sums: dict[str, ir.Scalar] = {}
-    for kpi in kpis:
-        y = _total(debtors, kpi.counted)
-        x = _total(debtors, kpi.over)
-        sums |= {f"{kpi.id}.y": y.sum().cast("int64"), f"{kpi.id}.cases": debtors[f"{kpi.id}.cases"].sum().cast("int64")}
-        if kpi.over:
-            sums |= {f"{kpi.id}.x": x.sum().cast("int64")}
-        if kpi.interval == "total":
-            sums |= {f"{kpi.id}.n": debtors.count(), f"{kpi.id}.yy": sum_of_products(y, y)}
-        if kpi.interval == "ratio":
-            sums |= {f"{kpi.id}.n": count_of((x != 0) | (y != 0)), f"{kpi.id}.yy": sum_of_products(y, y)}
-            sums |= {f"{kpi.id}.xx": sum_of_products(x, x), f"{kpi.id}.xy": sum_of_products(x, y)}
-    return debtors.group_by("scope_type", "scope_key").agg(**sums)
-
-
-def _by_debtor(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
-    """Sums per scope and debtor: every row stands once in each grain, so that one pass serves all of them."""
+def _scoped(facts: ir.Table, grains: Sequence[str]) -> ir.Table:
+    """Every row once in each grain, so that one pass serves all of them: adds scope_type, scope_key and debtor."""
     rows = facts.mutate(scope_type=ibis.array([ibis.literal(grain) for grain in grains]).unnest())
     keys = [(rows.scope_type == grain, rows[SCOPE_COLUMNS[grain]].cast("string")) for grain in grains if grain != "company"]
     # Days of one officer, debtors of a unit: what varies independently depends on whose result it is.
     debtor = rows.cluster_key
     if "officer" in grains and "officer_cluster_key" in rows.columns:
         debtor = ibis.ifelse(rows.scope_type == "officer", rows.officer_cluster_key, debtor)
-    scoped = rows.mutate(scope_key=ibis.cases(*keys, else_=COMPANY) if keys else ibis.literal(COMPANY), debtor=debtor)
-    columns = sorted({column for kpi in kpis for column in (*kpi.counted, *kpi.over)})
-    sums = {column: scoped[column].sum().cast("int64") for column in columns}
-    cases = {f"{kpi.id}.cases": (_total(scoped, kpi.over) != 0).sum().cast("int64") if kpi.over else scoped.count() for kpi in kpis}
-    return scoped.group_by("scope_type", "scope_key", "debtor").agg(**sums, **cases)
+    return rows.mutate(scope_key=ibis.cases(*keys, else_=COMPANY) if keys else ibis.literal(COMPANY), debtor=debtor)
+
+
+def _sums(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
+    """Numerator, denominator and cases of every KPI per scope."""
+    rows = _scoped(facts, grains)
+    sums: dict[str, ir.Scalar] = {}
+    for kpi in kpis:
+        sums[f"{kpi.id}.y"] = _total(rows, kpi.counted).sum().cast("int64")
+        if kpi.over:
+            sums[f"{kpi.id}.x"] = _total(rows, kpi.over).sum().cast("int64")
+        sums[f"{kpi.id}.cases"] = count_of(_total(rows, kpi.over) != 0) if kpi.over else rows.count()
+    return rows.group_by("scope_type", "scope_key").agg(**sums)
+
+
+def _moments(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
+    """Per scope, the sums of squares and products over debtors that the intervals of ratios and totals need."""
+    rows = _scoped(facts, grains)
+    # Different KPIs share numerators and denominators: each is summed once per debtor.
+    names = {columns: "+".join(columns) for kpi in kpis for columns in (kpi.counted, kpi.over) if columns}
+    sums = {name: _total(rows, columns).sum().cast("int64") for columns, name in names.items()}
+    debtors = rows.group_by("scope_type", "scope_key", "debtor").agg(**sums)
+    moments: dict[str, ir.Scalar] = {}
+    for kpi in kpis:
+        y = debtors[names[kpi.counted]]
+        moments[f"{kpi.id}.yy"] = sum_of_products(y, y)
+        if kpi.interval == "total":
+            moments[f"{kpi.id}.n"] = debtors.count()
+            continue
+        x = debtors[names[kpi.over]]
+        moments[f"{kpi.id}.n"] = count_of((x != 0) | (y != 0))
+        moments |= {f"{kpi.id}.xx": sum_of_products(x, x), f"{kpi.id}.xy": sum_of_products(x, y)}
+    return debtors.group_by("scope_type", "scope_key").agg(**moments)
 
 
 def _total(table: ir.Table, columns: Sequence[str]) -> ir.IntegerColumn:
-    total = ibis.literal(0, "int64") if not columns else table[columns[0]]
+    total = table[columns[0]]
     for column in columns[1:]:
         total = total + table[column]
     return total

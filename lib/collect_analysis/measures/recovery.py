@@ -1,7 +1,6 @@
 """Recovery money by holder: what the accounts of a period owed and paid (R1, R3, R9, R10), batches at equal age (R2), targets (R14)."""
 
 from collections.abc import Sequence
-from datetime import date
 
 import ibis
 import ibis.expr.types as ir
@@ -11,10 +10,10 @@ from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
 from collect_analysis.measures.periods import KpiWindows, Period, month_end, month_start
 from collect_analysis.measures.placements import months_between, placed
-from collect_analysis.measures.scopes import COMPANY, FACT_SCOPES, UNASSIGNED, unit_on, within
+from collect_analysis.measures.scopes import COMPANY, FACT_SCOPES, Directory, within
 
 
-def cash_facts(book: Book, held: ir.Table, period: Period) -> ir.Table:
+def cash_facts(book: Book, held: ir.Table, directory: Directory, period: Period) -> ir.Table:
     """What did each account owe and pay? `held` is the table of `scopes.holders`.
 
     One row per account that was assigned in the period or paid in it. Columns: the scopes of its holder (`unassigned` where nobody held
@@ -32,28 +31,20 @@ def cash_facts(book: Book, held: ir.Table, period: Period) -> ir.Table:
         payer=paid.collected_minor.notnull().cast("int64"),
         assigned_payer=paid.collected_minor.notnull().cast("int64"),
     )
-    return assigned.union(_unheld(book, paid.anti_join(held, "account_key")))
+    return assigned.union(_unheld(paid.anti_join(held, "account_key"), directory))
 
 
-def _unheld(book: Book, paid: ir.Table) -> ir.Table:
+def _unheld(paid: ir.Table, directory: Directory) -> ir.Table:
     """Cash on accounts that nobody held in the period: it is in the total, and visible."""
-    account = book.table("account")
-    joined = paid.left_join(account, paid.account_key == account.account_key)
-    return joined.select(
-        cluster_key=ibis.coalesce(account.customer_key, paid.account_key),
-        portfolio_code=ibis.coalesce(account.portfolio_code, UNASSIGNED),
-        sub_function=ibis.literal(UNASSIGNED),
-        unit_key=ibis.literal(UNASSIGNED),
-        officer_key=ibis.literal(UNASSIGNED),
-        opening_minor=ibis.literal(0, "int64"),
-        assigned=ibis.literal(0, "int64"),
-        collected_minor=paid.collected_minor,
-        payer=ibis.literal(1, "int64"),
-        assigned_payer=ibis.literal(0, "int64"),
+    nobody = paid.mutate(unit_key=ibis.null("string"), officer_key=ibis.null("string"))
+    zero, one = ibis.literal(0, "int64"), ibis.literal(1, "int64")
+    described = directory.describe(nobody)
+    return described.select(
+        *FACT_SCOPES, opening_minor=zero, assigned=zero, collected_minor=described.collected_minor, payer=one, assigned_payer=zero
     )
 
 
-def placed_facts(book: Book, period: Period, windows: KpiWindows) -> ir.Table:
+def placed_facts(book: Book, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
     """What did the batches that complete age m in the period bring, of what was placed?
 
     One row per placement made m months before a month of the period. Columns: the scopes (unit placed with), placed_minor, liquidated_minor
@@ -69,20 +60,14 @@ def placed_facts(book: Book, period: Period, windows: KpiWindows) -> ir.Table:
         months_between(joined.value_date, joined.from_date) <= age,
     )
     paid = joined.group_by("decision_key").agg(liquidated_minor=joined.amount_minor.sum().cast("int64"))
-    account, units = book.table("account"), unit_on(book, period.end)
-    facts = (
-        base.left_join(paid, base.decision_key == paid.decision_key)
-        .left_join(account, base.account_key == account.account_key)
-        .left_join(units, base.unit_key == units.unit_key)
-    )
-    return facts.select(
-        cluster_key=base.customer_key,
-        portfolio_code=ibis.coalesce(account.portfolio_code, UNASSIGNED),
-        sub_function=ibis.coalesce(units.sub_function, UNASSIGNED),
-        unit_key=base.unit_key,
+    facts = base.left_join(paid, "decision_key").select(
+        "account_key",
+        "unit_key",
+        officer_key=ibis.null("string"),
         placed_minor=base.balance_minor,
         liquidated_minor=paid.liquidated_minor.fill_null(0),
     )
+    return directory.describe(facts)
 
 
 def targets(book: Book, period: Period, *, grains: Sequence[str]) -> pd.DataFrame:
@@ -118,11 +103,3 @@ def attainment(collected: pd.DataFrame, signed: pd.DataFrame, *, unit: str, unde
     for name in ("value", "low", "high"):
         rows[name] = rows[name] / planned
     return rows.assign(kpi="R14", unit=unit, note=rows["note"].where(planned.notna(), undefined))
-
-
-def months_covered(book: Book) -> tuple[date, date] | None:
-    """First and last month end in the book; None without month ends."""
-    ends = book.table("month_end").month_end
-    first = book.scalar(ends.min())
-    last = book.scalar(ends.max())
-    return (first, last) if isinstance(first, date) and isinstance(last, date) else None
