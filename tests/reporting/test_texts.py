@@ -113,3 +113,20 @@ def test_days_are_written_as_the_language_writes_them() -> None:
     assert formats.day("2026-06-30", "en") == "2026-06-30"
     assert formats.day("2026-06-30", "vi") == "30/06/2026"
     assert formats.day("2026-06-30T08:05:00+00:00", "vi") == "30/06/2026 08:05"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "written"),
+    [
+        (0.0204, "share", "2,0 %"),
+        (1234567, "minor", "1.234.567 VND"),
+        (3.25, "per_hour", "3,25 mỗi giờ"),
+        (1.1, "ratio", "1,10"),
+        (1200, "count", "1.200"),
+        (7, "count", "7"),
+        (None, "share", "–"),
+        (2.5, "unheard_of", "2,50 unheard_of"),
+    ],
+)
+def test_a_recorded_number_is_written_in_its_unit(value: float | None, unit: str, written: str) -> None:
+    assert formats.with_unit(value, unit, "vi", currency="VND") == written

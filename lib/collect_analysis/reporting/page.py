@@ -98,7 +98,7 @@ def decision_of(results: Mapping[str, Any], writer: "_Writer") -> dict[str, Any]
         "answer": decision["answer"],
         "confidence": texts.phrase(decision["confidence"], lang),
         "grade": grade,
-        "grade_title": texts.say("grade_none_short", lang) if grade == "none" else texts.say("grade", lang, grade=grade),
+        "grade_title": texts.say("grade_none_short", lang) if grade == "none" else texts.say("page_grade", lang, grade=grade),
         "grade_meaning": texts.say(f"grade_{grade}", lang),
         "caveats": [texts.phrase(caveat, lang) for caveat in decision["caveats"]],
         "forecast": writer.items(decision["forecast"]),
@@ -113,10 +113,10 @@ def watermark(run: Mapping[str, Any], lang: str) -> list[tuple[str, str]]:
     rows = texts.say("rows_read", lang, rows=formats.number(sum(inputs["rows"].values()), lang))
     data = ", ".join([inputs["book"], rows, texts.say("fingerprint", lang, short=inputs["fingerprint"][:_SHORT])])
     return [
-        (texts.say("as_of", lang), formats.day(inputs["as_of"], lang)),
-        (texts.say("book", lang), data),
-        (texts.say("currency", lang), inputs["currency"]),
-        (texts.say("run", lang), run["run_id"]),
+        (texts.say("page_as_of", lang), formats.day(inputs["as_of"], lang)),
+        (texts.say("page_book", lang), data),
+        (texts.say("page_currency", lang), inputs["currency"]),
+        (texts.say("page_run", lang), run["run_id"]),
         (texts.say("code_version", lang), texts.say("code_dirty", lang, version=version) if code.get("dirty") else version),
     ]
 
@@ -129,10 +129,10 @@ def made(run: Mapping[str, Any], writer: "_Writer") -> list[tuple[str, list[tupl
     policy = [(name, content[:_SHORT]) for name, content in run.get("policy", {}).items()]
     code = run["code"]
     versions = [("collect-analysis", code["version"]), *run.get("packages", {}).items()]
-    commit = [(texts.say("commit", lang), code["commit"])] if code.get("commit") else []
-    notebook = [(texts.say("notebook", lang), run["notebook_sha256"][:_SHORT])]
-    finished = [(texts.say("finished", lang), formats.day(run["finished"], lang))] if run.get("finished") else []
-    groups = [("inputs", inputs), ("policy", policy), ("versions", [*finished, *notebook, *commit, *versions])]
+    commit = [(texts.say("page_commit", lang), code["commit"])] if code.get("commit") else []
+    notebook = [(texts.say("page_notebook", lang), run["notebook_sha256"][:_SHORT])]
+    finished = [(texts.say("page_finished", lang), formats.day(run["finished"], lang))] if run.get("finished") else []
+    groups = [("page_inputs", inputs), ("page_policy", policy), ("page_versions", [*finished, *notebook, *commit, *versions])]
     return [(texts.say(key, lang), items) for key, items in groups if items]
 
 
@@ -173,7 +173,7 @@ class _Writer:
         if isinstance(item, list) and item and all(isinstance(entry, dict) for entry in item):
             return self._table(item)
         if isinstance(item, list):
-            return ", ".join(str(self.text(key, entry)) for entry in item) or texts.say("all", self.lang)
+            return ", ".join(str(self.text(key, entry)) for entry in item) or texts.say("page_all", self.lang)
         if isinstance(item, dict):
             pairs = Markup("").join(Markup("<li>{}: {}</li>").format(label, text) for label, text in self.items(item))
             return Markup("<ul>{}</ul>").format(pairs)

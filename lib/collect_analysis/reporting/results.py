@@ -96,7 +96,7 @@ class RunRecorder:
     """Collects what a notebook reports and writes `results.json`, `tables/` and `figures/` into the run folder.
 
     Without a run folder (a notebook opened by hand) nothing is written; everything else is the same. `parameters` is any report parameter
-    object: it has `report`, `name`, `audience`, `min_cell` and `as_json()`.
+    object: it has `report`, `name`, `lang`, `audience`, `min_cell` and `as_json()`.
     """
 
     def __init__(self, parameters, run_dir: str | None = None) -> None:
@@ -197,8 +197,11 @@ class RunRecorder:
 
     def conditions(self, conditions: Iterable[Condition]) -> None:
         """Record the conditions of a claim as checks; those that refuse are blocking."""
+        from collect_analysis.reporting.texts import say
+
         for condition in conditions:
-            detail = condition.detail if condition.met or not condition.remedy else f"{condition.detail} To answer: {condition.remedy}"
+            remedy = "" if condition.met or not condition.remedy else say("to_answer", self.parameters.lang, remedy=condition.remedy)
+            detail = f"{condition.detail} {remedy}".strip()
             self.check(condition.name, condition.met, detail=detail, blocking=condition.consequence == "refuse")
 
     def decide(self, decision: Decision) -> None:

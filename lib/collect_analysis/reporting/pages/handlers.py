@@ -73,7 +73,7 @@ class Landing(Reading):
             "answer": decision["answer"],
             "answer_lang": run.lang,
             "grade": grade,
-            "grade_title": self.say("grade_none_short") if grade == "none" else self.say("grade", grade=grade),
+            "grade_title": self.say("grade_none_short") if grade == "none" else self.say("page_grade", grade=grade),
             "as_of": formats.day(run.run["inputs"]["as_of"], lang),
             "age": _age(run.run["finished"], now, lang),
             "synthetic": run.run["inputs"]["synthetic"],

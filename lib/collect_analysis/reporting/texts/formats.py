@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from collect_analysis.reporting.texts import say
+from collect_analysis.reporting.texts import value as unit_value
 
 UNDEFINED = "–"
 # Digits after the point of one major unit; every currency not named has two. Source: ISO 4217, list one.
@@ -88,7 +89,8 @@ def with_unit(value: float | None, unit: str, lang: str, *, currency: str = "") 
     # Two digits for what is near one, so that a column of ratios lines up.
     digits = 0 if float(value).is_integer() and abs(value) >= 10 else 2 if 0.1 <= abs(value) < 100 else digits_for([value], 3)
     text = number(value, lang, digits=0 if unit == "count" and float(value).is_integer() else digits)
-    return f"{text} {unit}" if unit and unit not in ("count", "ratio", "index") else text
+    after = unit_value("unit_after", unit, lang)
+    return f"{text} {after}" if unit and unit not in ("count", "ratio", "index") else text
 
 
 def digits_for(values: list[float], significant: int, *, least: int = 0, most: int = 4) -> int:
