@@ -9,6 +9,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.conftest import skip_or_fail
 from tests.pages.conftest import REPORT, SLOT, TOKEN, Server
@@ -33,6 +35,10 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
         self.driver.get(self.server.address + path)
         return self
+
+    def wait_for(self, path: str) -> None:
+        """Until there is such an element, or fail."""
+        WebDriverWait(self.driver, 10).until(expected_conditions.presence_of_element_located((By.XPATH, path)))
 
     def bottom(self, selector: str) -> float:
         return self.driver.execute_script("return document.querySelector(arguments[0]).getBoundingClientRect().bottom", selector)
@@ -113,11 +119,13 @@ def test_numbers_stand_under_each_other(browser: Browser) -> None:
 def test_a_reader_goes_from_the_list_to_a_report_and_back(browser: Browser) -> None:
     browser.open("/")
     browser.driver.find_element(By.PARTIAL_LINK_TEXT, "dca-quarter ·").click()
+    browser.wait_for("//p[@class='answer']")
     assert browser.driver.current_url == browser.server.address + REPORT
     browser.driver.find_element(By.LINK_TEXT, "Which agency collected more than expected?").click()
     assert browser.driver.current_url.endswith("#which-agency-collected-more-than-expected")
     browser.driver.execute_script("window.scrollTo(0, 0)")
     browser.driver.find_element(By.LINK_TEXT, "All reports").click()
+    browser.wait_for("//ul[@class='reports']")
     assert browser.driver.current_url == browser.server.address + "/"
 
 
@@ -134,10 +142,9 @@ def test_a_stranger_meets_a_form_and_the_token_opens_it(browser: Browser) -> Non
     browser.driver.delete_all_cookies()
     browser.open(REPORT)
     assert not browser.driver.find_elements(By.CSS_SELECTOR, ".answer")
-    field = browser.driver.find_element(By.NAME, "token")
-    field.send_keys("not the token")
-    field.submit()
-    assert "does not open" in browser.driver.page_source
+    browser.driver.find_element(By.NAME, "token").send_keys("not the token")
+    browser.driver.find_element(By.CSS_SELECTOR, "button").click()
+    browser.wait_for("//p[contains(., 'does not open')]")
     browser.driver.find_element(By.NAME, "token").send_keys(TOKEN)
     browser.driver.find_element(By.CSS_SELECTOR, "button").click()
-    assert browser.driver.find_elements(By.CSS_SELECTOR, ".reports")
+    browser.wait_for("//ul[@class='reports']")
