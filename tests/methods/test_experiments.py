@@ -213,7 +213,7 @@ def test_cash_per_minute_against_a_hand_calculation() -> None:
     (row,) = compare_ratios(sums, base="b").to_dict("records")
     # a: r 3, Σ(y-rx)² = 350 - 660 + 342 = 32 -> var 32/100·3/2; b: r 2, 56 - 104 + 56 = 8 -> var 8/36·3/2.
     half = stats.norm.ppf(0.975) * np.sqrt(0.48 + 1 / 3)
-    assert (row["ratio"], row["base_ratio"], row["value"]) == pytest.approx((3, 2, 1))
+    assert (row["mean"], row["base_mean"], row["value"]) == pytest.approx((3, 2, 1))
     assert (row["low"], row["high"]) == pytest.approx((1 - half, 1 + half))
     assert row["relative"] == pytest.approx(0.5)
     assert row["relative_high"] == pytest.approx(0.5 + stats.norm.ppf(0.975) * np.sqrt(0.48 / 4 + 9 / 3 / 16))

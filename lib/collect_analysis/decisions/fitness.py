@@ -58,7 +58,7 @@ class Requirement:
     code: str
     met: bool
     consequence: Literal["refuse", "downgrade", "note"]
-    values: Mapping[str, object] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,14 +130,14 @@ def _filled(plan: ReviewPlan, facts: pd.DataFrame) -> list[Requirement]:
     clusters = facts["clusters"].fillna(0).astype(int)
     least = str(clusters.idxmin())
     values = {"arm": least, "clusters": int(clusters.min()), "min_cell": plan.min_cell}
-    return [Requirement(code="arms_filled", met=bool((clusters >= plan.min_cell).all()), consequence="refuse", values=values)]
+    return [Requirement(code="arms_filled", met=bool((clusters >= plan.min_cell).all()), consequence="refuse", details=values)]
 
 
 def _sample_ratio(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> Requirement:
     found = allocation(plan, evidence.facts)
     if np.isnan(found["p_value"]):
         return Requirement(code="plan_known", met=False, consequence="downgrade")
-    return Requirement(code="sample_ratio", met=found["p_value"] >= MISMATCH, consequence="refuse", values=found)
+    return Requirement(code="sample_ratio", met=found["p_value"] >= MISMATCH, consequence="refuse", details=found)
 
 
 def allocation(plan: ReviewPlan, facts: pd.DataFrame) -> dict[str, float]:
@@ -160,7 +160,7 @@ def _shared(evidence: Evidence) -> list[Requirement]:
     subjects, clusters = evidence.shared
     return [
         Requirement(
-            code="one_arm_each", met=not (subjects or clusters), consequence="refuse", values={"subjects": subjects, "clusters": clusters}
+            code="one_arm_each", met=not (subjects or clusters), consequence="refuse", details={"subjects": subjects, "clusters": clusters}
         )
     ]
 
@@ -173,16 +173,16 @@ def _chance(plan: ReviewPlan, facts: pd.DataFrame) -> list[Requirement]:
     varying = [str(arm) for arm in facts.index[(high - low) > SAME_PROPENSITY]]
     values = {"arms": certain or varying, "low": float(low.min()), "high": float(high.max())}
     return [
-        Requirement(code="assigned_by_chance", met=not certain, consequence="refuse", values=values),
-        Requirement(code="one_probability", met=not varying, consequence="refuse", values=values),
+        Requirement(code="assigned_by_chance", met=not certain, consequence="refuse", details=values),
+        Requirement(code="one_probability", met=not varying, consequence="refuse", details=values),
     ]
 
 
 def _horizon(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> list[Requirement]:
     if int(facts["without_date"].sum()) and facts["first_assigned"].isna().all():
-        return [Requirement(code="dates_known", met=False, consequence="note", values={"days": plan.horizon_days})]
+        return [Requirement(code="dates_known", met=False, consequence="note", details={"days": plan.horizon_days})]
     values = {"days": plan.horizon_days, "open_share": evidence.open_share}
-    return [Requirement(code="horizon_over", met=evidence.open_share <= MOST_OPEN, consequence="refuse", values=values)]
+    return [Requirement(code="horizon_over", met=evidence.open_share <= MOST_OPEN, consequence="refuse", details=values)]
 
 
 def _outcome(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
@@ -194,8 +194,8 @@ def _outcome(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
     few = fewest is not None and unsigned and fewest["positive"] < 2
     values = {"arm": str(fewest["arm"]) if fewest is not None else "", "positive": int(fewest["positive"]) if fewest is not None else 0}
     return [
-        Requirement(code="outcome_sound", met=not any(counts.values()), consequence="refuse", values=shown),
-        Requirement(code="payers_enough", met=not few, consequence="refuse", values=values),
+        Requirement(code="outcome_sound", met=not any(counts.values()), consequence="refuse", details=shown),
+        Requirement(code="payers_enough", met=not few, consequence="refuse", details=values),
     ]
 
 
@@ -204,7 +204,7 @@ def _dose(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
         return []
     own = evidence.doses[evidence.doses["outcome"] == plan.dose].dropna(subset=["relative"])
     if own.empty:
-        return [Requirement(code="dose_known", met=False, consequence="downgrade", values={"dose": plan.dose})]
+        return [Requirement(code="dose_known", met=False, consequence="downgrade", details={"dose": plan.dose})]
     smallest = own.iloc[int(own["relative"].abs().to_numpy().argmin())]
     values = {
         "dose": plan.dose,
@@ -214,7 +214,7 @@ def _dose(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
     }
     return [
         Requirement(
-            code="arms_treated_apart", met=abs(smallest["relative"]) >= plan.min_dose_difference, consequence="refuse", values=values
+            code="arms_treated_apart", met=abs(smallest["relative"]) >= plan.min_dose_difference, consequence="refuse", details=values
         )
     ]
 
@@ -226,7 +226,7 @@ def _capacity(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
     most = own.iloc[int(own["relative"].to_numpy().argmax())]
     values = {"arm": str(most["arm"]), "relative_share": float(most["relative"]), "tolerance_share": plan.capacity_tolerance}
     taken = bool(most["relative"] > plan.capacity_tolerance and most["low"] > 0)
-    return [Requirement(code="capacity_alike", met=not taken, consequence="downgrade", values=values)]
+    return [Requirement(code="capacity_alike", met=not taken, consequence="downgrade", details=values)]
 
 
 def _registered(plan: ReviewPlan, evidence: Evidence) -> Requirement:
@@ -243,7 +243,7 @@ def _registered(plan: ReviewPlan, evidence: Evidence) -> Requirement:
     }
     if not (logged or plan.preregistration):
         return Requirement(code="registered", met=False, consequence="downgrade")
-    return Requirement(code="read_as_registered", met=as_declared, consequence="downgrade", values=values)
+    return Requirement(code="read_as_registered", met=as_declared, consequence="downgrade", details=values)
 
 
 def _clusters(plan: ReviewPlan, facts: pd.DataFrame) -> list[Requirement]:
@@ -255,8 +255,8 @@ def _clusters(plan: ReviewPlan, facts: pd.DataFrame) -> list[Requirement]:
 def _covariates(evidence: Evidence) -> list[Requirement]:
     found = []
     if evidence.late:
-        found.append(Requirement(code="covariates_before", met=False, consequence="note", values={"covariates": list(evidence.late)}))
+        found.append(Requirement(code="covariates_before", met=False, consequence="note", details={"covariates": list(evidence.late)}))
     if evidence.incomplete:
         values = {"covariates": list(evidence.incomplete), "missing": max(evidence.incomplete.values())}
-        found.append(Requirement(code="covariates_complete", met=False, consequence="note", values=values))
+        found.append(Requirement(code="covariates_complete", met=False, consequence="note", details=values))
     return found

@@ -15,6 +15,8 @@ ALPHA = 0.05
 _GRADES: tuple[Grade, ...] = ("A", "B", "C", "D", "none")
 # The effect at the longest horizon that is under this share of the early one has faded.
 FADED = 0.5
+# Guarded events are rare: they are counted per so many cases.
+PER_CASES = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +99,15 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
 def guardrail_table(effects: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFrame:
     """Did anything that must not get worse get worse?
 
-    A guardrail is a number per case that should not rise by more than its margin: `kept` where the whole interval of the difference lies at
-    or below the margin, `breached` where it lies above zero and the point above the margin, `open` where it cannot be told yet, `unknown`
-    where there is no interval.
-    Takes what `experiments.compare_arms` returns; columns: outcome, horizon_days, arm, cases, base_mean, mean, value, low, high, margin,
-    status, note.
+    A guardrail is a number of events per 1,000 cases that should not rise by more than its margin: `kept` where the whole interval of the
+    difference lies at or below the margin, `breached` where it lies above zero and the point above the margin, `open` where it cannot be
+    told yet, `unknown` where there is no interval.
+    Takes what `experiments.compare_arms` returns; columns: outcome, horizon_days, arm, cases, base_mean, mean, value, low, high, margin
+    (all per 1,000 cases), status, note.
     """
     table = effects[["outcome", "horizon_days", "arm", "cases", "base_mean", "mean", "value", "low", "high", "note"]].copy()
+    numbers = ["base_mean", "mean", "value", "low", "high"]
+    table[numbers] = table[numbers].astype(float) * PER_CASES
     table.insert(9, "margin", table["outcome"].map(dict(margins)).astype(float))
     status = np.select(
         [

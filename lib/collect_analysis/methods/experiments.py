@@ -222,21 +222,21 @@ def compare_ratios(sums: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.
 
     Returns
     -------
-    arm, ratio, base_ratio, value (difference), low, high, relative, relative_low, relative_high, note. Undefined (NaN and a note): nothing
-    in a denominator, fewer than 2 clusters. Empty without sums.
+    arm, mean, base_mean (the ratios), value (difference), low, high, relative, relative_low, relative_high, note. Empty without sums.
+    Undefined (NaN and a note): nothing in a denominator, fewer than 2 clusters.
     """
     if sums.empty:
-        return pd.DataFrame(columns=["arm", "ratio", "base_ratio", *_DIFFERENCE, "note"])
+        return pd.DataFrame(columns=["arm", "mean", "base_mean", *_DIFFERENCE, "note"])
     x, y, count = sums["sum_x"].astype(float), sums["sum_y"].astype(float), sums["clusters"].astype(float)
     defined = (x > 0) & (count > 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (y / x).where(defined)
         squares = (sums["sum_yy"] - 2 * ratio * sums["sum_xy"] + ratio**2 * sums["sum_xx"]).clip(lower=0)
         variance = (squares / x**2 * count / (count - 1)).where(defined)
-    table = pd.DataFrame({"arm": sums["arm"], "ratio": ratio, "variance": variance})
+    table = pd.DataFrame({"arm": sums["arm"], "mean": ratio, "variance": variance})
     reference = table[table["arm"] == base].iloc[0]
     arms = table[table["arm"] != base].sort_values("arm", ignore_index=True)
-    r, v, r0, v0 = arms["ratio"], arms["variance"], reference["ratio"], reference["variance"]
+    r, v, r0, v0 = arms["mean"], arms["variance"], reference["mean"], reference["variance"]
     z = stats.norm.ppf((1 + level) / 2)
     base_usable = pd.notna(r0) and r0 != 0
     relative = r / r0 - 1 if base_usable else r * np.nan
@@ -244,8 +244,8 @@ def compare_ratios(sums: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.
     return pd.DataFrame(
         {
             "arm": arms["arm"],
-            "ratio": r,
-            "base_ratio": r0,
+            "mean": r,
+            "base_mean": r0,
             "value": r - r0,
             "low": r - r0 - z * np.sqrt(v + v0),
             "high": r - r0 + z * np.sqrt(v + v0),

@@ -16,9 +16,9 @@ class StrategyReview(ReportParameters):
 
     `primary_outcome`: payer_rate or cash_per_account from the book, else an outcome of the supplied cohort. `horizons`: further days at
     which the book is read. `covariates`: adjusted for, all of them measured before assignment. `margin_relative`: smallest relative effect
-    worth having. `guardrails`: what must not get worse -> the largest tolerable rise per case. `dose`, `min_dose_difference`: in which dose
-    the arms must differ, and by how much at least (relative). `capacity_tolerance`: how much more agent time a challenger may use
-    (relative). `planned_shares`: arm -> planned share, where neither table `experiment` nor logged probabilities tell.
+    worth having. `guardrails`: what must not get worse -> the largest tolerable rise per 1,000 cases. `dose`, `min_dose_difference`: in
+    which dose the arms must differ, and by how much at least (relative). `capacity_tolerance`: how much more agent time a challenger may
+    use (relative). `planned_shares`: arm -> planned share, where neither table `experiment` nor logged probabilities tell.
     `assigned_in_clusters`: more than one subject was assigned together (household, branch). `preregistration`: where the plan was filed, if
     table `experiment` has no hash. `min_grade`: least evidence on which a roll-out may be proposed.
     """
