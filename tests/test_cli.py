@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from collect_analysis import cli
-from collect_analysis.cli import checkup, options
+from collect_analysis.cli import checkup, options, output
 from collect_analysis.errors import ParameterError
 
 from tests.small_project import KIND, NOW, RECORD, RUN_ID_TIME, SLOT, SmallProject
@@ -284,3 +284,11 @@ def test_help_names_every_command(project: SmallProject) -> None:
     assert done.returncode == 0
     commands = [line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line.strip()]
     assert commands == ["compare", "doctor", "import", "list", "run", "sample", "serve", "show"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "-"), (1234567, "1,234,567"), (1032680.4, "1,032,680"), (0.0416666666667, "0.0416667"), (-64109.1, "-64109.1"), (0, "0")],
+)
+def test_numbers_are_told_readably(value: float | None, text: str) -> None:
+    assert output.number(value) == text

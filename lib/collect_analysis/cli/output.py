@@ -10,6 +10,7 @@ import click
 from collect_analysis.errors import CollectError
 
 SCHEMA = 1
+LARGE = 100_000
 
 
 def message(text: str) -> None:
@@ -40,12 +41,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def number(value: object) -> str:
-    """A recorded number as text: six significant digits, whole numbers grouped, a dash where undefined."""
+    """A recorded number as text: whole and large numbers grouped, others with six significant digits, a dash where undefined."""
     if value is None:
         return "-"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= LARGE else f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def plain(text: str) -> str:
