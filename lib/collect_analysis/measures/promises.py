@@ -28,8 +28,8 @@ def due_promises(book: Book, period: Period, windows: KpiWindows) -> Iterator[ir
     """Which promises fell due in the period, and what was paid towards each?
 
     One row per promise of more than nothing whose day lies in the period. Columns: promise_key, account_key, unit_key, officer_key,
-    due_date, promised_minor, paid_minor (may exceed what was promised), state: kept, partly, broken, or undecided while the grace has not
-    passed on the book's `as_of`. Use as `with due_promises(...) as promises:`.
+    due_date, promised_minor, covered_minor (what was paid towards it, at most what was promised), state: kept, partly, broken, or undecided
+    while the grace has not passed on the book's `as_of`. Use as `with due_promises(...) as promises:`.
     """
     grouped, money = _groups(book, period, windows)
     with book.materialized(grouped) as promises, book.materialized(_payments(promises, money)) as payments:
@@ -44,7 +44,7 @@ def due_promises(book: Book, period: Period, windows: KpiWindows) -> Iterator[ir
 def promise_facts(due: ir.Table, directory: Directory) -> ir.Table:
     """Promises that fell due and are decided, with the scopes of who took them: due, kept (0 or 1), promised_minor, covered_minor.
 
-    `due` is the table of `due_promises`. covered_minor is what was paid, at most what was promised.
+    `due` is the table of `due_promises`.
     """
     decided = due.filter(due.state != "undecided")
     columns = decided.select(
@@ -54,7 +54,7 @@ def promise_facts(due: ir.Table, directory: Directory) -> ir.Table:
         "promised_minor",
         due=ibis.literal(1, "int64"),
         kept=(decided.state == "kept").cast("int64"),
-        covered_minor=ibis.least(decided.paid_minor, decided.promised_minor),
+        covered_minor="covered_minor",
     )
     return directory.describe(columns)
 
@@ -68,7 +68,7 @@ def promise_states(book: Book, period: Period, windows: KpiWindows) -> pd.DataFr
         table = due.group_by("state").agg(
             promises=due.count(),
             promised_minor=due.promised_minor.sum().cast("int64"),
-            covered_minor=ibis.least(due.paid_minor, due.promised_minor).sum().cast("int64"),
+            covered_minor=due.covered_minor.sum().cast("int64"),
         )
         frame = book.frame(table)
     return frame.set_index("state").reindex(STATES, fill_value=0).rename_axis("state").reset_index()
@@ -153,4 +153,6 @@ def _with_state(book: Book, promises: ir.Table, period: Period, windows: KpiWind
         (due.paid_minor > 0, "partly"),
         else_="broken",
     )
-    return due.select("promise_key", "account_key", "unit_key", "officer_key", "due_date", "promised_minor", "paid_minor", state=state)
+    covered = ibis.least(due.paid_minor, due.promised_minor)
+    names = ("promise_key", "account_key", "unit_key", "officer_key", "due_date", "promised_minor")
+    return due.select(*names, covered_minor=covered, state=state)

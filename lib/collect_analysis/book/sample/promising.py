@@ -90,35 +90,43 @@ def _out_of_the_open_days(promises: Promises, end: int) -> Promises:
 
 
 def judge(promises: Promises, made_s: np.ndarray, postings: Postings, end: int) -> tuple[np.ndarray, np.ndarray]:
-    """State of each promise and the amount that counts for it, by one plain pass over promises and payments.
+    """State of each promise and the amount that counts for it, by two plain passes over promises and payments.
 
     Promises of an account are served in order of due date, time made and row. Each takes the account's payments that no other promise
-    took, in order of value date and row, from the day it was made to its due date + 3 days, until 90 % of it is reached. A promise
-    whose window ends after `end` is not due.
+    took, in order of value date and row, from the day it was made to its due date + 3 days, until 90 % of it is reached. What is left after
+    that goes, in order of value date and row, to the first promise in whose days it lies and which is not paid in full. A promise whose
+    window ends after `end` is not due.
     """
     order = np.lexsort((np.arange(len(promises)), made_s, promises.due, promises.account))
     counts = np.flatnonzero(postings.counts)
     starts = np.searchsorted(postings.account[counts], promises.account, side="left")
     ends = np.searchsorted(postings.account[counts], promises.account, side="right")
     day, amount = postings.day[counts].tolist(), postings.amount[counts].tolist()
-    state = np.full(len(promises), NOT_DUE, dtype=np.int8)
-    paid = np.zeros(len(promises), dtype=np.int64)
-    used: set[int] = set()
     made_day, due, promised = promises.made_day.tolist(), promises.due.tolist(), promises.amount.tolist()
+    paid = [0] * len(promises)
+    used: set[int] = set()
     for row in order.tolist():
-        if due[row] + GRACE_DAYS > end:
-            continue
-        total = 0
         for posting in range(starts[row], ends[row]):
-            if posting in used or not made_day[row] <= day[posting] <= due[row] + GRACE_DAYS:
-                continue
-            used.add(posting)
-            total += amount[posting]
-            if total * 10 >= promised[row] * THRESHOLD_TENTHS:
+            if paid[row] * 10 >= promised[row] * THRESHOLD_TENTHS:
                 break
-        paid[row] = min(total, promised[row])
-        state[row] = KEPT if total * 10 >= promised[row] * THRESHOLD_TENTHS else (PARTLY if total else BROKEN)
-    return state, paid
+            if posting not in used and made_day[row] <= day[posting] <= due[row] + GRACE_DAYS:
+                used.add(posting)
+                paid[row] += amount[posting]
+    # Kept promises take what is left one payment at a time, so that the first payments count first.
+    left: dict[int, list[int]] = {}
+    for row in order.tolist():
+        for posting in range(starts[row], ends[row]):
+            if posting not in used and made_day[row] <= day[posting] <= due[row] + GRACE_DAYS:
+                left.setdefault(posting, []).append(row)
+    for posting in sorted(left):
+        row = next((row for row in left[posting] if paid[row] < promised[row]), -1)
+        if row >= 0:
+            paid[row] += amount[posting]
+    total, wanted = np.array(paid, dtype=np.int64), promises.amount
+    state = np.select(
+        [promises.due + GRACE_DAYS > end, total * 10 >= wanted * THRESHOLD_TENTHS, total > 0], [NOT_DUE, KEPT, PARTLY], BROKEN
+    )
+    return state.astype(np.int8), np.minimum(total, wanted)
 
 
 def promise_columns(
