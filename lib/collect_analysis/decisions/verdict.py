@@ -57,8 +57,8 @@ def judge(claim: Claim, *, evidence: Grade, min_grade: Grade, margin: float) -> 
 
     Rules, the first that applies: no grade -> refuse; a guardrail breached -> reject; interval below zero -> reject (harm); interval below
     the margin -> reject (too small to be worth having); not distinguishable from zero after adjustment for several challengers -> extend;
-    point below the margin -> extend; grade under the least that allows a roll-out -> extend; a guardrail open -> extend; more agent time
-    used and no gain per minute shown -> extend; effect faded at the longest horizon -> extend; else promote.
+    point below the margin -> extend; more agent time used and no gain per minute shown -> extend; effect faded at the longest horizon ->
+    extend; grade under the least that allows a roll-out -> extend; a guardrail open -> extend; else promote.
     """
 
     def verdict(action: Action, reason: str) -> Verdict:
@@ -77,14 +77,14 @@ def judge(claim: Claim, *, evidence: Grade, min_grade: Grade, margin: float) -> 
     # A relative effect that is undefined cannot be held against the margin either.
     if not claim.relative >= margin:
         return verdict("extend", "below_margin")
-    if _GRADES.index(evidence) > _GRADES.index(min_grade):
-        return verdict("extend", "weak_evidence")
-    if any(status != "kept" for status in claim.guardrails.values()):
-        return verdict("extend", "guardrail_open")
     if claim.per_minute_low is not None and not claim.per_minute_low > 0:
         return verdict("extend", "capacity")
     if claim.faded:
         return verdict("extend", "timing")
+    if _GRADES.index(evidence) > _GRADES.index(min_grade):
+        return verdict("extend", "weak_evidence")
+    if any(status != "kept" for status in claim.guardrails.values()):
+        return verdict("extend", "guardrail_open")
     return verdict("promote", "gain")
 
 

@@ -186,9 +186,10 @@ def two_part(means: pd.DataFrame, *, base: str) -> pd.DataFrame:
     Returns
     -------
     outcome, unit, horizon_days, arm, part (payer_rate, amount_per_payer, total), base_mean (π0, m0, π0·m0), mean, value (contribution in
-    the outcome's unit), relative (contribution / base mean of the outcome), note. Undefined (NaN and note): as the means; shares have none.
+    the outcome's unit), relative (contribution / base mean of the outcome), note. Only money (unit "minor") has parts.
+    Undefined (NaN and note): as the means.
     """
-    amounts = means[means["unit"] != "share"]
+    amounts = means[means["unit"] == "minor"]
     pairs = amounts[amounts["arm"] != base].merge(amounts[amounts["arm"] == base], on=KEYS, suffixes=("", "_base"), validate="many_to_one")
     note = pairs["note"].where(pairs["note"] != "", pairs["note_base"])
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -103,11 +103,14 @@ def show(
 ) -> tables.ShownTable:
     """A recorded table of effects as a manager reads it, or the `reason` (a key of the catalogue) why there is none.
 
-    The primary outcome comes first; supplied outcomes are called as their mapping labels them; `value` is headed as the difference it is.
+    The primary outcome comes first, the arm is named where there are several challengers, supplied outcomes are called as their mapping
+    labels them, and `value` is headed as the difference it is.
     """
     if table.empty and reason:
         return tables.show(pd.DataFrame({"note": [say(reason, params.lang)]}), lang=params.lang)
     shown = named(table, params, cohort).rename(columns={"value": "difference"})
+    if len(params.challengers) == 1:
+        columns = [name for name in columns if name != "arm"]
     return tables.show(shown, lang=params.lang, columns=columns, percent=percent, by_unit=by_unit, currency=currency)
 
 
@@ -196,8 +199,9 @@ def decision_of(
     lang, best = params.lang, overall(judged)
     primary = cohort.outcome(params.primary_outcome, params.horizon_days)
     outcome = primary.label.get(lang, texts.value("outcome", primary.name, lang))
+    in_sentence = outcome[:1].lower() + outcome[1:]
     evidence: Grade = fitness.grade_of(plan_of(params), found)
-    words = _effect_words(best, outcome, primary, params, currency)
+    words = _effect_words(best, in_sentence, primary, params, currency)
     answer = say(f"answer_{best.action}_{best.reason}", lang, **words)
     own = detectable[(detectable["outcome"] == primary.name) & (detectable["arm"] == best.arm)]
     least = formats.share(float(own["detectable"].iloc[0]) if len(own) else None, lang)
@@ -206,7 +210,7 @@ def decision_of(
     forecast: dict[str, object] = {}
     if best.action != "refuse":
         numbers = {"value": best.claim.value, "low": best.claim.low, "high": best.claim.high, "unit": primary.unit}
-        forecast = {"metric": outcome, "arm": best.arm, "horizon_days": primary.horizon_days, **numbers}
+        forecast = {"metric": outcome, "arm": best.arm, "base": params.champion, "horizon_days": primary.horizon_days, **numbers}
     action: dict[str, object] = {"action": best.action, "arm": best.arm, "reason": best.reason}
     if best.action == "extend" and best.claim.needed == best.claim.needed:
         action["needed_cases"] = best.claim.needed

@@ -1,0 +1,321 @@
+"""A strategy review in words, and its planted truths in the sample shop."""
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from collect_analysis.book.store import Book, book_from_frames, open_book
+from collect_analysis.decisions import fitness, verdict
+from collect_analysis.errors import DataError, ParameterError
+from collect_analysis.measures import adjusted, arms
+from collect_analysis.measures.cohort import Cohort, open_cohort
+from collect_analysis.measures.recovery_curve import cumulative_recovery
+from collect_analysis.methods.experiments import at_horizon, compare_arms, compare_ratios
+from collect_analysis.methods.power import mde_table
+from collect_analysis.reporting import texts
+from collect_analysis.reporting.figures import strategy as figures
+from collect_analysis.reporting.findings import strategy_review as findings
+from collect_analysis.reporting.kinds.strategy_review import StrategyReview
+from collect_analysis.reporting.parameters import validate
+from collect_analysis.reporting.results import Decision
+
+AS_OF = date(2026, 6, 30)
+
+
+def parameters(**changes: Any) -> StrategyReview:
+    values = {
+        "name": "r", "book": "b", "as_of": "2026-06-30", "experiment_id": "e", "champion": "champion", "challengers": ["challenger"],
+        "primary_outcome": "paid", "horizon_days": 90,
+    }  # fmt: skip
+    return validate(StrategyReview, {**values, **changes}, where="test")
+
+
+class Review:
+    """The steps of the notebook, one after the other."""
+
+    def __init__(self, book: Book, params: StrategyReview) -> None:
+        self.params, self.book = params, book
+        self.cohort: Cohort = open_cohort(
+            book, params.experiment_id, arms=params.arms, horizon_days=params.horizon_days, horizons=params.horizons
+        )
+        means = findings.means_of(book, self.cohort, params, self.cohort.outcomes)
+        self.doses = compare_arms(findings.means_of(book, self.cohort, params, arms.dose_outcomes(self.cohort)), base=params.champion)
+        self.found = findings.conditions_of(book, self.cohort, params, means=means, doses=self.doses)
+        self.effects = fitness.claimable(compare_arms(means, base=params.champion), self.found, note=findings.NOT_ANSWERABLE)
+        outcome = self.cohort.outcome(params.primary_outcome, params.horizon_days)
+        covariates = findings.usable_covariates(self.cohort, params, self.found)
+        self.adjusted = adjusted.adjusted_comparison(book, self.cohort, outcome, covariates, base=params.champion, arms=params.challengers)
+        ratios = arms.ratio_sums(book, self.cohort, params.arms, over="agent_minutes", horizon_days=params.horizon_days)
+        self.per_minute = compare_ratios(ratios, base=params.champion)
+        self.detectable = mde_table(at_horizon(means, params.horizon_days), base=params.champion, margin=params.margin_relative)
+        self.guarded = findings.guardrails_of(book, self.cohort, params, self.found)
+        self.judged = findings.verdicts(
+            params, self.found, effects=self.effects, adjusted_effects=self.adjusted, guardrails=self.guarded,
+            per_minute=self.per_minute, detectable=self.detectable,
+        )  # fmt: skip
+        self.decision: Decision = findings.decision_of(
+            params, self.cohort, book.currency, self.found, self.judged, detectable=self.detectable
+        )
+
+    def effect(self, outcome: str, days: int) -> pd.Series:
+        (row,) = [row for _, row in at_horizon(self.effects[self.effects["outcome"] == outcome], days).iterrows()]
+        return row
+
+    @property
+    def unmet(self) -> list[str]:
+        return [item.code for item in self.found if not item.met]
+
+
+def supplied(frame: pd.DataFrame, **roles: dict) -> Book:
+    table = frame.assign(experiment_id="e", subject_key=[f"s{number}" for number in range(len(frame))])
+    return book_from_frames({"cohort": table}, as_of=AS_OF, roles={f"cohort.{name}": role for name, role in roles.items()})
+
+
+def trial(n: int = 4_000, effect: float = 0.10) -> pd.DataFrame:
+    """A registered-looking trial: 20 % against 20 % + effect say yes; `opened` is a consequence of the challenger, `score` is not."""
+    rng = np.random.default_rng(2)
+    treated = np.arange(n) % 2 == 1
+    paid = rng.random(n) < 0.2 + effect * treated
+    return pd.DataFrame(
+        {
+            "arm": np.where(treated, "challenger", "champion"), "outcome_paid": paid.astype(float), "propensity": 0.5,
+            "assigned_on": date(2026, 1, 5), "covariate_score": rng.normal(600, 50, n), "covariate_opened": treated * rng.random(n),
+        }
+    )  # fmt: skip
+
+
+ROLES = {
+    "outcome_paid": {"kind": "binary", "horizon_days": 90, "label": {"en": "Paid something", "vi": "Có trả nợ"}},
+    "covariate_score": {"measured": "before"},
+    "covariate_opened": {"measured": "after"},
+}
+
+
+def test_a_supplied_trial_is_promoted_with_its_forecast() -> None:
+    review = Review(supplied(trial(), **ROLES), parameters(preregistration="plan 7"))
+    assert review.unmet == []
+    assert review.decision.grade == "A"
+    assert review.decision.action == {"action": "promote", "arm": "challenger", "reason": "gain"}
+    forecast = review.decision.forecast
+    assert forecast["metric"] == "Paid something"
+    assert forecast["horizon_days"] == 90
+    assert forecast["low"] < 0.10 < forecast["high"]
+    assert "paid something after 90 days" in review.decision.answer
+
+
+def test_what_a_supplied_cohort_lacks_leaves_a_reason_and_no_section() -> None:
+    review = Review(supplied(trial(), **ROLES), parameters())
+    assert review.doses.empty
+    assert review.per_minute.empty
+    assert cumulative_recovery(review.book, review.cohort, review.params.arms).empty
+    shown = findings.show(review.doses, review.params, review.cohort, columns=["outcome"], reason="no_dose")
+    assert shown.columns[0].cells == (texts.say("no_dose", "en"),)
+    for axes in (
+        figures.doses(review.doses, lang="en"),
+        figures.cumulative_recovery(cumulative_recovery(review.book, review.cohort, review.params.arms), lang="en", currency="VND"),
+    ):
+        assert axes.texts[0].get_text()
+
+
+def test_covariates_from_after_assignment_are_refused_by_name_and_the_rest_is_used() -> None:
+    book = supplied(trial(), **ROLES)
+    review = Review(book, parameters(covariates=["score", "opened"]))
+    assert "covariates_before" in review.unmet
+    assert list(review.adjusted["covariates"]) == ["score"]
+    assert any("Not adjusted for opened: measured after assignment" in caveat for caveat in review.decision.caveats)
+    # What the refusal prevents: with `opened` held equal the effect is gone.
+    undeclared = Review(supplied(trial(), **{**ROLES, "covariate_opened": {}}), parameters(covariates=["opened"]))
+    assert "covariates_before" in undeclared.unmet
+    assert undeclared.adjusted.empty
+
+
+def broken(**columns: Any) -> pd.DataFrame:
+    return trial().assign(**columns)
+
+
+def in_two_arms() -> pd.DataFrame:
+    return trial().assign(customer_key=lambda t: "c" + (t.index // 2).astype(str))
+
+
+def missing_outcome() -> pd.DataFrame:
+    return trial().assign(outcome_paid=lambda t: t["outcome_paid"].mask(t.index == 3))
+
+
+def one_payer() -> pd.DataFrame:
+    return trial().assign(outcome_paid=lambda t: ((t.index % 2 == 0) | (t.index == 7)).astype(float))
+
+
+def lost_cases() -> pd.DataFrame:
+    return trial().drop(index=range(1, 601, 2)).reset_index(drop=True)
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (lost_cases(), "sample_ratio"),
+        (in_two_arms(), "one_arm_each"),
+        (missing_outcome(), "outcome_sound"),
+        (broken(assigned_on=date(2026, 5, 1)), "horizon_over"),
+        (broken(propensity=1.0), "assigned_by_chance"),
+        (broken(propensity=lambda t: 0.3 + 0.4 * (t.index % 4 > 1)), "one_probability"),
+        (one_payer(), "payers_enough"),
+    ],
+    ids=lambda item: item if isinstance(item, str) else "",
+)
+def test_a_test_that_cannot_answer_says_why_and_shows_no_effect(frame: pd.DataFrame, code: str) -> None:
+    review = Review(supplied(frame, **ROLES), parameters(preregistration="plan 7"))
+    assert code in review.unmet
+    assert review.decision.grade == "none"
+    assert review.decision.action["action"] == "refuse"
+    assert review.decision.forecast == {}
+    assert review.effects[["value", "low", "high", "relative", "p_value"]].isna().all(axis=None)
+    assert review.adjusted.empty
+    assert texts.say(f"condition_{code}_remedy", "en").split("{")[0] in review.decision.confidence
+
+
+def test_negative_money_is_refused() -> None:
+    rng = np.random.default_rng(1)
+    frame = trial().drop(columns="outcome_paid").assign(outcome_cash_minor=rng.integers(-5, 900, 4_000))
+    review = Review(supplied(frame, outcome_cash_minor={"kind": "money"}), parameters(primary_outcome="cash"))
+    assert "outcome_sound" in review.unmet
+
+
+def test_an_unknown_outcome_covariate_or_guardrail_is_refused_with_what_there_is() -> None:
+    book = supplied(trial(), **ROLES)
+    with pytest.raises(DataError, match="no outcome 'cash' at 90 days; it has paid at 90 days"):
+        Review(book, parameters(primary_outcome="cash"))
+    with pytest.raises(DataError, match=r"no covariate\(s\) scor; it has opened, score"):
+        Review(book, parameters(covariates=["scor"]))
+    with pytest.raises(DataError, match="nothing called complaints to guard; it has paid"):
+        Review(book, parameters(guardrails={"complaints": 1.0}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"planned_shares": {"champion": 0.6, "challenger": 0.5}}, "shares sum to 1.1"),
+        ({"planned_shares": {"champion": 0.5, "other": 0.5}}, "no share for challenger"),
+        ({"challengers": ["champion"]}, "named among the challengers"),
+        ({"challengers": []}, "at least 1 item"),
+        ({"dose": "outbound_contacts"}, "belong together"),
+        ({"horizon_days": 0}, "greater than or equal to 1"),
+        ({"guardrails": {"complaints": -1.0}}, "greater than or equal to 0"),
+    ],
+)
+def test_parameters_that_cannot_be_followed_are_refused(changes: dict, sentence: str) -> None:
+    with pytest.raises(ParameterError, match=sentence):
+        parameters(**changes)
+
+
+def test_several_challengers_are_told_apart_and_adjusted() -> None:
+    frame = trial(6_000).assign(arm=lambda t: np.where(t["arm"] == "champion", "champion", np.where(t.index % 4 == 1, "a", "b")))
+    frame["propensity"] = np.where(frame["arm"] == "champion", 0.5, 0.25)
+    review = Review(supplied(frame, **ROLES), parameters(challengers=["a", "b"], preregistration="plan 7"))
+    assert [item.arm for item in review.judged] == ["a", "b"]
+    assert (review.effects["p_adjusted"] >= review.effects["p_value"]).all()
+    assert any("2 challengers" in caveat for caveat in review.decision.caveats)
+
+
+def codes(module: Any, pattern: str) -> set[str]:
+    return set(re.findall(pattern, Path(module.__file__).read_text(encoding="utf-8")))
+
+
+def test_every_condition_and_every_verdict_has_its_words() -> None:
+    keys = {place.removeprefix("words.") for _, place, _ in texts.entries() if place.startswith("words.")}
+    for code in codes(fitness, r'code="(\w+)"'):
+        assert {f"condition_{code}_unmet", f"condition_{code}_remedy"} <= keys
+        assert texts.value("check", code, "vi") != code
+    rules = set(re.findall(r'verdict\("(\w+)", "(\w+)"\)', Path(verdict.__file__).read_text(encoding="utf-8")))
+    assert len(rules) == 11
+    for action, reason in rules:
+        assert f"answer_{action}_{reason}" in keys
+        assert texts.value("reason", reason, "vi") != reason
+
+
+def test_conditions_and_decision_read_in_vietnamese() -> None:
+    review = Review(supplied(lost_cases(), **ROLES), parameters(lang="vi"))
+    assert review.decision.answer.startswith("Không kết luận")
+    assert "Quy mô các nhánh lệch kế hoạch" in review.decision.confidence
+    details = [condition.detail for condition in findings.worded(review.found, "vi")]
+    assert all(details)
+    assert not any("{" in detail for detail in details)
+
+
+# The sample shop: what was planted, and what the review says of it.
+
+
+@pytest.fixture(scope="module")
+def shop(sample_book: Path) -> Book:
+    return open_book("sample", as_of=AS_OF, folder=sample_book)
+
+
+def test_the_planted_rise_of_payers_lies_in_its_interval(shop: Book) -> None:
+    changes = {"primary_outcome": "payer_rate", "horizon_days": 180, "dose": "outbound_contacts", "min_dose_difference": 0.05}
+    review = Review(shop, parameters(experiment_id="exp-payer", guardrails={"complaints": 10.0}, **changes))
+    row = review.effect("payer_rate", 180)
+    assert row["relative_low"] < 0.08 < row["relative_high"]
+    for days in (30, 60, 90):
+        row = review.effect("payer_rate", days)
+        assert abs(row["relative"] - 0.08) < 3 * (row["relative_high"] - row["relative"]) / 1.96
+    assert not [code for code in review.unmet if code != "registered"]
+    # Nothing was planted on the amount per payer.
+    assert review.effect("cash_per_account", 180)["relative_low"] < 0.08 < review.effect("cash_per_account", 180)["relative_high"]
+
+
+def test_two_equal_arms_show_no_effect(shop: Book) -> None:
+    review = Review(shop, parameters(experiment_id="exp-aa", primary_outcome="payer_rate"))
+    assert review.decision.action["action"] != "promote"
+    for days in (30, 60, 90):
+        row = review.effect("payer_rate", days)
+        assert row["relative_low"] < 0 < row["relative_high"]
+
+
+def test_a_challenger_that_used_more_agent_time_is_flagged(shop: Book) -> None:
+    review = Review(shop, parameters(experiment_id="exp-minutes", primary_outcome="payer_rate"))
+    assert "capacity_alike" in review.unmet
+    minutes = review.doses.set_index("outcome").loc["agent_minutes"]
+    assert minutes["relative_low"] < 0.4 < minutes["relative_high"]
+    assert review.per_minute["relative"].iloc[0] < 0
+    assert review.decision.action["action"] != "promote"
+
+
+def test_cash_pulled_forward_is_no_more_cash_at_the_longest_horizon(shop: Book) -> None:
+    review = Review(shop, parameters(experiment_id="exp-timing", primary_outcome="cash_per_account", horizon_days=180))
+    early, late = review.effect("cash_per_account", 30), review.effect("cash_per_account", 180)
+    assert early["relative_low"] < 0.15 < early["relative_high"]
+    assert late["relative_low"] < 0 < late["relative_high"]
+    assert review.decision.action["action"] != "promote"
+
+
+def test_a_horizon_that_is_not_over_is_empty_with_its_reason(shop: Book) -> None:
+    review = Review(shop, parameters(experiment_id="exp-minutes", primary_outcome="payer_rate", horizon_days=180))
+    assert "horizon_over" in review.unmet
+    assert review.decision.action["action"] == "refuse"
+    ninety = Review(shop, parameters(experiment_id="exp-minutes", primary_outcome="payer_rate"))
+    late = ninety.effect("payer_rate", 180)
+    assert np.isnan(late["value"])
+    assert late["note"].startswith("the horizon is not over for")
+
+
+def test_covariates_of_the_book_leave_less_variance(shop: Book) -> None:
+    changes = {"primary_outcome": "cash_per_account", "horizon_days": 180, "covariates": ["paid_before", "balance"]}
+    review = Review(shop, parameters(experiment_id="exp-payer", **changes))
+    (row,) = review.adjusted.to_dict("records")
+    assert 0 < row["variance_kept"] < 1
+    assert row["method"] == "cr1"  # customers hold several accounts
+    assert row["low"] < review.effect("cash_per_account", 180)["value"] < row["high"]
+
+
+def test_figures_draw_the_tables_they_are_given(shop: Book) -> None:
+    review = Review(shop, parameters(experiment_id="exp-payer", primary_outcome="payer_rate", horizon_days=180))
+    forest = figures.effects_by_horizon(review.effects, lang="vi", horizon_days=180)
+    assert len(forest.get_yticklabels()) == 8
+    curve = cumulative_recovery(shop, review.cohort, review.params.arms)
+    drawn = figures.cumulative_recovery(curve, lang="en", currency="VND")
+    assert len(drawn.get_lines()) == 2
+    assert "VND" in drawn.get_ylabel()
+    assert figures.doses(review.doses, lang="en").get_xlabel()
