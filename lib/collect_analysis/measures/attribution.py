@@ -9,6 +9,9 @@ from collect_analysis.measures.cash import cash
 from collect_analysis.measures.contact import is_attempt, is_right_party
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import UNASSIGNED, Directory, count_of, within
+from collect_analysis.methods.rates import rate_table
+
+UNATTRIBUTED = "unattributed"
 
 
 def attributed_cash(book: Book, contacts: ir.Table, period: Period, windows: KpiWindows) -> ir.Table:
@@ -63,12 +66,16 @@ def attribution_facts(book: Book, contacts: ir.Table, directory: Directory, peri
 def attribution(book: Book, contacts: ir.Table, period: Period, windows: KpiWindows) -> pd.DataFrame:
     """How much of the cash follows a right-party contact, by unit of that contact, and how much follows none?
 
-    Columns: unit_key (`unassigned`: a contact without a unit), attributed (0 or 1: the residual), payments, amount_minor. Sorted, residual
-    last; the amounts add up to the cash of the period.
+    Columns: unit_key (`unassigned`: a contact without a unit; `unattributed`: the residual), numerator (cash), denominator (all cash of the
+    period), value (share), cases (payments), note. Sorted by unit, residual last; the numerators add up to the denominator.
     """
     paid = attributed_cash(book, contacts, period, windows)
-    unit = ibis.ifelse(paid.attributed == 1, paid.unit_key.fill_null(UNASSIGNED), "")
-    paid = paid.mutate(unit_key=unit)
-    table = paid.group_by("attributed", "unit_key").agg(payments=paid.count(), amount_minor=paid.amount_minor.sum().cast("int64"))
-    frame = book.frame(table).sort_values(["attributed", "unit_key"], ascending=[False, True], ignore_index=True)
-    return frame[["unit_key", "attributed", "payments", "amount_minor"]]
+    paid = paid.mutate(unit_key=ibis.ifelse(paid.attributed == 1, paid.unit_key.fill_null(UNASSIGNED), UNATTRIBUTED))
+    table = book.frame(paid.group_by("unit_key").agg(numerator=paid.amount_minor.sum().cast("int64"), cases=paid.count()))
+    if UNATTRIBUTED not in set(table["unit_key"]):
+        table.loc[len(table)] = {"unit_key": UNATTRIBUTED, "numerator": 0, "cases": 0}
+    table = table.assign(
+        denominator=table["numerator"].sum(), residual=table["unit_key"] == UNATTRIBUTED, low=float("nan"), high=float("nan")
+    )
+    table = rate_table(table, undefined="no cash in the period").sort_values(["residual", "unit_key"], ignore_index=True)
+    return table[["unit_key", "numerator", "denominator", "value", "cases", "note"]]

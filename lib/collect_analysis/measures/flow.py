@@ -94,27 +94,32 @@ def net_flow_facts(ends: ir.Table, directory: Directory, period: Period) -> ir.T
 def roll_matrix(book: Book, pairs: ir.Table, *, top_bucket: int, few: int) -> pd.DataFrame:
     """From which bucket to which bucket or exit did accounts move, by count and by opening balance?
 
-    `pairs` is the table of `month_pairs`; buckets from `top_bucket` on are one. Columns: from_bucket, to (bucket, exit, `reaged` or
-    `missing`), numerator (accounts), denominator (accounts of the row), value (share), low, high (Wilson), open_minor, row_minor,
-    balance_value (share of the row's opening balance), note. Every bucket has a cell, also an empty one; exits appear where they happened.
+    `pairs` is the table of `month_pairs`; buckets from `top_bucket` on are one. Columns: version (count, balance), from_bucket, to (bucket,
+    exit, `reaged` or `missing`), numerator, denominator (accounts, or opening balance in minor units; of the row), value (share), low, high
+    (Wilson; balance: NaN), cases (accounts of the row), note. Every bucket has a cell, also an empty one; exits appear where they happened.
     Undefined: nothing open in the row's bucket. A row of fewer than `few` accounts says so in its note.
     """
     stays_open = pairs.state.isin(["rolled", "stayed", "improved", "cured"])
     to = ibis.ifelse(stays_open, ibis.least(pairs.next_bucket, ibis.literal(top_bucket)).cast("string"), pairs.state)
     cells = capped(pairs.mutate(to=to), top_bucket)
-    counted = cells.group_by("bucket", "to").agg(numerator=cells.count(), open_minor=cells.open_minor.sum().cast("int64"))
+    counted = cells.group_by("bucket", "to").agg(count=cells.count(), balance=cells.open_minor.sum().cast("int64"))
     found = book.frame(counted).rename(columns={"bucket": "from_bucket"})
-    buckets = [str(bucket) for bucket in range(top_bucket + 1)]
     others = [name for name in ("reaged", *EXITS, MISSING) if name in set(found["to"])]
-    grid = pd.MultiIndex.from_product([range(top_bucket + 1), [*buckets, *others]], names=["from_bucket", "to"])
-    table = found.set_index(["from_bucket", "to"]).reindex(grid, fill_value=0).reset_index()
-    rows = table.groupby("from_bucket")
-    table["denominator"], table["row_minor"] = rows["numerator"].transform("sum"), rows["open_minor"].transform("sum")
-    table = rate_table(table, undefined="no account open in this bucket")
-    table["balance_value"] = table["open_minor"] / table["row_minor"].where(table["row_minor"] > 0)
-    thin = (table["denominator"] > 0) & (table["denominator"] < few)
+    columns = [*(str(bucket) for bucket in range(top_bucket + 1)), *others]
+    grid = pd.MultiIndex.from_product([range(top_bucket + 1), columns], names=["from_bucket", "to"])
+    full = found.set_index(["from_bucket", "to"]).reindex(grid, fill_value=0).reset_index()
+    cases = full.groupby("from_bucket")["count"].transform("sum")
+    parts = []
+    for version in ("count", "balance"):
+        part = full[["from_bucket", "to"]].assign(version=version, numerator=full[version], cases=cases)
+        part["denominator"] = part.groupby("from_bucket")["numerator"].transform("sum")
+        if version == "balance":
+            part = part.assign(low=float("nan"), high=float("nan"))
+        parts.append(rate_table(part, undefined="no account open in this bucket"))
+    table = pd.concat(parts, ignore_index=True)
+    thin = (table["cases"] > 0) & (table["cases"] < few)
     table["note"] = table["note"].mask(thin, f"rests on fewer than {few} accounts")
-    return table
+    return table[["version", "from_bucket", "to", "numerator", "denominator", "value", "low", "high", "cases", "note"]]
 
 
 def identity_gaps(table: pd.DataFrame) -> pd.DataFrame:

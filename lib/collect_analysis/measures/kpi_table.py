@@ -1,7 +1,7 @@
 """The KPI table of a period: every KPI of the dictionary in every scope, from one pass per fact relation."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -26,12 +26,12 @@ COMPARED = (*COLUMNS, "previous", "change", "change_low", "change_high", "target
 class Facts:
     """The fact relations of a period, by name (see `BASES`), each built when first asked for, kept where the data live, shared by all KPIs.
 
-    `previous` holds those of the period before; both read the log once.
+    `previous` holds those of the period before; both read the log once. `close` gives the space back; so does the end of the process.
     """
 
-    def __init__(self, book: Book, period: Period, windows: KpiWindows, limits: Sequence[conduct.LegalLimits], stack: ExitStack) -> None:
+    def __init__(self, book: Book, period: Period, *, windows: KpiWindows, limits: Sequence[conduct.LegalLimits] = ()) -> None:
         self.book, self.period, self.windows, self.limits = book, period, windows, limits
-        self._stack = stack
+        self._stack = ExitStack()
         self._built: dict[str, ir.Table] = {}
         self._shared: dict[str, ir.Table] = {}
         self._first = period.previous
@@ -39,9 +39,13 @@ class Facts:
     @cached_property
     def previous(self) -> "Facts":
         """The fact relations of the period before."""
-        before = Facts(self.book, self.period.previous, self.windows, self.limits, self._stack)
-        before._shared, before._first = self._shared, self._first
+        before = Facts(self.book, self.period.previous, windows=self.windows, limits=self.limits)
+        before._shared, before._first, before._stack = self._shared, self._first, self._stack
         return before
+
+    def close(self) -> None:
+        """Give back the space of everything built."""
+        self._stack.close()
 
     @cached_property
     def directory(self) -> Directory:
@@ -74,13 +78,6 @@ class Facts:
                 source = nullcontext(source) if any(source is built for built in self._built.values()) else self.book.materialized(source)
             self._built[name] = self._stack.enter_context(source)
         return self._built[name]
-
-
-@contextmanager
-def facts_of(book: Book, period: Period, windows: KpiWindows, limits: Sequence[conduct.LegalLimits] = ()) -> Iterator[Facts]:
-    """The fact relations of a period: `with facts_of(...) as facts: facts["cash"]`; gone afterwards."""
-    with ExitStack() as stack:
-        yield Facts(book, period, windows, limits, stack)
 
 
 @dataclass(frozen=True)
@@ -146,7 +143,7 @@ def kpi_table(
     """What is each KPI worth in the period, for the company and each portfolio, sub-function, unit (and officer, if asked)?
 
     Columns: kpi, scope_type, scope_key, value, low, high (95 %), numerator, denominator, cases, unit, note, definition (id and hash). Money
-    is in minor units. `ids` names the KPIs (all if empty), `facts` the relations of `facts_of` to share. Sorted by KPI as in the
+    is in minor units. `ids` names the KPIs (all if empty), `facts` relations to share (`Facts`). Sorted by KPI as in the
     dictionary, grain, scope. A KPI whose tables the book lacks has one row for the company, undefined, with the reason in `note`.
 
     Raises
@@ -156,7 +153,7 @@ def kpi_table(
     """
     wanted = kpis(*ids)
     if facts is None:
-        with facts_of(book, period, windows, limits) as own:
+        with closing(Facts(book, period, windows=windows, limits=limits)) as own:
             return kpi_table(book, period, windows=windows, limits=limits, grains=grains, ids=ids, facts=own)
     absent = {kpi.id: missing_for(book, kpi, limits) for kpi in wanted}
     parts = [_empty_row(kpi, absent[kpi.id]) for kpi in wanted if absent[kpi.id]]
@@ -191,7 +188,7 @@ def compared(
     (higher, lower, context).
     """
     if facts is None:
-        with facts_of(book, period, windows, limits) as own:
+        with closing(Facts(book, period, windows=windows, limits=limits)) as own:
             return compared(book, period, windows=windows, limits=limits, grains=grains, ids=ids, facts=own)
     given: dict[str, Any] = {"windows": windows, "limits": limits, "grains": grains, "ids": ids}
     now = kpi_table(book, period, facts=facts, **given)

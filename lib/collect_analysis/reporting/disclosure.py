@@ -9,7 +9,9 @@ PERSONAL = frozenset(column for table in TABLES.values() for column in table.per
 # An officer is a person too, but some reports are made for those who lead officers.
 OFFICER = "officer_key"
 SUPPRESSED = "suppressed: fewer than {min_cell} cases"
-_HIDDEN = ("value", "low", "high", "numerator")
+# What a small row tells, also by subtraction: with a value hidden, its distance from a known target must be hidden too.
+_HIDDEN = ("value", "low", "high", "numerator", "change", "change_low", "change_high", "target_gap")
+_HIDDEN_BEFORE = ("previous", "change", "change_low", "change_high")
 
 
 def refuse_personal(frame: pd.DataFrame, *, name: str, audience: str) -> None:
@@ -18,10 +20,12 @@ def refuse_personal(frame: pd.DataFrame, *, name: str, audience: str) -> None:
     Raises
     ------
     DisclosureError
-        A column is personal data; `officer_key` is allowed to the audience `team_leads` only.
+        A column is personal data; `officer_key`, and rows whose `scope_type` is officer, are allowed to the audience `team_leads` only.
     """
     allowed = {OFFICER} if audience == "team_leads" else set()
     found = sorted(str(column) for column in (set(frame.columns) | set(frame.index.names)) & (PERSONAL - allowed))
+    if OFFICER not in allowed and "scope_type" in frame.columns and (frame["scope_type"] == "officer").any():
+        found.append("scope_key (of officers)")
     if found:
         raise DisclosureError(
             f"table '{name}' has column(s) {', '.join(found)}; reports hold aggregates "
@@ -33,9 +37,11 @@ def suppress_small_cells(table: pd.DataFrame, *, min_cell: int, cases: str = "ca
     """Blank what rests on fewer than `min_cell` cases and say so in `note`.
 
     Looks at the column `cases` (accounts or events behind the row); a table without it but with a `denominator` uses that. Blanks `value`,
-    `low`, `high` and `numerator` where present; the row stays, so that nobody takes it for zero. A table with neither column is returned
-    as it is.
+    `low`, `high`, `numerator`, the change and the distance from a target where present; the row stays, so that nobody takes it for zero.
+    Where the period before rests on too few (`previous_cases`), `previous` and the change are blanked. A table without such columns is
+    returned as it is.
     """
+    table = _without_small_previous(table, min_cell)
     basis = cases if cases in table.columns else "denominator"
     if basis not in table.columns:
         return table
@@ -49,3 +55,11 @@ def suppress_small_cells(table: pd.DataFrame, *, min_cell: int, cases: str = "ca
     note = shown["note"] if "note" in shown.columns else pd.Series("", index=shown.index)
     shown["note"] = note.fillna("").mask(small, SUPPRESSED.format(min_cell=min_cell))
     return shown
+
+
+def _without_small_previous(table: pd.DataFrame, min_cell: int) -> pd.DataFrame:
+    if "previous_cases" not in table.columns:
+        return table
+    small = table["previous_cases"].notna() & (table["previous_cases"] > 0) & (table["previous_cases"] < min_cell)
+    present = [column for column in _HIDDEN_BEFORE if column in table.columns]
+    return table.assign(**{column: table[column].astype(float).mask(small) for column in present}) if small.any() else table

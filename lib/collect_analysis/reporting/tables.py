@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.reporting import texts
-from collect_analysis.reporting.disclosure import OFFICER, refuse_personal
+from collect_analysis.reporting.disclosure import refuse_personal
 from collect_analysis.reporting.texts import formats
 
 MIME = "application/vnd.collect-analysis.table+json"
@@ -83,7 +83,8 @@ def show(
     KeyError
         A named column is not in the table.
     """
-    refuse_personal(table.drop(columns=OFFICER, errors="ignore"), name=caption or "shown", audience="managers")
+    # Officers are for some audiences: what may leave was decided when the table was recorded.
+    refuse_personal(table, name=caption or "shown", audience="team_leads")
     names = [str(name) for name in (table.columns if columns is None else columns)]
     if columns is not None and "note" in table.columns and "note" not in names:
         names.append("note")
