@@ -8,7 +8,7 @@ import pytest
 import yaml
 from collect_analysis.book.policy import in_force, policy
 from collect_analysis.measures.conduct import LegalLimits
-from collect_analysis.measures.kpi_table import kpi_table
+from collect_analysis.measures.kpi_table import Facts, kpi_table
 from collect_analysis.measures.kpis import KPIS
 from collect_analysis.measures.periods import KpiWindows, Period
 
@@ -35,7 +35,8 @@ def test_the_kpi_is_what_the_hand_calculation_says(path: Path) -> None:
     windows = KpiWindows.of(policy("kpi_windows", on=period.end))
     limits = [LegalLimits.of(version) for version in in_force("legal_limits", start=period.previous.start, end=period.end)]
     book = book_of(content["tables"], as_of=content["as_of"])
-    table = kpi_table(book, period, windows=windows, limits=limits, grains=GRAINS, ids=[kpi.id]).set_index(["scope_type", "scope_key"])
+    facts = Facts(book, period, windows=windows, limits=limits)
+    table = kpi_table(facts, grains=GRAINS, ids=[kpi.id]).set_index(["scope_type", "scope_key"])
     for row in content["expected"]:
         found = table.loc[(row["scope_type"], row["scope_key"])]
         assert found["numerator"] == row["numerator"]

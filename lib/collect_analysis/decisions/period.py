@@ -76,26 +76,21 @@ def period_verdict(stood: pd.DataFrame, *, hard_breaches: int) -> PeriodVerdict:
     `stood` is the table of `standings`; `hard_breaches` counts contacts in breach of a rule that is law or contract.
     """
     company = stood[(stood["scope_type"] == "company") & (stood["scope_key"] == COMPANY)].set_index("kpi")
-    money = company.loc["R14"] if "R14" in company.index else None
-    collected = company.loc["R1", "value"] if "R1" in company.index else np.nan
+    numbers = company[["value", "low", "high", "denominator"]].astype(float).T.to_dict()
+    attained = numbers.get("R14", dict.fromkeys(("value", "low", "high", "denominator"), np.nan))
     known = (stood["scope_key"] != UNASSIGNED) & ~stood["kpi"].isin(_JUDGED_ELSEWHERE)
     judged = int((known & stood["target_standing"].isin(["missed", "short", "met", "exceeded"])).sum())
     worse = stood[known & (stood["change_standing"] == "worse") & (stood["scope_type"] == "company")].reset_index(drop=True)
     return PeriodVerdict(
-        money="no_target" if money is None else _standing(money["target_standing"]),
-        attained=np.nan if money is None else float(money["value"]),
-        low=np.nan if money is None else float(money["low"]),
-        high=np.nan if money is None else float(money["high"]),
-        collected_minor=float(collected),
-        target_minor=np.nan if money is None else float(money["denominator"]),
+        money=company["target_standing"].get("R14", "no_target"),
+        attained=attained["value"],
+        low=attained["low"],
+        high=attained["high"],
+        collected_minor=numbers["R1"]["value"] if "R1" in numbers else np.nan,
+        target_minor=attained["denominator"],
         attention=attention(stood),
         worse=worse,
         judged=judged,
         by_chance=judged * ONE_SIDED,
         hard_breaches=hard_breaches,
     )
-
-
-def _standing(code: str) -> Standing:
-    known: dict[str, Standing] = {"missed": "missed", "short": "short", "met": "met", "exceeded": "exceeded", "undefined": "undefined"}
-    return known.get(code, "no_target")

@@ -1,11 +1,10 @@
 """The KPI table of a period: every KPI of the dictionary in every scope, from one pass per fact relation."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
@@ -20,17 +19,21 @@ from collect_analysis.measures.scopes import COMPANY, GRAINS, Directory, holders
 from collect_analysis.methods.rates import interval_difference
 
 COLUMNS = (*VALUE_COLUMNS, "definition")
-COMPARED = (*COLUMNS, "previous", "change", "change_low", "change_high", "target", "target_gap", "better")
+COMPARED = (*COLUMNS, "previous", "change", "change_low", "change_high", "target", "target_gap", "better", "previous_cases")
+NO_ROWS = "the book has no rows in "
 
 
 class Facts:
     """The fact relations of a period, by name (see `BASES`), each built when first asked for, kept where the data live, shared by all KPIs.
 
-    `previous` holds those of the period before; both read the log once. `close` gives the space back; so does the end of the process.
+    `windows`: of the definitions (default: as proposed); `limits`: on contacts, for both periods. `previous` holds those of the period
+    before; both read the log once. `close` gives the space back; so does the end of the process.
     """
 
-    def __init__(self, book: Book, period: Period, *, windows: KpiWindows, limits: Sequence[conduct.LegalLimits] = ()) -> None:
-        self.book, self.period, self.windows, self.limits = book, period, windows, limits
+    def __init__(
+        self, book: Book, period: Period, *, windows: KpiWindows | None = None, limits: Sequence[conduct.LegalLimits] = ()
+    ) -> None:
+        self.book, self.period, self.windows, self.limits = book, period, windows or KpiWindows(), limits
         self._stack = ExitStack()
         self._built: dict[str, ir.Table] = {}
         self._shared: dict[str, ir.Table] = {}
@@ -121,30 +124,23 @@ BASES: dict[str, Base] = {
 }
 
 
-def missing_for(book: Book, kpi: Kpi, limits: Sequence[conduct.LegalLimits]) -> str:
+def missing_for(facts: Facts, kpi: Kpi) -> str:
     """Why a KPI cannot be counted in this book; empty where it can."""
     base = BASES[kpi.base]
-    absent = [name for name in base.needs if not book.has(name)]
+    absent = [name for name in base.needs if not facts.book.has(name)]
     if absent:
-        return f"the book has no rows in {', '.join(absent)}"
-    return "no legal limits were given" if base.limits and not limits else ""
+        return f"{NO_ROWS}{', '.join(absent)}"
+    return "no legal limits were given" if base.limits and not facts.limits else ""
 
 
 def kpi_table(
-    book: Book,
-    period: Period,
-    *,
-    windows: KpiWindows,
-    limits: Sequence[conduct.LegalLimits] = (),
-    grains: Sequence[str] = ("company", "portfolio", "sub_function", "unit"),
-    ids: Sequence[str] = (),
-    facts: Facts | None = None,
+    facts: Facts, *, grains: Sequence[str] = ("company", "portfolio", "sub_function", "unit"), ids: Sequence[str] = ()
 ) -> pd.DataFrame:
     """What is each KPI worth in the period, for the company and each portfolio, sub-function, unit (and officer, if asked)?
 
     Columns: kpi, scope_type, scope_key, value, low, high (95 %), numerator, denominator, cases, unit, note, definition (id and hash). Money
-    is in minor units. `ids` names the KPIs (all if empty), `facts` relations to share (`Facts`). Sorted by KPI as in the
-    dictionary, grain, scope. A KPI whose tables the book lacks has one row for the company, undefined, with the reason in `note`.
+    is in minor units. `ids` names the KPIs (all if empty). Sorted by KPI as in the dictionary, grain, scope. A KPI whose tables the book
+    lacks has one row for the company, undefined, with the reason in `note`.
 
     Raises
     ------
@@ -152,72 +148,58 @@ def kpi_table(
         An id is not in the dictionary.
     """
     wanted = kpis(*ids)
-    if facts is None:
-        with closing(Facts(book, period, windows=windows, limits=limits)) as own:
-            return kpi_table(book, period, windows=windows, limits=limits, grains=grains, ids=ids, facts=own)
-    absent = {kpi.id: missing_for(book, kpi, limits) for kpi in wanted}
+    absent = {kpi.id: missing_for(facts, kpi) for kpi in wanted}
     parts = [_empty_row(kpi, absent[kpi.id]) for kpi in wanted if absent[kpi.id]]
     counted = [kpi for kpi in wanted if not absent[kpi.id] and kpi.base != "target"]
-    if "R14" in absent and not absent["R14"] and "R1" not in absent:
+    attain = "R14" in absent and not absent["R14"]
+    if attain and KPIS["R1"] not in counted:
         counted.append(KPIS["R1"])
     for base in dict.fromkeys(kpi.base for kpi in counted):
-        parts.append(ratio_table(book, facts[base], [kpi for kpi in counted if kpi.base == base], grains=grains))
+        parts.append(ratio_table(facts.book, facts[base], [kpi for kpi in counted if kpi.base == base], grains=grains))
+    if attain:
+        plan = recovery.targets(facts.book, facts.period, grains=grains)
+        collected = next(part for part in parts if "R1" in set(part["kpi"]))
+        attained = recovery.attainment(collected[collected["kpi"] == "R1"], plan, unit=KPIS["R14"].unit, undefined=KPIS["R14"].undefined)
+        parts.append(attained[list(VALUE_COLUMNS)])
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    if "R14" in absent and not absent["R14"]:
-        plan = recovery.targets(book, period, grains=grains)
-        attained = recovery.attainment(table[table["kpi"] == "R1"], plan, unit=KPIS["R14"].unit, undefined=KPIS["R14"].undefined)
-        table = pd.concat([table, attained[list(VALUE_COLUMNS)]], ignore_index=True)
-    return _in_order(table[table["kpi"].isin(absent)], windows)
+    return _in_order(table[table["kpi"].isin(absent)], facts.windows)
 
 
 def compared(
-    book: Book,
-    period: Period,
-    *,
-    windows: KpiWindows,
-    limits: Sequence[conduct.LegalLimits] = (),
-    grains: Sequence[str] = ("company", "portfolio", "sub_function", "unit"),
-    ids: Sequence[str] = (),
-    facts: Facts | None = None,
+    facts: Facts, *, grains: Sequence[str] = ("company", "portfolio", "sub_function", "unit"), ids: Sequence[str] = ()
 ) -> pd.DataFrame:
     """How does each KPI stand against the period before and against its target?
 
-    `limits` must cover both periods. As `kpi_table`, and: previous (the value in the period of equal length before, by the same
-    definition), change, change_low, change_high (current less previous, 95 %, from the two intervals as if independent: customers stay, so
-    the true interval is rather narrower), target (highest approved version for this period), target_gap (value less target), better
-    (higher, lower, context).
+    As `kpi_table`, and: previous (the value in the period of equal length before, by the same definition), change, change_low, change_high
+    (current less previous, 95 %, from the two intervals as if independent: debtors stay, so the true interval is rather narrower), target
+    (highest approved version for this period), target_gap (value less target), better (higher, lower, context), previous_cases.
     """
-    if facts is None:
-        with closing(Facts(book, period, windows=windows, limits=limits)) as own:
-            return compared(book, period, windows=windows, limits=limits, grains=grains, ids=ids, facts=own)
-    given: dict[str, Any] = {"windows": windows, "limits": limits, "grains": grains, "ids": ids}
-    now = kpi_table(book, period, facts=facts, **given)
-    before = kpi_table(book, period.previous, facts=facts.previous, **given)
+    now, before = kpi_table(facts, grains=grains, ids=ids), kpi_table(facts.previous, grains=grains, ids=ids)
     keys = ["kpi", "scope_type", "scope_key"]
     old = before[[*keys, "value", "low", "high", "cases"]].rename(
         columns={"value": "previous", "low": "previous_low", "high": "previous_high", "cases": "previous_cases"}
     )
     table = now.merge(old, on=keys, how="left", validate="one_to_one")
-    change, low, high = interval_difference(
-        table["value"], table["low"], table["high"], table["previous"], table["previous_low"], table["previous_high"]
-    )
+    bounds = [table[f"{when}{edge}"] for when in ("", "previous_") for edge in ("low", "high")]
+    change, low, high = interval_difference(table["value"], bounds[0], bounds[1], table["previous"], bounds[2], bounds[3])
     table = table.assign(change=change, change_low=low, change_high=high)
-    plan = recovery.targets(book, period, grains=grains) if book.has("target") else pd.DataFrame(columns=[*keys, "target"])
+    has_plan = facts.book.has("target")
+    plan = recovery.targets(facts.book, facts.period, grains=grains) if has_plan else pd.DataFrame(columns=[*keys, "target"])
     table = table.merge(plan[[*keys, "target"]], on=keys, how="left", validate="one_to_one")
     # Attainment is a share of its target already: its goal is the whole of it.
     attained = (table["kpi"] == "R14") & table["denominator"].notna()
     table["target"] = table["target"].astype(float).mask(attained, 1.0)
     table["target_gap"] = table["value"] - table["target"]
     table["better"] = table["kpi"].map({kpi.id: kpi.better for kpi in KPIS.values()})
-    return table[[*COMPARED, "previous_cases"]]
+    return table[list(COMPARED)]
 
 
-def by_bucket(book: Book, facts: Facts, *, top_bucket: int) -> pd.DataFrame:
+def by_bucket(facts: Facts, *, top_bucket: int) -> pd.DataFrame:
     """The flow rates F1-F6 by bucket at the start, buckets from `top_bucket` on as one; columns as `kpi_table`, scope_type `bucket`."""
     flows = flow.flow_facts(flow.capped(facts["pairs"], top_bucket))
     rates = [kpi for kpi in KPIS.values() if kpi.base == "flow"]
-    table = ratio_table(book, flows, rates, grains=("bucket",))
-    net = ratio_table(book, flow.capped(facts["net_flow"], top_bucket), [KPIS["F2"]], grains=("bucket",))
+    table = ratio_table(facts.book, flows, rates, grains=("bucket",))
+    net = ratio_table(facts.book, flow.capped(facts["net_flow"], top_bucket), [KPIS["F2"]], grains=("bucket",))
     cure_of_current = table["kpi"].str.startswith(("F4", "F5")) & (table["scope_key"] == "0")
     table.loc[cure_of_current, ["value", "low", "high"]] = np.nan
     table.loc[cure_of_current, "note"] = "a current account cannot improve"

@@ -33,7 +33,7 @@ def dictionary(windows: KpiWindows, *, lang: str = "en", ids: tuple[str, ...] = 
         {
             "kpi": kpi.id,
             "name": kpi.name(lang),
-            "formula": kpi.formula,
+            "formula": kpi.formula_vi if lang == "vi" else kpi.formula,
             "population": kpi.population,
             "grain": kpi.grain,
             "numerator": kpi.numerator,

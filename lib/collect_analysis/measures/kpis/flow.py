@@ -9,7 +9,9 @@ _UNDEFINED = "no overdue account at the start"
 _EXITS = ("paid_off", "settled", "written_off", "recalled", "sold")
 
 
-def _share(number: str, name_en: str, name_vi: str, formula: str, counted: tuple[str, ...], meaning: str, **rest) -> tuple[Kpi, Kpi]:
+def _share(
+    number: str, name_en: str, name_vi: str, formula: str, formula_vi: str, counted: tuple[str, ...], meaning: str, **rest
+) -> tuple[Kpi, Kpi]:
     """A flow KPI by count of accounts, and weighted by opening balance."""
     better = rest.pop("better")
     pitfalls = rest.pop("pitfalls", ())
@@ -19,6 +21,7 @@ def _share(number: str, name_en: str, name_vi: str, formula: str, counted: tuple
         name_en=name_en,
         name_vi=name_vi,
         formula=f"{formula} / accounts overdue at the start",
+        formula_vi=f"{formula_vi} / số hồ sơ quá hạn đầu kỳ",
         numerator=meaning,
         denominator="accounts overdue at the start",
         base="flow",
@@ -33,6 +36,7 @@ def _share(number: str, name_en: str, name_vi: str, formula: str, counted: tuple
         name_en=f"{name_en}, by balance",
         name_vi=f"{name_vi}, theo dư nợ",
         formula=f"opening balance of {formula} / opening balance overdue at the start",
+        formula_vi=f"dư nợ đầu kỳ của {formula_vi} / dư nợ quá hạn đầu kỳ",
         numerator=f"opening balance of {meaning}",
         denominator="opening balance overdue at the start",
         base="flow",
@@ -51,6 +55,7 @@ KPIS = (
         "Roll forward",
         "Tỷ lệ nhảy nhóm",
         "accounts in a worse bucket at close",
+        "hồ sơ chuyển sang nhóm xấu hơn cuối kỳ",
         ("rolled",),
         "accounts in a worse bucket at close",
         better="lower",
@@ -64,6 +69,7 @@ KPIS = (
         name_en="Net flow",
         name_vi="Tỷ lệ dòng chảy ròng",
         formula="closing balance in bucket b+1 / opening balance in bucket b, summed over b from 1",
+        formula_vi="dư nợ cuối kỳ ở nhóm b+1 / dư nợ đầu kỳ ở nhóm b, cộng các nhóm từ 1",
         population="balances in bucket 1 or worse at the opening and in bucket 2 or worse at the closing month end",
         grain="bucket x month",
         numerator="closing balance in the next bucket",
@@ -83,6 +89,7 @@ KPIS = (
         "Stabilised",
         "Tỷ lệ giữ nhóm",
         "accounts in the same bucket at close",
+        "hồ sơ giữ nguyên nhóm cuối kỳ",
         ("stayed",),
         "accounts in the same bucket at close, and re-aged ones",
         better="context",
@@ -93,6 +100,7 @@ KPIS = (
         "Roll back",
         "Tỷ lệ giảm nhóm",
         "accounts in a better bucket, not current, at close",
+        "hồ sơ chuyển sang nhóm tốt hơn nhưng chưa về nhóm 0",
         ("improved",),
         "accounts in a better bucket but not current at close",
         better="higher",
@@ -103,6 +111,7 @@ KPIS = (
         "Cure",
         "Tỷ lệ về nhóm 0",
         "accounts current at close by payment",
+        "hồ sơ về nhóm 0 nhờ trả nợ",
         ("cured",),
         "accounts current at close, not by re-ageing",
         better="higher",
@@ -113,6 +122,7 @@ KPIS = (
         "Cure including re-age",
         "Tỷ lệ về nhóm 0, gồm cả cơ cấu nợ",
         "accounts current at close, by payment or re-ageing",
+        "hồ sơ về nhóm 0 nhờ trả nợ hoặc cơ cấu nợ",
         ("cured", "reaged"),
         "accounts current at close, re-aged ones included",
         better="context",
@@ -123,6 +133,7 @@ KPIS = (
         "Exits",
         "Tỷ lệ rời danh mục",
         "accounts that left: paid off, settled, written off, recalled, sold",
+        "hồ sơ rời danh mục: tất toán, thỏa thuận tất toán, xử lý rủi ro, thu hồi, bán nợ",
         _EXITS,
         "accounts that left in the month",
         better="context",

@@ -16,15 +16,17 @@ Better = Literal["higher", "lower", "context"]
 class Kpi:
     """One KPI of the dictionary.
 
-    `base` names the fact relation it is counted on; `counted` and `over` name the columns of that relation that are summed into numerator
-    and denominator. `unit` is the unit of the value after `scale`. `grains` are the scopes it has a meaning for, `windows` the names of the
-    windows it uses, `undefined` why it has no value where the denominator is 0, `source` the section of the trade's reference.
+    Texts without a language in their name are English. `base` names the fact relation it is counted on; `counted` and `over` name the
+    columns of that relation that are summed into numerator and denominator. `unit` is the unit of the value after `scale`. `grains` are the
+    scopes it has a meaning for, `windows` the names of the windows it uses, `undefined` why it has no value where the denominator is 0,
+    `source` the section of the trade's reference.
     """
 
     id: str
     name_en: str
     name_vi: str
     formula: str
+    formula_vi: str
     population: str
     grain: str
     numerator: str
@@ -51,6 +53,6 @@ class Kpi:
 
         Names and pitfalls are wording and do not enter.
         """
-        body = {key: value for key, value in asdict(self).items() if key not in ("name_en", "name_vi", "pitfalls", "source")}
+        body = {key: value for key, value in asdict(self).items() if key not in ("name_en", "name_vi", "formula_vi", "pitfalls", "source")}
         body["windows"] = {name: getattr(windows, name) for name in self.windows}
         return f"{self.id}@{hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:8]}"

@@ -8,12 +8,13 @@ _ONLY_WITHIN_LISTS = "comparable only within the same list and hour"
 _OFFICERS = ("company", "sub_function", "unit", "officer")
 
 
-def _hourly(number: str, name_en: str, name_vi: str, what: str, counted: str, windows: tuple[str, ...]) -> Kpi:
+def _hourly(number: str, name_en: str, name_vi: str, what: str, what_vi: str, counted: str, windows: tuple[str, ...]) -> Kpi:
     return Kpi(
         id=number,
         name_en=name_en,
         name_vi=name_vi,
         formula=f"{what} / productive hours",
+        formula_vi=f"{what_vi} / số giờ làm việc",
         population=_HOURS,
         grain="officer x period",
         numerator=what,
@@ -39,6 +40,7 @@ KPIS = (
         name_en="Occupancy",
         name_vi="Tỷ lệ thời gian làm việc với khách hàng",
         formula="(talk with hold + after-call work) / (talk with hold + after-call work + waiting)",
+        formula_vi="(thời gian đàm thoại kể cả giữ máy + xử lý sau cuộc gọi) / (thời gian đó + thời gian chờ)",
         population="officers' days of sub-functions that wait for calls",
         grain="officer x period",
         numerator="minutes talking and in after-call work",
@@ -55,21 +57,33 @@ KPIS = (
         source="domain reference 2.4",
         pitfalls=("high occupancy with falling contact quality is no gain", "has no meaning for field work"),
     ),
-    _hourly("W4", "Attempts per productive hour", "Số lần tác nghiệp mỗi giờ làm việc", "attempts", "attempts", ("attempt_channels",)),
+    _hourly(
+        "W4",
+        "Attempts per productive hour",
+        "Số lần tác nghiệp mỗi giờ làm việc",
+        "attempts",
+        "số lần tác nghiệp",
+        "attempts",
+        ("attempt_channels",),
+    ),
     _hourly(
         "W4-rpc",
         "Right-party contacts per productive hour",
         "Số lần gặp đúng người mỗi giờ làm việc",
         "right-party contacts",
+        "số lần gặp đúng người",
         "right_party",
         (),
     ),
-    _hourly("W4-promise", "Promises per productive hour", "Số lời hứa trả mỗi giờ làm việc", "promises taken", "promises", ()),
+    _hourly(
+        "W4-promise", "Promises per productive hour", "Số lời hứa trả mỗi giờ làm việc", "promises taken", "số lời hứa trả", "promises", ()
+    ),
     Kpi(
         id="Q1",
         name_en="Breaches of contact limits",
         name_vi="Tỷ lệ vi phạm giới hạn liên hệ",
         formula="outbound contacts in breach of at least one rule / outbound contacts x 1,000",
+        formula_vi="số liên hệ chiều đi vi phạm ít nhất một quy tắc / số liên hệ chiều đi x 1.000",
         population="all outbound contacts, by the unit and officer who made them; the daily limit counts per debtor over all units",
         grain="rule x unit x period",
         numerator="outbound contacts in breach of a rule",
@@ -90,6 +104,7 @@ KPIS = (
         name_en="Complaints per 10,000 accounts contacted",
         name_vi="Số khiếu nại trên 10.000 hồ sơ đã liên hệ",
         formula="complaints opened / accounts contacted x 10,000",
+        formula_vi="số khiếu nại mới / số hồ sơ đã liên hệ x 10.000",
         population="complaints opened in the period, by the unit concerned, else the holder; assigned accounts contacted, by holder",
         grain="unit x period",
         numerator="complaints opened",
@@ -111,6 +126,7 @@ KPIS = (
         name_en="Answered in time",
         name_vi="Tỷ lệ xử lý đúng hạn",
         formula="tickets closed by their due time / (tickets closed + tickets open past it)",
+        formula_vi="số yêu cầu đóng đúng hạn / (số yêu cầu đã đóng + số yêu cầu còn mở quá hạn)",
         population="tickets that we or an agency must act on: closed in the period, or open and overdue at its end",
         grain="unit x period",
         numerator="tickets closed in the period by their due time",
