@@ -20,8 +20,9 @@ def cumulative_recovery(book: Book, cohort: Cohort, arms: Sequence[str], *, leve
 
     Formula: running sum of net cash / subjects of the arm, whether they paid or not; interval by the delta method over clusters. Squares of
     the running sums per cluster grow only on days with cash: C² - C'² = a·(2C' + a) for a payment a on top of C'.
-    Columns: arm, day (0 is the day of assignment), cases, numerator (collected so far, minor units), value (per subject), low, high; up to
-    the longest horizon that is over for at least 95 % of the subjects. Empty where the source has no daily payments or no horizon is over.
+    Columns: arm (in the order of `arms`), day (0 is the day of assignment), cases, numerator (collected so far, minor units), value (per
+    subject), low, high; up to the longest horizon that is over for at least 95 % of the subjects. Empty where the source has no daily
+    payments or no horizon is over.
     """
     over = [days for days, late in open_horizons(book, cohort, arms).items() if late <= MOST_OPEN]
     if cohort.payments is None or not over:
@@ -33,7 +34,7 @@ def cumulative_recovery(book: Book, cohort: Cohort, arms: Sequence[str], *, leve
     steps = book.frame(_daily_steps(cohort.payments, size))
     days = range(max(over) + 1)
     curves = []
-    for total in totals.sort_values("arm").to_dict("records"):
+    for total in (row for arm in arms for row in totals[totals["arm"] == arm].to_dict("records")):
         own = steps[steps["arm"] == total["arm"]].set_index("day")[["y", "yy", "yn"]].astype(float)
         sums = own.reindex(days, fill_value=0.0).cumsum()
         n, nn = total["cases"], total["sum_nn"]

@@ -17,14 +17,17 @@ def effects_by_horizon(table: pd.DataFrame, *, lang: str, horizon_days: int) -> 
     days = [texts.say("days", lang, days=item) for item in table["horizon_days"]]
     labels = [f"{name} · {item}" for name, item in zip(_names(table, lang), days, strict=True)]
     drawn = table.assign(label=labels, primary=table["horizon_days"] == horizon_days)
-    return _relative(drawn, lang, texts.say("axis_relative_effect", lang), highlight="primary")
-
-
-def doses(table: pd.DataFrame, *, lang: str) -> Axes:
-    """How much more was each challenger worked than the champion? Columns: outcome, arm, relative, relative_low, relative_high."""
-    if table["relative"].dropna().empty:
-        return nothing(texts.say("no_dose", lang))
-    return _relative(table.assign(label=_names(table, lang)), lang, texts.say("axis_relative_dose", lang))
+    return interval_plot(
+        drawn,
+        label="label",
+        xlabel=texts.say("axis_relative_effect", lang),
+        lang=lang,
+        value="relative",
+        low="relative_low",
+        high="relative_high",
+        percent=True,
+        highlight="primary",
+    )
 
 
 def _names(table: pd.DataFrame, lang: str) -> list[str]:
@@ -35,34 +38,11 @@ def _names(table: pd.DataFrame, lang: str) -> list[str]:
     return [f"{outcome} · {arm}" for outcome, arm in zip(outcomes, table["arm"], strict=True)]
 
 
-def _relative(table: pd.DataFrame, lang: str, xlabel: str, highlight: str | None = None) -> Axes:
-    return interval_plot(
-        table,
-        label="label",
-        xlabel=xlabel,
-        lang=lang,
-        value="relative",
-        low="relative_low",
-        high="relative_high",
-        percent=True,
-        highlight=highlight,
-    )
-
-
 def cumulative_recovery(table: pd.DataFrame, *, lang: str, currency: str) -> Axes:
     """When does the money come, and do the arms part? Columns: arm, day, value, low, high (minor units per account)."""
     if table["value"].dropna().empty:
-        return nothing(texts.say("no_daily_cash", lang))
+        return style.nothing(texts.say("no_daily_cash", lang))
     axes = line_curves(table, x="day", xlabel=texts.say("axis_day", lang), ylabel="", lang=lang, curve="arm")
     unit = style.money_axis(axes.yaxis, float(table["high"].max()), currency, lang)
     axes.set_ylabel(texts.say("axis_cash_per_account", lang, unit=unit))
-    return axes
-
-
-def nothing(reason: str) -> Axes:
-    """A strip that says why there is no figure."""
-    axes = style.new_axes()
-    axes.figure.set_figheight(0.7)  # type: ignore[union-attr]
-    axes.set_axis_off()
-    axes.text(0.0, 0.5, reason, transform=axes.transAxes, va="center", color=style.MUTED)
     return axes

@@ -212,7 +212,7 @@ def decision_of(
         numbers = {"value": best.claim.value, "low": best.claim.low, "high": best.claim.high, "unit": primary.unit}
         forecast = {"metric": outcome, "arm": best.arm, "base": params.champion, "horizon_days": primary.horizon_days, **numbers}
     action: dict[str, object] = {"action": best.action, "arm": best.arm, "reason": best.reason}
-    if best.action == "extend" and best.claim.needed == best.claim.needed:
+    if best.reason in ("not_distinguishable", "below_margin") and np.isfinite(best.claim.needed):
         action["needed_cases"] = best.claim.needed
     question = say("question", lang, champion=params.champion, challengers=", ".join(params.challengers), experiment=params.experiment_id)
     caveats = _caveats(params, found, judged)

@@ -1,0 +1,145 @@
+"""A KPI period's identities as checks, and the decision somebody is asked to take, in the language of the page."""
+
+import pandas as pd
+
+from collect_analysis.decisions.period import PeriodVerdict
+from collect_analysis.measures import cash, flow
+from collect_analysis.measures.attribution import UNATTRIBUTED
+from collect_analysis.measures.kpi_table import NO_ROWS, Facts
+from collect_analysis.measures.kpis import KPIS
+from collect_analysis.measures.scopes import COMPANY, UNASSIGNED
+from collect_analysis.methods.evidence import Condition, Grade
+from collect_analysis.reporting.findings.kpi_period import scope_names
+from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
+from collect_analysis.reporting.results import Decision
+from collect_analysis.reporting.texts import formats, say
+
+FIRST_NAMED = 3
+# From this share of the cash on, money that nobody holds or that follows no contact is worth a word.
+WORTH_A_WORD = 0.02
+
+
+def identities(
+    facts: Facts, kpis: pd.DataFrame, *, attributed: pd.DataFrame, states: pd.DataFrame, posted: pd.DataFrame, lang: str
+) -> list[Condition]:
+    """Do the numbers of the page add up? Those that must are blocking; suspicious postings are a note.
+
+    `kpis`: the whole table of `kpi_table.compared`; `attributed`, `states`, `posted`: as `findings.kpi_period` gives them.
+    """
+    found: list[Condition] = []
+    if facts.book.has("month_end"):
+        gaps = flow.identity_gaps(kpis)
+        worst = 0 if gaps.empty else int(gaps["gap"].abs().max())
+        found.append(_condition("flow_adds_up", gaps.empty, lang, scopes=len(gaps), gap=formats.number(worst, lang)))
+    cash_rows = kpis[kpis["kpi"] == "R1"]
+    if facts.book.has("payment") and cash_rows["value"].notna().any():
+        total = float(cash_rows.loc[cash_rows["scope_type"] == "company", "value"].iloc[0])
+        apart = cash_rows.groupby("scope_type")["value"].sum() - total
+        found.append(_condition("cash_adds_up", bool((apart == 0).all()), lang, total=_money(total, facts, lang)))
+        counted = posted.loc[posted["kind"] == "counted", "amount_minor"].sum()
+        found.append(_condition("no_posting_lost", counted == total, lang, counted=_money(counted, facts, lang)))
+        if "numerator" in attributed:
+            residual = attributed.loc[attributed["unit_key"] == UNATTRIBUTED, "numerator"].sum()
+            whole = attributed["numerator"].sum() == total
+            found.append(_condition("attribution_adds_up", whole, lang, residual=_money(residual, facts, lang)))
+    if "state" in states:
+        decided = states.loc[states["state"] != "undecided", "promises"].sum()
+        judged = kpis.loc[(kpis["kpi"] == "C8") & (kpis["scope_type"] == "company"), "denominator"].sum()
+        found.append(_condition("promises_add_up", decided == judged, lang, due=formats.number(int(states["promises"].sum()), lang)))
+    if facts.book.has("payment"):
+        again = cash.repeated_postings(facts.book, start=facts.period.start, end=facts.period.end).iloc[0]
+        amount = _money(float(again["amount_minor"]), facts, lang)
+        found.append(_condition("no_repeated_postings", again["rows"] == 0, lang, "note", rows=int(again["rows"]), amount=amount))
+    return found
+
+
+def _condition(code: str, met: bool, lang: str, consequence: str = "refuse", **values: object) -> Condition:
+    return Condition(
+        name=say(f"check_{code}", lang),
+        met=bool(met),
+        detail=say(f"check_{code}_{'met' if met else 'unmet'}", lang, **values),
+        consequence=consequence,  # type: ignore[arg-type]
+    )
+
+
+def decision_of(
+    facts: Facts, params: KpiPeriod, verdict: PeriodVerdict, found: list[Condition], *, kpis: pd.DataFrame, states: pd.DataFrame
+) -> Decision:
+    """What the period asks of whom: money against target, who missed what beyond chance, what broke a hard rule."""
+    lang = params.lang
+    blocked = [item for item in found if not item.met and item.consequence == "refuse"]
+    grade: Grade = "none" if blocked else "D"
+    start, end = formats.day(params.period_start, lang), formats.day(params.period_end, lang)
+    parts = [_money_sentence(facts, verdict, kpis, lang), *_attention_sentences(facts, verdict, lang)]
+    if verdict.hard_breaches:
+        parts.append(say("answer_hard_breaches", lang, contacts=formats.number(verdict.hard_breaches, lang)))
+    names = scope_names(facts.book, lang)
+    act_on = [f"{names(row.scope_type, row.scope_key)} · {KPIS[row.kpi].name(lang)}" for row in verdict.attention.itertuples()]
+    return Decision(
+        question=say("question", lang, start=start, end=end),
+        answer=" ".join(parts),
+        confidence=say("confidence_blocked" if blocked else "confidence", lang),
+        grade=grade,
+        caveats=_caveats(facts, verdict, kpis, states, lang),
+        forecast={},
+        action={"review": act_on} if act_on else {},
+    )
+
+
+def _money_sentence(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, lang: str) -> str:
+    if not facts.book.has("payment"):
+        rolled = kpis[(kpis["kpi"] == "F1") & (kpis["scope_type"] == "company")].iloc[0]
+        return say("answer_flow_only", lang, **{name: _share(rolled[name], lang) for name in ("value", "low", "high")})
+    numbers = {name: _share(getattr(verdict, name), lang) for name in ("attained", "low", "high")}
+    collected, target = _money(verdict.collected_minor, facts, lang), _money(verdict.target_minor, facts, lang)
+    return say(f"answer_money_{verdict.money}", lang, collected=collected, target=target, **numbers)
+
+
+def _attention_sentences(facts: Facts, verdict: PeriodVerdict, lang: str) -> list[str]:
+    if verdict.judged == 0:
+        return []
+    rows = verdict.attention
+    if rows.empty:
+        return [say("answer_none_missed", lang, judged=verdict.judged)]
+    names = scope_names(facts.book, lang)
+    first = [
+        say(
+            "answer_one_missed",
+            lang,
+            scope=names(row.scope_type, row.scope_key),
+            kpi=KPIS[row.kpi].name(lang),
+            value=formats.with_unit(row.value, row.unit, lang, currency=facts.book.currency),
+            target=formats.with_unit(row.target, row.unit, lang, currency=facts.book.currency),
+        )
+        for row in rows.head(FIRST_NAMED).itertuples()
+    ]
+    chance = formats.number(verdict.by_chance, lang, digits=1)
+    return [say("answer_missed", lang, missed=len(rows), judged=verdict.judged, by_chance=chance, first="; ".join(first))]
+
+
+def _caveats(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, states: pd.DataFrame, lang: str) -> tuple[str, ...]:
+    """What must be said first: what the book lacks, what got worse, what is undecided or nobody's, what the numbers do not prove."""
+    said = []
+    lacking = sorted({name for note in kpis["note"] if note.startswith(NO_ROWS) for name in note.removeprefix(NO_ROWS).split(", ")})
+    if lacking:
+        said.append(say("caveat_lacking", lang, tables=", ".join(lacking)))
+    if len(verdict.worse):
+        worse = ", ".join(KPIS[kpi].name(lang) for kpi in verdict.worse["kpi"])
+        said.append(say("caveat_worse", lang, kpis=worse))
+    if "state" in states:
+        undecided = states.loc[states["state"] == "undecided", "promises"].sum()
+        if undecided:
+            said.append(say("caveat_undecided", lang, promises=formats.number(int(undecided), lang)))
+    cash_rows = kpis[(kpis["kpi"] == "R1") & kpis["scope_key"].isin([COMPANY, UNASSIGNED]) & kpis["scope_type"].isin(["company", "unit"])]
+    amounts = cash_rows.set_index("scope_key")["value"]
+    if UNASSIGNED in amounts and amounts[UNASSIGNED] > WORTH_A_WORD * amounts[COMPANY]:
+        said.append(say("caveat_unassigned", lang, amount=_money(float(amounts[UNASSIGNED]), facts, lang)))
+    return (*said, say("caveat_raw", lang))
+
+
+def _money(value: float, facts: Facts, lang: str) -> str:
+    return formats.money(float(value), facts.book.currency, lang, compact=True)
+
+
+def _share(value: object, lang: str) -> str:
+    return formats.share(float(str(value)), lang)

@@ -1,0 +1,195 @@
+"""A KPI period as it is read: its tables, by scope and in words; a section the book has no data for says so."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from collect_analysis.book.policy import in_force
+from collect_analysis.book.store import Book
+from collect_analysis.measures import attribution, cash, conduct, flow, pace, promises
+from collect_analysis.measures.conduct import LegalLimits
+from collect_analysis.measures.kpi_table import NO_ROWS, Facts, by_bucket
+from collect_analysis.measures.kpis import KPIS, dictionary
+from collect_analysis.measures.periods import Period
+from collect_analysis.measures.scopes import COMPANY, UNASSIGNED
+from collect_analysis.reporting import tables, texts
+from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
+from collect_analysis.reporting.texts import say
+
+GRAINS = ("company", "portfolio", "sub_function", "unit")
+# The first table of the page, in the order of a review: money, accounts, contact, promises, work, conduct.
+HEADLINE = (
+    "R1", "R14", "R9", "R10", "R3", "R2", "R7", "F1", "F5", "F6", "C1", "C2", "C4", "C6", "C7", "C8", "C9", "C12", "W1", "W4-rpc", "Q1", "Q2", "Q6",
+)  # fmt: skip
+# Columns of the tables by scope: one KPI each.
+SCOPE_COLUMNS = {
+    "collected_minor": "R1", "attainment": "R14", "payer_rate": "R9", "roll_forward": "F1", "cure": "F5", "reach": "C6",
+    "right_party_rate": "C4", "kept_rate": "C8", "cost_rate": "R7", "breaches_per_1000": "Q1",
+}  # fmt: skip
+PERCENT = ("attainment", "payer_rate", "roll_forward", "cure", "reach", "right_party_rate", "kept_rate", "cost_rate")
+OFFICER_COLUMNS = ("collected_minor", "attainment", "payer_rate", "right_party_rate", "kept_rate")
+BUCKET_RATES = {"roll_forward": "F1", "stabilised": "F3", "roll_back": "F4", "cure": "F5", "exits": "F6"}
+
+
+def limits_of(book: Book, period: Period) -> list[LegalLimits]:
+    """The contact limits of the period and the one before; none for a book without contacts, which needs none."""
+    if not book.has("contact"):
+        return []
+    return [LegalLimits.of(version) for version in in_force("legal_limits", start=period.previous.start, end=period.end)]
+
+
+def grains_of(params: KpiPeriod) -> tuple[str, ...]:
+    """The scopes that this audience is told about."""
+    return (*GRAINS, "officer") if params.audience == "team_leads" else GRAINS
+
+
+def told(table: pd.DataFrame, params: KpiPeriod) -> pd.DataFrame:
+    """The rows this report tells: all of them, or the portfolios and units that the report file names; the company always."""
+    keep = pd.Series(True, index=table.index)
+    for scope_type, names in (("portfolio", params.portfolios), ("unit", params.units)):
+        if names:
+            keep &= (table["scope_type"] != scope_type) | table["scope_key"].isin(names)
+    return table[keep].reset_index(drop=True)
+
+
+def without_officers(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are not about one officer."""
+    return table[table["scope_type"] != "officer"].reset_index(drop=True)
+
+
+def headline(shown: pd.DataFrame, params: KpiPeriod, currency: str) -> tables.ShownTable:
+    """The company's KPIs: value and interval, the period before, the target, and what of it is beyond chance."""
+    company = shown[(shown["scope_type"] == "company") & shown["kpi"].isin(HEADLINE) & ~_absent(shown)]
+    order = {kpi: place for place, kpi in enumerate(HEADLINE)}
+    company = company.sort_values("kpi", key=lambda column: column.map(order), ignore_index=True)
+    named = company.assign(kpi_name=_names(company["kpi"], params.lang))
+    columns = ["kpi", "kpi_name", "value", "low", "high", "previous", "change_standing", "target", "target_standing"]
+    return tables.show(named, lang=params.lang, columns=columns, by_unit=["value", "low", "high", "previous", "target"], currency=currency)
+
+
+def by_scope(shown: pd.DataFrame, scope_type: str, params: KpiPeriod, book: Book) -> tables.ShownTable:
+    """One row per portfolio, sub-function, unit or officer, one column per KPI."""
+    rows = shown[(shown["scope_type"] == scope_type) & ~_absent(shown)]
+    chosen = {name: KPIS[kpi] for name, kpi in SCOPE_COLUMNS.items() if scope_type != "officer" or name in OFFICER_COLUMNS}
+    wide = rows.pivot(index="scope_key", columns="kpi", values="value")
+    table = pd.DataFrame({name: wide[kpi.id] for name, kpi in chosen.items() if kpi.id in wide and wide[kpi.id].notna().any()}, index=wide.index)
+    if table.empty:
+        return reason(say("nothing_by_scope", params.lang), params.lang)
+    attained = rows[rows["kpi"] == "R14"].set_index("scope_key")
+    if "attainment" in table:
+        table.insert(table.columns.get_loc("attainment") + 1, "attainment_low", attained["low"].reindex(table.index))
+        table.insert(table.columns.get_loc("attainment") + 2, "attainment_high", attained["high"].reindex(table.index))
+    label = {"portfolio": "portfolio_code", "officer": "officer_key", "unit": "unit_name"}.get(scope_type, scope_type)
+    names = scope_names(book, params.lang)
+    table.insert(0, label, [names(scope_type, key) for key in table.index])
+    return tables.show(table.reset_index(drop=True), lang=params.lang, percent=PERCENT, currency=book.currency)
+
+
+def scope_names(book: Book, lang: str):
+    """A function from scope type and key to what a reader calls it: the unit's name, the portfolio's and the sub-function's label."""
+    units = book.table("unit")
+    latest = book.frame(units.group_by("unit_key").agg(unit_name=units.name.argmax(units.valid_from))).set_index("unit_key")["unit_name"]
+    codes = book.table("code")
+    label = codes.label_en if lang == "en" else codes.label_vi.coalesce(codes.label_en)
+    listed = book.frame(codes.filter(codes.list.isin(["portfolio", "portfolio_code"])).select("code", label=label)).set_index("code")["label"]
+
+    def name(scope_type: str, key: str) -> str:
+        if key == UNASSIGNED:
+            return say("unassigned", lang)
+        if scope_type == "unit":
+            return str(latest.get(key, key))
+        if scope_type == "portfolio":
+            return str(listed.get(key, key))
+        return say("whole_company", lang) if key == COMPANY else texts.value(scope_type, key, lang)
+
+    return name
+
+
+def attained(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> pd.DataFrame:
+    """Target attainment of company, sub-functions and units, named, for the figure; missed ones flagged."""
+    rows = shown[(shown["kpi"] == "R14") & shown["scope_type"].isin(["company", "sub_function", "unit"]) & shown["value"].notna()]
+    names = scope_names(book, params.lang)
+    label = [names(kind, key) for kind, key in zip(rows["scope_type"], rows["scope_key"], strict=True)]
+    return rows.assign(label=label, missed=rows["target_standing"] == "missed").reset_index(drop=True)
+
+
+def matrix(facts: Facts, params: KpiPeriod) -> pd.DataFrame:
+    """The roll matrix (`flow.roll_matrix`), or why there is none."""
+    why = _missing(facts, "month_end")
+    return flow.roll_matrix(facts.book, facts["pairs"], top_bucket=params.top_bucket, few=params.few_accounts) if why is None else why
+
+
+def buckets(facts: Facts, params: KpiPeriod) -> pd.DataFrame:
+    """The flow rates by bucket (`kpi_table.by_bucket`), or why there are none."""
+    why = _missing(facts, "month_end")
+    return by_bucket(facts, top_bucket=params.top_bucket) if why is None else why
+
+
+def bucket_table(shown: pd.DataFrame, params: KpiPeriod) -> tables.ShownTable:
+    """The flow rates by bucket at the start, buckets in rows; the last one holds all from there on."""
+    if "scope_key" not in shown:
+        return tables.show(shown, lang=params.lang)
+    keys = sorted(shown["scope_key"].unique(), key=int)
+    wide = shown.pivot(index="scope_key", columns="kpi", values="value").reindex(keys)
+    accounts = shown[shown["kpi"] == "F1"].set_index("scope_key")["denominator"].reindex(keys)
+    names = [f"{key}+" if int(key) == params.top_bucket else key for key in keys]
+    table = pd.DataFrame({"bucket": names, "accounts": accounts.to_numpy()})
+    for name, kpi in BUCKET_RATES.items():
+        table[name] = wide[kpi].to_numpy()
+    return tables.show(table, lang=params.lang, percent=list(BUCKET_RATES))
+
+
+def pace_of(facts: Facts, kpis: pd.DataFrame) -> pd.DataFrame:
+    """Cumulative cash by working day (`pace.pace`), or why there is none; the target is the company's."""
+    why = _missing(facts, "payment")
+    plan = kpis[(kpis["kpi"] == "R1") & (kpis["scope_type"] == "company")]["target"].dropna()
+    return pace.pace(facts.book, facts.period, target_minor=float(plan.iloc[0]) if len(plan) else None) if why is None else why
+
+
+def attributed_cash(facts: Facts) -> pd.DataFrame:
+    """Cash by unit of the contact before it, with the residual (`attribution.attribution`), or why there is none."""
+    why = _missing(facts, "payment", "contact")
+    return attribution.attribution(facts.book, facts.contacts, facts.period, facts.windows) if why is None else why
+
+
+def promises_due(facts: Facts) -> pd.DataFrame:
+    """How the promises falling due stand (`promises.promise_states`), or why there are none."""
+    why = _missing(facts, "promise", "payment")
+    return promises.states_of(facts.book, facts["due"]) if why is None else why
+
+
+def rules(facts: Facts, *, by_unit: bool = False) -> pd.DataFrame:
+    """Breaches by rule (`conduct.breaches_by_rule`), or why there are none."""
+    why = _missing(facts, "contact")
+    return conduct.breaches_by_rule(facts.book, facts["breaches"], facts.limits, by_unit=by_unit) if why is None else why
+
+
+def postings(facts: Facts) -> pd.DataFrame:
+    """What became of every posting (`cash.postings`), or why there are none."""
+    why = _missing(facts, "payment")
+    return cash.postings(facts.book, start=facts.period.start, end=facts.period.end) if why is None else why
+
+
+def definitions(facts: Facts, lang: str) -> pd.DataFrame:
+    """Every KPI with its formula, its windows and the id and hash of its definition."""
+    return dictionary(facts.windows, lang=lang)[["kpi", "name", "formula", "windows", "definition"]]
+
+
+def _missing(facts: Facts, *names: str) -> pd.DataFrame | None:
+    """A table of one note where the book lacks a table."""
+    absent = [name for name in names if not facts.book.has(name)]
+    return pd.DataFrame({"note": [f"{NO_ROWS}{', '.join(absent)}"]}) if absent else None
+
+
+def _absent(table: pd.DataFrame) -> pd.Series:
+    return table["note"].str.startswith(NO_ROWS)
+
+
+def _names(ids: Sequence[str], lang: str) -> list[str]:
+    return [KPIS[kpi].name(lang) for kpi in ids]
+
+
+def reason(sentence: str, lang: str) -> tables.ShownTable:
+    """Why a section has no table."""
+    return tables.show(pd.DataFrame({"note": [sentence]}), lang=lang)
+
