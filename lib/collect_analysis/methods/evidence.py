@@ -9,8 +9,8 @@ Design = Literal["randomised", "quasi_experiment", "adjusted", "raw"]
 
 GRADE_MEANING: dict[Grade, str] = {
     "A": "randomised, allocation as planned, primary metric declared before, horizon complete",
-    "B": "natural experiment with every diagnostic passed",
-    "C": "adjusted comparison with overlap and sensitivity reported",
+    "B": "natural experiment with every diagnostic passed, or a randomised test short of one condition",
+    "C": "adjusted comparison with overlap and sensitivity reported, or better evidence short of conditions",
     "D": "before/after or raw comparison",
     "none": "no claim: a condition without which the answer would be a guess is not met",
 }
