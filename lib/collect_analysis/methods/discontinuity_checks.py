@@ -1,0 +1,120 @@
+"""Would the effect at a cut-off survive other choices? Covariates that must not jump, other bandwidths, cases at the cut-off left out."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from collect_analysis.errors import ParameterError
+from collect_analysis.methods.discontinuity import Bandwidths, Side, Where, jump, mse_bandwidths, sharp_discontinuity, split
+from collect_analysis.methods.evidence import Condition
+from collect_analysis.methods.multiplicity import holm
+
+_COLUMNS = ["check", "at", "estimate", "standard_error", "low", "high", "p_value", "bandwidth", "cases_below", "cases_above", "note"]
+COVARIATE_LEVEL = 0.05
+
+
+def covariate_placebo(
+    running: ArrayLike, covariates: Mapping[str, ArrayLike], *, cutoff: float, cutoff_belongs_to: Where, level: float = 0.95
+) -> pd.DataFrame:
+    """Does anything jump at the cut-off that was settled before the treatment, and so must not?
+
+    Formula: `sharp_discontinuity` with each covariate as outcome and its own bandwidths, robust row; p-values also adjusted by Holm.
+    Shapes: running and each covariate (n,). Columns: covariate, estimate (above - below), standard_error, low, high, p_value,
+    holm_p_value, bandwidth, cases_below, cases_above, note. Undefined (NaN + note) and errors as `sharp_discontinuity`.
+    """
+    rows = []
+    for name, values in covariates.items():
+        cases = pd.DataFrame({"running": np.asarray(running, dtype=float), "outcome": np.asarray(values, dtype=float)})
+        result = sharp_discontinuity(cases, cutoff=cutoff, cutoff_belongs_to=cutoff_belongs_to, level=level)
+        rows.append({"covariate": name, **result.effects.iloc[1].to_dict()})
+    table = pd.DataFrame(rows, columns=["covariate", *_COLUMNS[2:]])
+    table["holm_p_value"] = holm(table["p_value"])
+    order = ["covariate", *_COLUMNS[2:7], "holm_p_value", *_COLUMNS[7:]]
+    return table[order].sort_values("covariate", ignore_index=True)
+
+
+def covariates_continuous(placebo: pd.DataFrame) -> Condition:
+    """The condition that follows from `covariate_placebo`: no covariate jumps, at 5 % for all of them together."""
+    jumping = placebo.loc[placebo["holm_p_value"] < COVARIATE_LEVEL, "covariate"].tolist()
+    unknown = int(placebo["p_value"].isna().sum())
+    return Condition(
+        name="covariates continuous",
+        met=not jumping and not unknown,
+        detail=f"of {len(placebo)} covariates, jumping at the cut-off: {', '.join(jumping) or 'none'}; not testable: {unknown}.",
+        consequence="downgrade",
+        remedy="find the rule that moves them, and leave out its products or months.",
+    )
+
+
+def bandwidth_sensitivity(
+    cases: pd.DataFrame,
+    *,
+    cutoff: float,
+    cutoff_belongs_to: Where,
+    treated_side: Where = "above",
+    multiples: Sequence[float] = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0),
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Does the effect hang on the bandwidth?
+
+    Formula: the robust row at multiples of both data-driven bandwidths. Columns: check ("bandwidth"), at (the multiple), estimate,
+    standard_error, low, high, p_value, bandwidth, cases_below, cases_above, note; rows by `at`.
+    Undefined (NaN + note): too few distinct values inside. Raises DataError as `split`; ParameterError: a multiple not above 0.
+    """
+    if not all(multiple > 0 for multiple in multiples):
+        raise ParameterError(f"multiples must be above 0, not {', '.join(f'{multiple:g}' for multiple in multiples)}.")
+    below, above = split(cases, cutoff=cutoff, cutoff_belongs_to=cutoff_belongs_to)
+    widths = _widths(below, above)
+    rows = []
+    for multiple in sorted(multiples):
+        scaled = Bandwidths(widths.main * multiple, widths.bias * multiple) if widths else None
+        rows.append({"check": "bandwidth", "at": multiple, **_robust(below, above, scaled, treated_side, level)})
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def donut(
+    cases: pd.DataFrame,
+    *,
+    cutoff: float,
+    cutoff_belongs_to: Where,
+    radii: Sequence[float],
+    treated_side: Where = "above",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Does the effect hang on the cases closest to the cut-off, which are the easiest to move across it?
+
+    Formula: the robust row without cases closer than each radius, at the bandwidths of all cases. Columns: check ("donut"), at (the
+    radius, units of the running variable), then as `bandwidth_sensitivity`; rows by `at`.
+    Undefined (NaN + note): too few distinct values left. Raises DataError as `split`; ParameterError: a radius below 0.
+    """
+    if not all(radius >= 0 for radius in radii):
+        raise ParameterError(f"radii must not be below 0: {', '.join(f'{radius:g}' for radius in radii)}.")
+    widths = _widths(*split(cases, cutoff=cutoff, cutoff_belongs_to=cutoff_belongs_to))
+    rows = []
+    for radius in sorted(radii):
+        below, above = split(cases, cutoff=cutoff, cutoff_belongs_to=cutoff_belongs_to, donut=radius)
+        rows.append({"check": "donut", "at": radius, **_robust(below, above, widths, treated_side, level)})
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+# A local quadratic with a variance from three neighbours says nothing about fewer different values than this.
+_MIN_INSIDE = 10
+
+
+def _inside(side: Side, bandwidth: float) -> int:
+    return len(np.unique(side.x[np.abs(side.x) < bandwidth]))
+
+
+def _widths(below: Side, above: Side) -> Bandwidths | None:
+    enough = min(_inside(below, np.inf), _inside(above, np.inf)) >= _MIN_INSIDE
+    return mse_bandwidths(below, above) if enough else None
+
+
+def _robust(below: Side, above: Side, widths: Bandwidths | None, treated_side: Where, level: float) -> dict[str, object]:
+    if widths is None or min(_inside(side, widths.main) for side in (below, above)) < _MIN_INSIDE:
+        width = widths.main if widths else float("nan")
+        return {"bandwidth": width, "cases_below": 0, "cases_above": 0, "note": f"fewer than {_MIN_INSIDE} distinct values on a side"}
+    sign = 1.0 if treated_side == "above" else -1.0
+    return {str(name): value for name, value in jump(below, above, widths, level=level, sign=sign).iloc[1].items() if name in _COLUMNS}
