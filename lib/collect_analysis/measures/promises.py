@@ -60,18 +60,23 @@ def promise_facts(due: ir.Table, directory: Directory) -> ir.Table:
 
 
 def promise_states(book: Book, period: Period, windows: KpiWindows) -> pd.DataFrame:
+    """How do the promises falling due stand? See `states_of`."""
+    with due_promises(book, period, windows) as due:
+        return states_of(book, due)
+
+
+def states_of(book: Book, due: ir.Table) -> pd.DataFrame:
     """How do the promises falling due stand? The states exclude each other and add up to all of them.
 
-    Columns: state (kept, partly, broken, undecided), promises, promised_minor, covered_minor. One row per state, also where it is empty.
+    `due` is the table of `due_promises`. Columns: state (kept, partly, broken, undecided), promises, promised_minor, covered_minor. One row
+    per state, also where it is empty.
     """
-    with due_promises(book, period, windows) as due:
-        table = due.group_by("state").agg(
-            promises=due.count(),
-            promised_minor=due.promised_minor.sum().cast("int64"),
-            covered_minor=due.covered_minor.sum().cast("int64"),
-        )
-        frame = book.frame(table)
-    return frame.set_index("state").reindex(STATES, fill_value=0).rename_axis("state").reset_index()
+    table = due.group_by("state").agg(
+        promises=due.count(),
+        promised_minor=due.promised_minor.sum().cast("int64"),
+        covered_minor=due.covered_minor.sum().cast("int64"),
+    )
+    return book.frame(table).set_index("state").reindex(STATES, fill_value=0).rename_axis("state").reset_index()
 
 
 def _groups(book: Book, period: Period, windows: KpiWindows) -> tuple[ir.Table, ir.Table]:

@@ -5,6 +5,7 @@ the page and JupyterLab both build their HTML from it with `html_of`.
 """
 
 import html
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -20,6 +21,8 @@ from collect_analysis.reporting.texts import formats
 MIME = "application/vnd.collect-analysis.table+json"
 MOST_ROWS = 200
 _SHORT = 26
+# A unit and the blank between it and the number.
+_UNIT_BEFORE, _UNIT_AFTER = re.compile(r"[^\W\d]+ (?=[\d−<])"), re.compile(r" \D.*$|(?<=\d) %$")
 _NOT_GROUPED = ("year", "month", "version")
 
 
@@ -171,10 +174,13 @@ def _other_bound(name: str, edge: str, other: str) -> str | None:
 
 
 def _joined(left: str, right: str) -> str:
-    """`2.0 %` and `7.7 %` as `2.0 … 7.7 %`: the sign stands once."""
+    """`2.0 %` and `7.7 %` as `2.0 … 7.7 %`, `VND 5` and `VND 9` as `VND 5 … 9`: what both begin or end with stands once."""
     if left == right == formats.UNDEFINED:
         return left
-    return f"{left.removesuffix(' %')} … {right}" if right.endswith(" %") else f"{left} … {right}"
+    before, after = _UNIT_BEFORE.match(right), _UNIT_AFTER.search(right)
+    first = left.removesuffix(after.group()) if after else left
+    second = right[before.end() :] if before and left.startswith(before.group()) else right
+    return f"{first} … {second}"
 
 
 def _heading(name: str, lang: str, currency: str) -> str:

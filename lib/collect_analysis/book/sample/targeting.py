@@ -10,7 +10,12 @@ from collect_analysis.book.sample.workforce import SUB_FUNCTIONS, UNIT_KIND, UNI
 
 STRETCH, ROUND_MINOR = 1.04, 100_000
 P50_OF_TARGET, P80_OF_TARGET = 1 / STRETCH, 1.08 / STRETCH
-RATE_TARGETS = (("C4", 0.11), ("C8", 0.52), ("R9", 0.13))
+# Targets of rates: for the company, and for the units of each sub-function (None: no target).
+RATE_TARGETS: dict[str, tuple[float, dict[str, float | None]]] = {
+    "C4": (0.12, {"soft": 0.22, "tele": 0.11, "field": 0.22, "legal": None, "agency": 0.11}),
+    "C8": (0.40, {"soft": 0.62, "tele": 0.36, "field": 0.46, "legal": None, "agency": 0.33}),
+    "R9": (0.085, {"soft": 0.27, "tele": 0.065, "field": 0.047, "legal": None, "agency": 0.042}),
+}
 SCOPES = ("company", "portfolio", "sub_function", "unit", "officer")
 
 
@@ -41,8 +46,9 @@ def target_columns(history: History, staff: Workforce, span: Span, officer_keys:
     ]  # fmt: skip
     parts = [_block(scope, keys, "R1", values) for scope, keys, values in blocks]
     flat = np.ones((span.months, 1))
-    parts += [_block(0, ["all"], kpi, flat * value) for kpi, value in RATE_TARGETS]
-    parts += [_block(3, list(UNITS), kpi, np.repeat(flat * value, len(UNITS), axis=1)) for kpi, value in RATE_TARGETS]
+    for rate, (company, by_kind) in RATE_TARGETS.items():
+        aims = np.array([by_kind[SUB_FUNCTIONS[kind]] or 0.0 for kind in UNIT_KIND])
+        parts += [_block(0, ["all"], rate, flat * company), _block(3, list(UNITS), rate, flat * aims[None, :])]
     scope, key, month_list, kpi, value_list = ([item for part in parts for item in part[place]] for place in range(5))
     value, month = np.array(value_list, dtype=float), np.array(month_list)
     money = np.array([code == "R1" for code in kpi])

@@ -83,6 +83,15 @@ def new_axes(size: Size = "wide", *, rows: int | None = None) -> Axes:
     return Figure(figsize=(width, height if rows is None else 1.2 + 0.38 * max(rows, 2))).subplots()
 
 
+def nothing(reason: str) -> Axes:
+    """A strip that says why there is no figure."""
+    axes = new_axes()
+    axes.figure.set_figheight(0.7)  # type: ignore[union-attr]
+    axes.set_axis_off()
+    axes.text(0.0, 0.5, reason, transform=axes.transAxes, va="center", color=MUTED)
+    return axes
+
+
 def svg(figure: Figure) -> bytes:
     """The drawing as SVG, the same bytes for the same drawing on every computer with the same libraries."""
     with matplotlib.rc_context(STYLE):

@@ -1,5 +1,7 @@
 """A KPI period's identities as checks, and the decision somebody is asked to take, in the language of the page."""
 
+from typing import Any
+
 import pandas as pd
 
 from collect_analysis.decisions.period import PeriodVerdict
@@ -55,9 +57,9 @@ def identities(
 
 def _condition(code: str, met: bool, lang: str, consequence: str = "refuse", **values: object) -> Condition:
     return Condition(
-        name=say(f"check_{code}", lang),
+        name=say(f"kpi_check_{code}", lang),
         met=bool(met),
-        detail=say(f"check_{code}_{'met' if met else 'unmet'}", lang, **values),
+        detail=say(f"kpi_check_{code}_{'met' if met else 'unmet'}", lang, **values),
         consequence=consequence,  # type: ignore[arg-type]
     )
 
@@ -72,13 +74,13 @@ def decision_of(
     start, end = formats.day(params.period_start, lang), formats.day(params.period_end, lang)
     parts = [_money_sentence(facts, verdict, kpis, lang), *_attention_sentences(facts, verdict, lang)]
     if verdict.hard_breaches:
-        parts.append(say("answer_hard_breaches", lang, contacts=formats.number(verdict.hard_breaches, lang)))
+        parts.append(say("kpi_answer_hard_breaches", lang, contacts=formats.number(verdict.hard_breaches, lang)))
     names = scope_names(facts.book, lang)
-    act_on = [f"{names(row.scope_type, row.scope_key)} · {KPIS[row.kpi].name(lang)}" for row in verdict.attention.itertuples()]
+    act_on = [f"{names(row['scope_type'], row['scope_key'])} · {KPIS[row['kpi']].name(lang)}" for row in _rows(verdict.attention)]
     return Decision(
-        question=say("question", lang, start=start, end=end),
+        question=say("kpi_question", lang, start=start, end=end),
         answer=" ".join(parts),
-        confidence=say("confidence_blocked" if blocked else "confidence", lang),
+        confidence=say("kpi_confidence_blocked" if blocked else "kpi_confidence", lang),
         grade=grade,
         caveats=_caveats(facts, verdict, kpis, states, lang),
         forecast={},
@@ -89,10 +91,10 @@ def decision_of(
 def _money_sentence(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, lang: str) -> str:
     if not facts.book.has("payment"):
         rolled = kpis[(kpis["kpi"] == "F1") & (kpis["scope_type"] == "company")].iloc[0]
-        return say("answer_flow_only", lang, **{name: _share(rolled[name], lang) for name in ("value", "low", "high")})
+        return say("kpi_answer_flow_only", lang, **{name: _share(rolled[name], lang) for name in ("value", "low", "high")})
     numbers = {name: _share(getattr(verdict, name), lang) for name in ("attained", "low", "high")}
     collected, target = _money(verdict.collected_minor, facts, lang), _money(verdict.target_minor, facts, lang)
-    return say(f"answer_money_{verdict.money}", lang, collected=collected, target=target, **numbers)
+    return say(f"kpi_answer_money_{verdict.money}", lang, collected=collected, target=target, **numbers)
 
 
 def _attention_sentences(facts: Facts, verdict: PeriodVerdict, lang: str) -> list[str]:
@@ -100,21 +102,21 @@ def _attention_sentences(facts: Facts, verdict: PeriodVerdict, lang: str) -> lis
         return []
     rows = verdict.attention
     if rows.empty:
-        return [say("answer_none_missed", lang, judged=verdict.judged)]
+        return [say("kpi_answer_none_missed", lang, judged=verdict.judged)]
     names = scope_names(facts.book, lang)
     first = [
         say(
-            "answer_one_missed",
+            "kpi_answer_one_missed",
             lang,
-            scope=names(row.scope_type, row.scope_key),
-            kpi=KPIS[row.kpi].name(lang),
-            value=formats.with_unit(row.value, row.unit, lang, currency=facts.book.currency),
-            target=formats.with_unit(row.target, row.unit, lang, currency=facts.book.currency),
+            scope=names(row["scope_type"], row["scope_key"]),
+            kpi=KPIS[row["kpi"]].name(lang),
+            value=formats.with_unit(row["value"], row["unit"], lang, currency=facts.book.currency),
+            target=formats.with_unit(row["target"], row["unit"], lang, currency=facts.book.currency),
         )
-        for row in rows.head(FIRST_NAMED).itertuples()
+        for row in _rows(rows.head(FIRST_NAMED))
     ]
     chance = formats.number(verdict.by_chance, lang, digits=1)
-    return [say("answer_missed", lang, missed=len(rows), judged=verdict.judged, by_chance=chance, first="; ".join(first))]
+    return [say("kpi_answer_missed", lang, missed=len(rows), judged=verdict.judged, by_chance=chance, first="; ".join(first))]
 
 
 def _caveats(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, states: pd.DataFrame, lang: str) -> tuple[str, ...]:
@@ -122,19 +124,23 @@ def _caveats(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, states: p
     said = []
     lacking = sorted({name for note in kpis["note"] if note.startswith(NO_ROWS) for name in note.removeprefix(NO_ROWS).split(", ")})
     if lacking:
-        said.append(say("caveat_lacking", lang, tables=", ".join(lacking)))
+        said.append(say("kpi_caveat_lacking", lang, tables=", ".join(lacking)))
     if len(verdict.worse):
         worse = ", ".join(KPIS[kpi].name(lang) for kpi in verdict.worse["kpi"])
-        said.append(say("caveat_worse", lang, kpis=worse))
+        said.append(say("kpi_caveat_worse", lang, kpis=worse))
     if "state" in states:
         undecided = states.loc[states["state"] == "undecided", "promises"].sum()
         if undecided:
-            said.append(say("caveat_undecided", lang, promises=formats.number(int(undecided), lang)))
+            said.append(say("kpi_caveat_undecided", lang, promises=formats.number(int(undecided), lang)))
     cash_rows = kpis[(kpis["kpi"] == "R1") & kpis["scope_key"].isin([COMPANY, UNASSIGNED]) & kpis["scope_type"].isin(["company", "unit"])]
     amounts = cash_rows.set_index("scope_key")["value"]
     if UNASSIGNED in amounts and amounts[UNASSIGNED] > WORTH_A_WORD * amounts[COMPANY]:
-        said.append(say("caveat_unassigned", lang, amount=_money(float(amounts[UNASSIGNED]), facts, lang)))
-    return (*said, say("caveat_raw", lang))
+        said.append(say("kpi_caveat_unassigned", lang, amount=_money(float(amounts[UNASSIGNED]), facts, lang)))
+    return (*said, say("kpi_caveat_raw", lang))
+
+
+def _rows(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    return table.to_dict("records")
 
 
 def _money(value: float, facts: Facts, lang: str) -> str:

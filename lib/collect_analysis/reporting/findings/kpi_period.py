@@ -1,12 +1,13 @@
 """A KPI period as it is read: its tables, by scope and in words; a section the book has no data for says so."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import pandas as pd
 
 from collect_analysis.book.policy import in_force
 from collect_analysis.book.store import Book
 from collect_analysis.measures import attribution, cash, conduct, flow, pace, promises
+from collect_analysis.measures.attribution import UNATTRIBUTED
 from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.kpi_table import NO_ROWS, Facts, by_bucket
 from collect_analysis.measures.kpis import KPIS, dictionary
@@ -19,7 +20,8 @@ from collect_analysis.reporting.texts import say
 GRAINS = ("company", "portfolio", "sub_function", "unit")
 # The first table of the page, in the order of a review: money, accounts, contact, promises, work, conduct.
 HEADLINE = (
-    "R1", "R14", "R9", "R10", "R3", "R2", "R7", "F1", "F5", "F6", "C1", "C2", "C4", "C6", "C7", "C8", "C9", "C12", "W1", "W4-rpc", "Q1", "Q2", "Q6",
+    "R1", "R14", "R9", "R10", "R3", "R2", "R7", "F1", "F5", "F6", "C1", "C2", "C4", "C6", "C7", "C8", "C9",
+    "C12", "W1", "W4-rpc", "Q1", "Q2", "Q6",
 )  # fmt: skip
 # Columns of the tables by scope: one KPI each.
 SCOPE_COLUMNS = {
@@ -52,37 +54,108 @@ def told(table: pd.DataFrame, params: KpiPeriod) -> pd.DataFrame:
     return table[keep].reset_index(drop=True)
 
 
-def without_officers(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that are not about one officer."""
-    return table[table["scope_type"] != "officer"].reset_index(drop=True)
+def measured(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows recorded as measures: the company's headline first; officers only stand in the table, which fewer people read."""
+    place = table["kpi"].map({kpi: place for place, kpi in enumerate(HEADLINE)}).fillna(len(HEADLINE))
+    grain = table["scope_type"].map({name: place for place, name in enumerate(GRAINS)})
+    order = (
+        pd.DataFrame({"grain": grain, "place": place, "scope_key": table["scope_key"]})
+        .dropna()
+        .sort_values(["grain", "place", "scope_key"])
+    )
+    return table.loc[order.index].reset_index(drop=True)
 
 
-def headline(shown: pd.DataFrame, params: KpiPeriod, currency: str) -> tables.ShownTable:
+def headline(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable:
     """The company's KPIs: value and interval, the period before, the target, and what of it is beyond chance."""
     company = shown[(shown["scope_type"] == "company") & shown["kpi"].isin(HEADLINE) & ~_absent(shown)]
     order = {kpi: place for place, kpi in enumerate(HEADLINE)}
     company = company.sort_values("kpi", key=lambda column: column.map(order), ignore_index=True)
     named = company.assign(kpi_name=_names(company["kpi"], params.lang))
     columns = ["kpi", "kpi_name", "value", "low", "high", "previous", "change_standing", "target", "target_standing"]
-    return tables.show(named, lang=params.lang, columns=columns, by_unit=["value", "low", "high", "previous", "target"], currency=currency)
+    return tables.show(
+        named, lang=params.lang, columns=columns, by_unit=["value", "low", "high", "previous", "target"], currency=book.currency
+    )
 
 
 def by_scope(shown: pd.DataFrame, scope_type: str, params: KpiPeriod, book: Book) -> tables.ShownTable:
     """One row per portfolio, sub-function, unit or officer, one column per KPI."""
     rows = shown[(shown["scope_type"] == scope_type) & ~_absent(shown)]
     chosen = {name: KPIS[kpi] for name, kpi in SCOPE_COLUMNS.items() if scope_type != "officer" or name in OFFICER_COLUMNS}
-    wide = rows.pivot(index="scope_key", columns="kpi", values="value")
-    table = pd.DataFrame({name: wide[kpi.id] for name, kpi in chosen.items() if kpi.id in wide and wide[kpi.id].notna().any()}, index=wide.index)
+    wide = _wide(rows, "scope_key", "kpi", "value")
+    table = pd.DataFrame(
+        {name: wide[kpi.id] for name, kpi in chosen.items() if kpi.id in wide and wide[kpi.id].notna().any()}, index=wide.index
+    )
+    table = table.dropna(how="all")
     if table.empty:
-        return reason(say("nothing_by_scope", params.lang), params.lang)
+        return reason(say("kpi_nothing_by_scope", params.lang), params.lang)
     attained = rows[rows["kpi"] == "R14"].set_index("scope_key")
     if "attainment" in table:
-        table.insert(table.columns.get_loc("attainment") + 1, "attainment_low", attained["low"].reindex(table.index))
-        table.insert(table.columns.get_loc("attainment") + 2, "attainment_high", attained["high"].reindex(table.index))
+        after = list(table.columns).index("attainment") + 1
+        table.insert(after, "attainment_low", attained["low"].reindex(table.index))
+        table.insert(after + 1, "attainment_high", attained["high"].reindex(table.index))
     label = {"portfolio": "portfolio_code", "officer": "officer_key", "unit": "unit_name"}.get(scope_type, scope_type)
     names = scope_names(book, params.lang)
     table.insert(0, label, [names(scope_type, key) for key in table.index])
     return tables.show(table.reset_index(drop=True), lang=params.lang, percent=PERCENT, currency=book.currency)
+
+
+def by_officer(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable:
+    """One row per officer, for team leads; else why there is none."""
+    if params.audience != "team_leads":
+        return reason(say("kpi_officers_not_here", params.lang), params.lang)
+    return by_scope(shown, "officer", params, book)
+
+
+def missed_targets(missed: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable:
+    """Who missed which target beyond chance, named; or that nobody did."""
+    if missed.empty:
+        return reason(say("kpi_none_missed", params.lang), params.lang)
+    names = scope_names(book, params.lang)
+    scope = [names(kind, key) for kind, key in zip(missed["scope_type"], missed["scope_key"], strict=True)]
+    named = missed.assign(scope=scope, kpi_name=_names(missed["kpi"], params.lang))
+    columns = ["scope", "kpi", "kpi_name", "value", "low", "high", "target", "shortfall"]
+    units = ["value", "low", "high", "target"]
+    return tables.show(named, lang=params.lang, columns=columns, by_unit=units, percent=["shortfall"], currency=book.currency)
+
+
+def attribution_table(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable:
+    """Cash by unit of the contact before it, named."""
+    if "unit_key" not in shown:
+        return tables.show(shown, lang=params.lang)
+    names = scope_names(book, params.lang)
+    unit = [texts.value("unit_key", key, params.lang) if key == UNATTRIBUTED else names("unit", key) for key in shown["unit_key"]]
+    table = shown.assign(unit_name=unit, payments=shown["cases"], attributed_minor=shown["numerator"], share=shown["value"])
+    columns = ["unit_name", "payments", "attributed_minor", "share"]
+    return tables.show(table, lang=params.lang, columns=columns, percent=["share"], currency=book.currency)
+
+
+def rule_table(shown: pd.DataFrame, params: KpiPeriod) -> tables.ShownTable:
+    """Breaches by rule of the whole company."""
+    if "rule_id" not in shown:
+        return tables.show(shown, lang=params.lang)
+    table = shown.rename(columns={"numerator": "breaches", "denominator": "contacts"})
+    return tables.show(table, lang=params.lang, columns=["rule_id", "severity", "breaches", "across_units", "contacts"])
+
+
+def breach_table(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable:
+    """Breaches by unit, one column per rule, units without any left out."""
+    if "rule_id" not in shown:
+        return tables.show(shown, lang=params.lang)
+    names = scope_names(book, params.lang)
+    wide = _wide(shown, "unit_key", "rule_id", "numerator").reindex(columns=list(conduct.RULES))
+    broken = wide[(wide > 0).any(axis=1)]
+    if broken.empty:
+        return reason(say("kpi_no_breach", params.lang), params.lang)
+    contacts = shown.drop_duplicates("unit_key").set_index("unit_key")["denominator"].reindex(broken.index)
+    table = broken.rename(columns={rule: f"breaches_{rule.lower()}" for rule in conduct.RULES}).assign(contacts=contacts)
+    table.insert(0, "unit_name", [names("unit", key) for key in broken.index])
+    return tables.show(table.reset_index(drop=True), lang=params.lang)
+
+
+def hard_breaches(by_rule: pd.DataFrame) -> int:
+    """Contacts in breach of a rule of law or contract."""
+    return int(by_rule.loc[by_rule["severity"] == "hard", "numerator"].sum()) if "severity" in by_rule else 0
 
 
 def scope_names(book: Book, lang: str):
@@ -91,16 +164,18 @@ def scope_names(book: Book, lang: str):
     latest = book.frame(units.group_by("unit_key").agg(unit_name=units.name.argmax(units.valid_from))).set_index("unit_key")["unit_name"]
     codes = book.table("code")
     label = codes.label_en if lang == "en" else codes.label_vi.coalesce(codes.label_en)
-    listed = book.frame(codes.filter(codes.list.isin(["portfolio", "portfolio_code"])).select("code", label=label)).set_index("code")["label"]
+    listed = book.frame(codes.filter(codes.list.isin(["portfolio", "portfolio_code"])).select("code", label=label)).set_index("code")[
+        "label"
+    ]
 
     def name(scope_type: str, key: str) -> str:
         if key == UNASSIGNED:
-            return say("unassigned", lang)
+            return say("kpi_unassigned", lang)
         if scope_type == "unit":
             return str(latest.get(key, key))
         if scope_type == "portfolio":
             return str(listed.get(key, key))
-        return say("whole_company", lang) if key == COMPANY else texts.value(scope_type, key, lang)
+        return say("kpi_whole_company", lang) if key == COMPANY else texts.value(scope_type, key, lang)
 
     return name
 
@@ -130,7 +205,7 @@ def bucket_table(shown: pd.DataFrame, params: KpiPeriod) -> tables.ShownTable:
     if "scope_key" not in shown:
         return tables.show(shown, lang=params.lang)
     keys = sorted(shown["scope_key"].unique(), key=int)
-    wide = shown.pivot(index="scope_key", columns="kpi", values="value").reindex(keys)
+    wide = _wide(shown, "scope_key", "kpi", "value").reindex(keys)
     accounts = shown[shown["kpi"] == "F1"].set_index("scope_key")["denominator"].reindex(keys)
     names = [f"{key}+" if int(key) == params.top_bucket else key for key in keys]
     table = pd.DataFrame({"bucket": names, "accounts": accounts.to_numpy()})
@@ -185,11 +260,15 @@ def _absent(table: pd.DataFrame) -> pd.Series:
     return table["note"].str.startswith(NO_ROWS)
 
 
-def _names(ids: Sequence[str], lang: str) -> list[str]:
+def _wide(table: pd.DataFrame, index: str, columns: str, values: str) -> pd.DataFrame:
+    # A repeated cell must fail here; pivot_table would average it.
+    return table.pivot(index=index, columns=columns, values=values)  # noqa: PD010
+
+
+def _names(ids: Iterable[str], lang: str) -> list[str]:
     return [KPIS[kpi].name(lang) for kpi in ids]
 
 
 def reason(sentence: str, lang: str) -> tables.ShownTable:
     """Why a section has no table."""
     return tables.show(pd.DataFrame({"note": [sentence]}), lang=lang)
-

@@ -1,0 +1,79 @@
+"""Figures of a KPI period."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from collect_analysis.reporting import texts
+from collect_analysis.reporting.figures import style
+from collect_analysis.reporting.figures.curves import line_curves
+from collect_analysis.reporting.figures.intervals import interval_plot
+from collect_analysis.reporting.texts import formats
+
+_DARK = 0.55
+
+
+def attainment(table: pd.DataFrame, *, lang: str) -> Axes:
+    """Who met the money target, and who missed it beyond chance? Columns: label, value, low, high (shares of the target), missed (flag)."""
+    if table.empty:
+        return style.nothing(texts.say("kpi_no_target", lang))
+    axes = interval_plot(
+        table, label="label", xlabel=texts.say("kpi_axis_attainment", lang), lang=lang, reference=1.0, percent=True, highlight="missed"
+    )
+    return axes
+
+
+def roll_matrix(table: pd.DataFrame, *, lang: str, top_bucket: int) -> Axes:
+    """Where did accounts go? Rows: bucket at the start of a month; columns: bucket or exit at its end; shares of the row, by count.
+
+    Columns: version, from_bucket, to, value, denominator. A row without accounts stays white.
+    """
+    if "value" not in table:
+        return style.nothing(texts.phrase(str(table["note"].iloc[0]), lang))
+    counted = table[table["version"] == "count"]
+    rows, columns = list(dict.fromkeys(counted["from_bucket"])), list(dict.fromkeys(counted["to"]))
+    cells = counted.set_index(["from_bucket", "to"])["value"].astype(float)
+    shares = cells.reindex(pd.MultiIndex.from_product([rows, columns])).to_numpy().reshape(len(rows), len(columns))
+    sizes = counted.drop_duplicates("from_bucket").set_index("from_bucket")["denominator"].reindex(rows)
+    axes = style.new_axes("square", rows=len(rows) + 4)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, values in enumerate(shares):
+        for column, value in enumerate(values):
+            if value > 0:
+                colour = "white" if value > _DARK else style.INK
+                text = formats.share(value, lang, digits=0 if value >= 0.0995 else 1)
+                axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(columns)), [_state(name, lang, top_bucket) for name in columns], rotation=45, ha="right")
+    axes.set_yticks(range(len(rows)), [_row(bucket, sizes[bucket], lang, top_bucket) for bucket in rows])
+    axes.grid(visible=False)
+    axes.set(xlabel=texts.say("kpi_axis_bucket_close", lang), ylabel=texts.say("kpi_axis_bucket_open", lang))
+    return axes
+
+
+def _state(name: str, lang: str, top_bucket: int) -> str:
+    return f"{name}+" if name == str(top_bucket) else texts.value("to", name, lang)
+
+
+def _row(bucket: int, accounts: float, lang: str, top_bucket: int) -> str:
+    return f"{bucket}{'+' if bucket == top_bucket else ''}  (n = {formats.number(accounts, lang)})"
+
+
+def pace(table: pd.DataFrame, *, lang: str, currency: str) -> Axes:
+    """How did the cash come in, day by day, against the period before and the target? Columns: series, working_day, cumulative_minor."""
+    if "working_day" not in table or table.empty:
+        return style.nothing(
+            texts.phrase(str(table["note"].iloc[0]), lang) if "note" in table and len(table) else texts.say("kpi_no_cash", lang)
+        )
+    named = table.assign(series=[texts.value("series", name, lang) for name in table["series"]])
+    axes = line_curves(
+        named,
+        x="working_day",
+        xlabel=texts.say("kpi_axis_working_day", lang),
+        ylabel="",
+        lang=lang,
+        value="cumulative_minor",
+        curve="series",
+    )
+    unit = style.money_axis(axes.yaxis, float(table["cumulative_minor"].max()), currency, lang)
+    axes.set_ylabel(texts.say("kpi_axis_cumulative_cash", lang, unit=unit))
+    axes.set_ylim(bottom=0)
+    return axes
