@@ -18,6 +18,7 @@ from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
 
 RANDOM, JUDGMENTAL = "random", "judgmental"
+FEWEST_AGES = 3
 SUM_COLUMNS = (
     "unit_key", "allocation", "stratum", "age_months", "n", "accounts", "payers", "sum_x", "sum_y", "sum_xx", "sum_yy", "sum_xy", "sum_aa",
     "sum_pp", "sum_ap",
@@ -163,12 +164,13 @@ def shares_now(book: Book, panel: Panel, *, months: int) -> pd.Series:
 
 
 def common_age(held: pd.DataFrame, panel: Panel) -> int:
-    """At which age can at least two units be compared? Largest age up to the horizon that two units' oldest batches completed; -1: none.
+    """At which age can at least two units be compared? Largest age up to the horizon that two units' oldest batches completed.
 
-    `held` is the table of `inventory`.
+    -1 where that leaves fewer than three ages (0, 1, 2): too young for a comparison. `held` is the table of `inventory`.
     """
     oldest = held["oldest_age"].sort_values(ascending=False)
-    return -1 if len(oldest) < 2 else min(panel.horizon, int(oldest.iloc[1]))
+    age = -1 if len(oldest) < 2 else min(panel.horizon, int(oldest.iloc[1]))
+    return age if age + 1 >= FEWEST_AGES else -1
 
 
 def draws(book: Book, panel: Panel) -> pd.DataFrame:

@@ -101,3 +101,20 @@ def funnel_table(units: pd.DataFrame, *, overdispersion: Dispersion, inner: floa
         default="inside",
     )
     return table
+
+
+def limit_curve(table: pd.DataFrame, *, inner: float = 0.95, outer: float = 0.998, points: int = 80) -> pd.DataFrame:
+    """The funnel's lines between the smallest and the largest unit of `table` (effective_cases, and tau2 as in every row).
+
+    Columns: effective_cases, inner_low, inner_high, outer_low, outer_high. Undefined: empty without a unit of known size.
+    """
+    sizes = table["effective_cases"].dropna()
+    if sizes.empty:
+        return pd.DataFrame(columns=["effective_cases", "inner_low", "inner_high", "outer_low", "outer_high"])
+    at = np.geomspace(sizes.min() * 0.7, sizes.max() * 1.2, points)
+    tau2 = float(table["tau2"].iloc[0])
+    inner_low, inner_high = ratio_limits(at, level=inner, tau2=tau2)
+    outer_low, outer_high = ratio_limits(at, level=outer, tau2=tau2)
+    return pd.DataFrame(
+        {"effective_cases": at, "inner_low": inner_low, "inner_high": inner_high, "outer_low": outer_low, "outer_high": outer_high}
+    )

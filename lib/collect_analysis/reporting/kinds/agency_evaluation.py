@@ -1,20 +1,40 @@
 """Parameters of an agency evaluation."""
 
-from typing import ClassVar
+from datetime import timedelta
+from typing import Annotated, ClassVar
+
+from pydantic import Field, model_validator
 
 from collect_analysis.reporting.parameters import Day, ReportParameters
 
 
 class AgencyEvaluation(ReportParameters):
-    """Which agency collects more on comparable accounts, and what share should it get next?"""
+    """Which agency collects more on comparable accounts, after commission and compliantly, and what share should it get next?
+
+    `period_start` to `period_end` (whole months): when the accounts were placed. `units`: the panel; empty: every unit with placements.
+    `horizon_months`: the age, in months after the month of placement, at which batches are compared. `slow_components`: components of a
+    unit's collections that cannot appear before so many months after placement (unit totals only).
+    """
 
     kind: ClassVar[str] = "agency_evaluation"
 
     period_start: Day
     period_end: Day
     units: list[str] = []
+    horizon_months: Annotated[int, Field(ge=2, le=36)] = 5
+    slow_components: dict[str, Annotated[int, Field(ge=1, le=120)]] = {}
 
     @property
     def slot(self) -> str:
         """The period."""
         return f"{self.period_start.isoformat()}--{self.period_end.isoformat()}"
+
+    @model_validator(mode="after")
+    def _whole_months(self) -> "AgencyEvaluation":
+        if self.period_end < self.period_start:
+            raise ValueError(f"the period ends on {self.period_end}, before it starts on {self.period_start}; swap them")
+        if self.period_start.day != 1 or (self.period_end + timedelta(days=1)).day != 1:
+            raise ValueError(f"the period {self.period_start} to {self.period_end} is not of whole months; end it on a last day of a month")
+        if self.period_end > self.as_of:
+            raise ValueError(f"the period ends on {self.period_end}, after as_of {self.as_of}; move as_of or end the period earlier")
+        return self

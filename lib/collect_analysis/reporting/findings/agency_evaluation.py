@@ -1,0 +1,309 @@
+"""An agency evaluation as its notebook tells it: what the report file sets, tables with names, the plan, the decision in words."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+
+import pandas as pd
+
+from collect_analysis.book.policy import in_force, policy
+from collect_analysis.book.store import Book
+from collect_analysis.decisions.placement import PlacementPlan, SharePolicy, UnitStanding, propose_shares
+from collect_analysis.errors import DataError
+from collect_analysis.measures import partners
+from collect_analysis.measures.comparison import Belief
+from collect_analysis.measures.conduct import LegalLimits
+from collect_analysis.measures.partners import GateLimits
+from collect_analysis.measures.periods import month_end
+from collect_analysis.measures.placements import RANDOM, Panel
+from collect_analysis.methods.evidence import Condition, grade
+from collect_analysis.reporting import tables
+from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
+from collect_analysis.reporting.parameters import nearest
+from collect_analysis.reporting.results import Decision
+from collect_analysis.reporting.texts import formats, say, value
+
+SHARE_COLUMNS = (
+    "unit_key", "share_now", "share_next", "change", "net_index", "low", "high", "p_above", "p_best", "gate_status", "gates", "why",
+    "bound",
+)  # fmt: skip
+# A change smaller than this is not worth a sentence; it stays in the table.
+WORTH_SAYING = 0.005
+
+
+@dataclass(frozen=True)
+class View:
+    """How a recorded table is shown: its columns in order, those that are percentages, and what is said where it is empty."""
+
+    columns: tuple[str, ...]
+    percent: tuple[str, ...] = ()
+    absent: str = "agency_absent_placements"
+
+
+_TOTALS = "agency_absent_totals"
+VIEWS: dict[str, View] = {
+    "inventory": View(
+        ("unit_name", "batches", "ripe_batches", "accounts", "placed_minor", "random_share", "active_accounts", "recalled_accounts",
+         "returned_accounts", "other_ended_accounts", "collected_minor"), ("random_share",),
+    ),
+    "liquidation": View(
+        ("unit_name", "age", "accounts", "placed_minor", "liquidation", "liquidation_low", "liquidation_high", "peers", "peers_low",
+         "peers_high"), ("liquidation", "peers"), "agency_absent_immature",
+    ),
+    "index": View(
+        ("unit_name", "accounts", "placed_minor", "liquidation", "observed_minor", "expected_minor", "oe", "oe_low", "oe_high", "coverage"),
+        ("liquidation", "coverage"), "agency_absent_allocation",
+    ),
+    "belief": View(
+        ("unit_name", "oe", "shrunken", "shrunken_low", "shrunken_high", "p_above", "p_best", "rank_low", "rank_high",
+         "months_to_separate"), ("p_above", "p_best"), "agency_absent_immature",
+    ),
+    "payers": View(
+        ("unit_name", "accounts", "payers", "payers_expected", "oe", "shrunken", "shrunken_low", "shrunken_high", "p_above"), ("p_above",),
+        "agency_absent_immature",
+    ),
+    "funnel": View(
+        ("unit_name", "oe", "effective_cases", "inner_low", "inner_high", "outer_low", "outer_high", "place"), (), "agency_absent_immature"
+    ),
+    "net_back": View(
+        ("unit_name", "collected_minor", "commission_minor", "tax_minor", "net_minor", "liquidation", "commission_rate", "net_back",
+         "net_back_low", "net_back_high"), ("liquidation", "commission_rate", "net_back"), "agency_absent_immature",
+    ),
+    "gates": View(("unit_name", "gate", "count", "rate_of", "per", "rate", "rate_low", "rate_high", "limit", "gate_status")),
+    "totals": View(
+        ("period_start", "period_end", "units", "opening_minor", "placed_minor", "collected_minor", "liquidation"), ("liquidation",), _TOTALS
+    ),
+    "rates": View(
+        ("unit_name", "period_start", "opening_minor", "collected_minor", "rate_before", "rate_now", "on_old_inventory", "verdict"),
+        ("rate_before", "rate_now", "on_old_inventory"), _TOTALS,
+    ),
+    "totals_share": View(
+        ("unit_name", "placed_minor", "collected_minor", "placed_share", "opening_share", "collected_share", "is_new"),
+        ("placed_share", "opening_share", "collected_share"), _TOTALS,
+    ),
+    "mix": View(("unit_name", "component", "share_of_money", "pooled"), ("share_of_money", "pooled"), _TOTALS),
+    "plan": View(
+        ("unit_name", "share_now", "share_next", "change", "net_index", "net_index_low", "net_index_high", "p_above", "p_best", "gate_status",
+         "gates", "why", "bound"), ("share_now", "share_next", "change", "p_above", "p_best"), "agency_absent_plan",
+    ),
+}  # fmt: skip
+# Recorded tables keep value, low, high; headings say what they are.
+_SHRUNKEN = {"value": "shrunken", "low": "shrunken_low", "high": "shrunken_high", "ratio": "oe"}
+HEADINGS: dict[str, dict[str, str]] = {
+    "liquidation": {
+        "age_months": "age", "denominator": "placed_minor", "value": "liquidation", "low": "liquidation_low", "high": "liquidation_high",
+        "expected": "peers", "expected_low": "peers_low", "expected_high": "peers_high",
+    },
+    "index": {"raw": "liquidation", "value": "oe", "low": "oe_low", "high": "oe_high"},
+    "belief": _SHRUNKEN,
+    "payers": {**_SHRUNKEN, "expected": "payers_expected"},
+    "funnel": {"value": "oe"},
+    "net_back": {"gross_rate": "liquidation", "value": "net_back", "low": "net_back_low", "high": "net_back_high"},
+    "gates": {
+        "numerator": "count", "denominator": "rate_of", "value": "rate", "low": "rate_low", "high": "rate_high", "status": "gate_status",
+    },
+    "totals": {"value": "liquidation"},
+    "rates": {"value": "rate_now"},
+    "mix": {"value": "share_of_money"},
+    "plan": {"low": "net_index_low", "high": "net_index_high"},
+}  # fmt: skip
+
+
+class AgencyPage:
+    """What the report file and the policy in force on `as_of` set for one evaluation, and how its tables are shown.
+
+    Raises
+    ------
+    DataError
+        The panel names a unit the book does not know, or a policy is missing or malformed.
+    """
+
+    def __init__(self, book: Book, params: AgencyEvaluation) -> None:
+        self.params, self.lang, self.currency = params, params.lang, book.currency
+        known = partners.register(book)
+        self.names = dict(zip(known["unit_key"], known["unit_name"], strict=True))
+        unknown = [unit for unit in params.units if unit not in self.names]
+        if unknown:
+            raise DataError([f"units: the book has no unit '{unit}'; {nearest(unit, sorted(self.names))}" for unit in unknown])
+        self.panel = Panel(start=params.period_start, end=params.period_end, horizon=params.horizon_months, units=tuple(params.units))
+        values = policy("placement", on=params.as_of)
+        self.shares = SharePolicy.of(values["share"])
+        self.gates = GateLimits.of(values["gates"])
+        self.belief = Belief(prior_sd=float(values["prior_sd"]), seed=params.seed)
+        self.share_months, self.recall_threshold = int(values["share_now_months"]), float(values["recall_threshold"])
+        # Limits on contacts are asked for only where there are contacts to judge: a source of unit totals may be older than any of them.
+        start = params.period_start
+        judged = in_force("legal_limits", start=start, end=params.period_end) if book.has("contact") else ()
+        self.limits = [LegalLimits.of(version) for version in judged]
+
+    def named(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table with the units' names beside their keys and days as days."""
+        shown = table.copy()
+        for column in shown.select_dtypes("datetime").columns:
+            shown[column] = shown[column].dt.date
+        if "unit_key" in shown.columns and "unit_name" not in shown.columns:
+            shown.insert(1, "unit_name", shown["unit_key"].map(self.names).fillna(shown["unit_key"]))
+        return shown
+
+    def show(self, view: str, table: pd.DataFrame) -> tables.ShownTable:
+        """A recorded table as a manager reads it, or the reason why the book cannot fill it."""
+        chosen = VIEWS[view]
+        if table.empty:
+            return tables.show(pd.DataFrame({"note": [say(chosen.absent, self.lang)]}), lang=self.lang)
+        shown = table.rename(columns={"cases": "accounts", **HEADINGS.get(view, {})})
+        if "gates" in shown.columns:
+            shown["gates"] = [", ".join(value("gate", gate, self.lang) for gate in cell.split(", ")) for cell in shown["gates"]]
+        if "component" in shown.columns:
+            shown["component"] = shown["component"].str.replace("_", " ")
+        return tables.show(shown, lang=self.lang, columns=chosen.columns, percent=chosen.percent, currency=self.currency)
+
+    def plan(
+        self, share_now: pd.Series, net: pd.DataFrame, standing: pd.DataFrame, conditions: Sequence[Condition], *, basis: str
+    ) -> PlacementPlan | None:
+        """The proposal for the next period, None where there is no flow to share.
+
+        `share_now`: of `placements.shares_now`; `net`: of `comparison.believed` on the net index; `standing`: of `partners.standing`.
+        """
+        if share_now.empty or share_now.sum() == 0:
+            return None
+        found = {row["unit_key"]: row for row in net.to_dict("records")}
+        gate = {row["unit_key"]: row for row in standing.to_dict("records")}
+        units = [
+            UnitStanding(
+                unit_key=str(key),
+                share_now=float(share),
+                net_index=_known(found.get(key, {}).get("value")),
+                sd=_known(found.get(key, {}).get("sd")),
+                p_above=_known(found.get(key, {}).get("p_above")),
+                gate=gate[key]["status"],
+                gates=gate[key]["gates"],
+            )
+            for key, share in share_now.items()
+        ]
+        return propose_shares(units, policy=self.shares, conditions=conditions, randomised=basis == RANDOM)
+
+    def plan_table(self, plan: PlacementPlan | None, net: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
+        """The proposal, one row per unit: see SHARE_COLUMNS (low, high: of the net index). Empty without a plan."""
+        if plan is None:
+            return pd.DataFrame(columns=list(SHARE_COLUMNS))
+        table = pd.DataFrame([asdict(step) for step in plan.steps]).rename(columns={"reason": "why"})
+        found = net[["unit_key", "value", "low", "high", "p_above", "p_best"]].rename(columns={"value": "net_index"})
+        status = standing[["unit_key", "status"]].rename(columns={"status": "gate_status"})
+        table = table.merge(found, on="unit_key", how="left", validate="one_to_one")
+        return table.merge(status, on="unit_key", how="left", validate="one_to_one")[list(SHARE_COLUMNS)]
+
+    def decision(
+        self, plan: PlacementPlan | None, planned: pd.DataFrame, believed: pd.DataFrame, conditions: Sequence[Condition]
+    ) -> Decision:
+        """What somebody is asked to sign: the shares, why, how sure, and what will be checked."""
+        unmet = [condition for condition in conditions if not condition.met]
+        caveats = tuple(condition.detail for condition in unmet)
+        question = say("agency_question", self.lang)
+        if plan is None:
+            return Decision(
+                question=question,
+                answer=say("agency_answer_totals", self.lang),
+                confidence=say("agency_confidence_totals", self.lang),
+                grade=grade("raw", conditions),
+                caveats=caveats,
+                action={"share_change": say("agency_no_change", self.lang), "to_answer": [c.remedy for c in unmet if c.remedy]},
+            )
+        named = planned.assign(unit_name=planned["unit_key"].map(self.names).fillna(planned["unit_key"]))
+        return Decision(
+            question=question,
+            answer=self._answer(plan, named, unmet),
+            confidence=self._confidence(plan, named, believed),
+            grade=plan.grade,
+            caveats=(*self._about(plan, named), *caveats, say("agency_caveat_credit", self.lang)),
+            forecast=self._forecast(plan, named),
+            action={
+                "exploration_share": plan.exploration_share,
+                "shares": named[["unit_name", "unit_key", "share_now", "share_next"]].to_dict("records"),
+            },
+        )
+
+    def _answer(self, plan: PlacementPlan, named: pd.DataFrame, unmet: Sequence[Condition]) -> str:
+        if not plan.proposed:
+            refused = [condition for condition in unmet if condition.consequence == "refuse"]
+            return say("agency_answer_refused" if refused else "agency_answer_kept", self.lang, grade=plan.grade)
+        moved = named[named["change"].abs() >= WORTH_SAYING].sort_values("change", ascending=False)
+        if moved.empty:
+            return say("agency_answer_same", self.lang)
+        parts = [
+            say(
+                "agency_step",
+                self.lang,
+                unit=row["unit_name"],
+                now=formats.share(row["share_now"], self.lang, digits=0),
+                next=formats.share(row["share_next"], self.lang, digits=0),
+                why=say(f"agency_why_{row['why']}", self.lang),
+            )
+            for row in moved.to_dict("records")
+        ]
+        return say("agency_answer_move", self.lang, steps="; ".join(parts))
+
+    def _confidence(self, plan: PlacementPlan, named: pd.DataFrame, believed: pd.DataFrame) -> str:
+        known = named.dropna(subset=["p_best"]).sort_values("p_best", ascending=False)
+        if known.empty or plan.grade == "none":
+            return say("agency_confidence_none", self.lang)
+        best, months = known.iloc[0], believed["months_to_separate"].dropna()
+        return say(
+            "agency_confidence",
+            self.lang,
+            unit=best["unit_name"],
+            p_best=formats.share(best["p_best"], self.lang, digits=0),
+            index=formats.number(best["net_index"], self.lang, digits=2),
+            low=formats.number(best["low"], self.lang, digits=2),
+            high=formats.number(best["high"], self.lang, digits=2),
+            least=formats.number(months.min(), self.lang),
+            most=formats.number(months.max(), self.lang),
+        )
+
+    def _about(self, plan: PlacementPlan, named: pd.DataFrame) -> list[str]:
+        about = []
+        gated = named[named["why"].isin(["gate_fail", "blocked"])]
+        if len(gated):
+            about.append(say("agency_caveat_gate", self.lang, units=", ".join(gated["unit_name"])))
+        if plan.relaxed:
+            about.append(say("agency_caveat_relaxed", self.lang))
+        young = named[named["why"] == "not_judged"]
+        if len(young):
+            about.append(say("agency_caveat_not_judged", self.lang, units=", ".join(young["unit_name"])))
+        return about
+
+    def _forecast(self, plan: PlacementPlan, named: pd.DataFrame) -> dict[str, object]:
+        judged = named.dropna(subset=["net_index"])
+        if not plan.proposed or judged.empty:
+            return {}
+        due: date = month_end(self.params.period_end, self.share_months + self.params.horizon_months)
+        columns = ["unit_name", "unit_key", "net_index", "low", "high"]
+        return {"check_on": due.isoformat(), "horizon_months": self.params.horizon_months, "units": judged[columns].to_dict("records")}
+
+
+def forest_table(found: pd.DataFrame, believed: pd.DataFrame) -> pd.DataFrame:
+    """The shrunken index of every unit beside its plain one: the table of `comparison.believed` and `ratio`, `ratio_low`, `ratio_high`."""
+    plain = found[["unit_key", "value", "low", "high"]].rename(columns={"value": "ratio", "low": "ratio_low", "high": "ratio_high"})
+    return believed.merge(plain, on="unit_key", how="left", validate="one_to_one")
+
+
+def last_age(curve: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a curve at the age compared at."""
+    return curve[curve["age_months"] == curve["age_months"].max()].reset_index(drop=True)
+
+
+def noteworthy(rates: pd.DataFrame) -> pd.DataFrame:
+    """The rows of unit rates that must not be read as they stand: after a recall, and those of new units."""
+    return rates[rates["verdict"] != "ok"].reset_index(drop=True)
+
+
+def months_of_flow(held: pd.DataFrame, *, age: int) -> pd.Series:
+    """Months of placements behind each unit's comparison, by unit_key: from its first batch to its last one that completed `age`."""
+    first, last = pd.to_datetime(held["first_batch"]), pd.to_datetime(held["last_batch"])
+    span = (last.dt.year - first.dt.year) * 12 + last.dt.month - first.dt.month + 1
+    return pd.Series(
+        (span.clip(upper=held["oldest_age"] - age + 1)).clip(lower=0).to_numpy(), index=pd.Index(held["unit_key"], name="unit_key")
+    )
+
+
+def _known(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not pd.isna(value) else None
