@@ -20,8 +20,8 @@ STANDING_COLUMNS = ("target_standing", "change_standing")
 class PeriodVerdict:
     """The period in one object: how the company stands against its money target, and what needs attention.
 
-    `attention` holds one row per KPI and scope that missed its target beyond chance, worst first (`standings` columns). `judged` is how
-    many were held against a target, `by_chance` how many of them chance alone would be expected to show as missed.
+    `attention` holds one row per KPI and scope that missed its target beyond chance, most money first (`standings` columns). `judged` is
+    how many were held against a target, `by_chance` how many of them chance alone would be expected to show as missed.
     """
 
     money: Standing
@@ -63,11 +63,16 @@ def standings(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def attention(stood: pd.DataFrame) -> pd.DataFrame:
-    """Who missed which target beyond chance? Rows of `standings`, the largest relative shortfall first; what nobody holds is left out."""
+    """Who missed which target beyond chance? Rows of `standings`, most money short first, then the largest relative shortfall.
+
+    Adds shortfall (relative, of the target) and short_minor (money short of the target, for R14). What nobody holds is left out.
+    """
     held = (stood["scope_key"] != UNASSIGNED) & ~stood["kpi"].isin(_JUDGED_ELSEWHERE)
     rows = stood[held & (stood["target_standing"] == "missed")]
     shortfall = (rows["value"] / rows["target"].where(rows["target"] > 0) - 1).abs()
-    return rows.assign(shortfall=shortfall).sort_values(["shortfall", "kpi", "scope_key"], ascending=[False, True, True], ignore_index=True)
+    short = (rows["denominator"] - rows["numerator"]).where(rows["kpi"] == "R14").astype(float)
+    order = ["short_minor", "shortfall", "kpi", "scope_key"]
+    return rows.assign(shortfall=shortfall, short_minor=short).sort_values(order, ascending=[False, False, True, True], ignore_index=True)
 
 
 def period_verdict(stood: pd.DataFrame, *, hard_breaches: int) -> PeriodVerdict:

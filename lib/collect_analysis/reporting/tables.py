@@ -70,14 +70,15 @@ def show(
     by_unit: Collection[str] = (),
     currency: str = "",
     caption: str = "",
+    compact: bool = False,
 ) -> ShownTable:
     """How does a manager read this table?
 
     Shows `columns` in that order (all of them if None). A column `*_minor` is money of `currency`, one named in `percent` a percentage, one
-    named in `by_unit` is written in the unit its row names in column `unit` (share, minor, count ...); whole numbers are grouped, days
-    written as the language writes them, codes and notes translated, undefined cells a dash. A pair `low`, `high` (or `x_low`, `x_high`)
-    becomes one column "interval"; it is a percentage where its `value` (or `x`) is. A `note` column is shown where a row has a note. More
-    than 200 rows are cut, and the footnote says so.
+    named in `by_unit` is written in the unit its row names in column `unit` (share, minor, count ...; money in three digits if `compact`);
+    whole numbers are grouped, days written as the language writes them, codes and notes translated, undefined cells a dash. A pair `low`,
+    `high` (or `x_low`, `x_high`) becomes one column "interval"; it is a percentage where its `value` (or `x`) is. A `note` column is shown
+    where a row has a note. More than 200 rows are cut, and the footnote says so.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def show(
     if columns is not None and "note" in table.columns and "note" not in names:
         names.append("note")
     part = table.head(MOST_ROWS).reset_index(drop=True)
-    writer = _Writer(part, percent=percent, by_unit=by_unit, lang=lang, currency=currency)
+    writer = _Writer(part, percent=percent, by_unit=by_unit, lang=lang, currency=currency, compact=compact)
     built = [writer.column(name, names) for name in names]
     footnote = texts.say("table_cut", lang, shown=MOST_ROWS, rows=formats.number(len(table), lang)) if len(table) > MOST_ROWS else ""
     return ShownTable(tuple(column for column in built if column is not None), caption, footnote)
@@ -113,9 +114,11 @@ def html_of(data: dict[str, Any]) -> str:
 class _Writer:
     """Writes the cells of one table."""
 
-    def __init__(self, table: pd.DataFrame, *, percent: Collection[str], by_unit: Collection[str], lang: str, currency: str) -> None:
+    def __init__(
+        self, table: pd.DataFrame, *, percent: Collection[str], by_unit: Collection[str], lang: str, currency: str, compact: bool
+    ) -> None:
         self.table, self.percent, self.by_unit = table, frozenset(percent), frozenset(by_unit)
-        self.lang, self.currency = lang, currency
+        self.lang, self.currency, self.compact = lang, currency, compact
 
     def column(self, name: str, names: Sequence[str]) -> Column | None:
         """Column `name` as shown, None where another column shows it or it says nothing."""
@@ -148,7 +151,9 @@ class _Writer:
         if name in self.by_unit:
             units = self.table["unit"].reindex(values.index)
             pairs = zip(values, units, strict=True)
-            return tuple(formats.with_unit(_number(item), str(unit), lang, currency=self.currency) for item, unit in pairs), True
+            return tuple(
+                formats.with_unit(_number(item), str(unit), lang, currency=self.currency, compact=self.compact) for item, unit in pairs
+            ), True
         if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
             return tuple(_text(item, name, lang) for item in values), _all_numbers(values)
         floats = [float(item) if pd.notna(item) else float("nan") for item in values]

@@ -9,7 +9,8 @@ from collect_analysis.reporting.figures.curves import line_curves
 from collect_analysis.reporting.figures.intervals import interval_plot
 from collect_analysis.reporting.texts import formats
 
-_DARK = 0.55
+# Cells darker than this take white figures; shares below 0.05 % would read 0.0 and are left blank.
+_DARK, _WRITTEN = 0.55, 0.0005
 
 
 def attainment(table: pd.DataFrame, *, lang: str) -> Axes:
@@ -34,13 +35,13 @@ def roll_matrix(table: pd.DataFrame, *, lang: str, top_bucket: int) -> Axes:
     cells = counted.set_index(["from_bucket", "to"])["value"].astype(float)
     shares = cells.reindex(pd.MultiIndex.from_product([rows, columns])).to_numpy().reshape(len(rows), len(columns))
     sizes = counted.drop_duplicates("from_bucket").set_index("from_bucket")["denominator"].reindex(rows)
-    axes = style.new_axes("square", rows=len(rows) + 4)
+    axes = style.new_axes("wide", rows=len(rows) + 3)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, values in enumerate(shares):
         for column, value in enumerate(values):
-            if value > 0:
+            if value >= _WRITTEN:
                 colour = "white" if value > _DARK else style.INK
-                text = formats.share(value, lang, digits=0 if value >= 0.0995 else 1)
+                text = formats.number(value * 100, lang, digits=0 if value >= 0.0995 else 1)
                 axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     axes.set_xticks(range(len(columns)), [_state(name, lang, top_bucket) for name in columns], rotation=45, ha="right")
     axes.set_yticks(range(len(rows)), [_row(bucket, sizes[bucket], lang, top_bucket) for bucket in rows])

@@ -16,7 +16,7 @@ from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
 from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, say
 
-FIRST_NAMED = 3
+FIRST_NAMED, FIRST_REVIEWED = 3, 6
 # From this share of the cash on, money that nobody holds or that follows no contact is worth a word.
 WORTH_A_WORD = 0.02
 
@@ -76,7 +76,8 @@ def decision_of(
     if verdict.hard_breaches:
         parts.append(say("kpi_answer_hard_breaches", lang, contacts=formats.number(verdict.hard_breaches, lang)))
     names = scope_names(facts.book, lang)
-    act_on = [f"{names(row['scope_type'], row['scope_key'])} · {KPIS[row['kpi']].name(lang)}" for row in _rows(verdict.attention)]
+    first = verdict.attention.head(FIRST_REVIEWED)
+    act_on = [f"{names(row['scope_type'], row['scope_key'])} · {KPIS[row['kpi']].name(lang)}" for row in _rows(first)]
     return Decision(
         question=say("kpi_question", lang, start=start, end=end),
         answer=" ".join(parts),
@@ -110,13 +111,11 @@ def _attention_sentences(facts: Facts, verdict: PeriodVerdict, lang: str) -> lis
             lang,
             scope=names(row["scope_type"], row["scope_key"]),
             kpi=KPIS[row["kpi"]].name(lang),
-            value=formats.with_unit(row["value"], row["unit"], lang, currency=facts.book.currency),
-            target=formats.with_unit(row["target"], row["unit"], lang, currency=facts.book.currency),
+            value=formats.with_unit(row["value"], row["unit"], lang, currency=facts.book.currency, compact=True),
         )
         for row in _rows(rows.head(FIRST_NAMED))
     ]
-    chance = formats.number(verdict.by_chance, lang, digits=1)
-    return [say("kpi_answer_missed", lang, missed=len(rows), judged=verdict.judged, by_chance=chance, first="; ".join(first))]
+    return [say("kpi_answer_missed", lang, missed=len(rows), judged=verdict.judged, first="; ".join(first))]
 
 
 def _caveats(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, states: pd.DataFrame, lang: str) -> tuple[str, ...]:
@@ -125,6 +124,9 @@ def _caveats(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, states: p
     lacking = sorted({name for note in kpis["note"] if note.startswith(NO_ROWS) for name in note.removeprefix(NO_ROWS).split(", ")})
     if lacking:
         said.append(say("kpi_caveat_lacking", lang, tables=", ".join(lacking)))
+    if len(verdict.attention):
+        chance = formats.number(verdict.by_chance, lang, digits=1)
+        said.append(say("kpi_caveat_chance", lang, judged=verdict.judged, by_chance=chance))
     if len(verdict.worse):
         worse = ", ".join(KPIS[kpi].name(lang) for kpi in verdict.worse["kpi"])
         said.append(say("kpi_caveat_worse", lang, kpis=worse))

@@ -73,9 +73,8 @@ def headline(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.Shown
     company = company.sort_values("kpi", key=lambda column: column.map(order), ignore_index=True)
     named = company.assign(kpi_name=_names(company["kpi"], params.lang))
     columns = ["kpi", "kpi_name", "value", "low", "high", "previous", "change_standing", "target", "target_standing"]
-    return tables.show(
-        named, lang=params.lang, columns=columns, by_unit=["value", "low", "high", "previous", "target"], currency=book.currency
-    )
+    units = ["value", "low", "high", "previous", "target"]
+    return tables.show(named, lang=params.lang, columns=columns, by_unit=units, currency=book.currency, compact=True)
 
 
 def by_scope(shown: pd.DataFrame, scope_type: str, params: KpiPeriod, book: Book) -> tables.ShownTable:
@@ -114,7 +113,7 @@ def missed_targets(missed: pd.DataFrame, params: KpiPeriod, book: Book) -> table
     names = scope_names(book, params.lang)
     scope = [names(kind, key) for kind, key in zip(missed["scope_type"], missed["scope_key"], strict=True)]
     named = missed.assign(scope=scope, kpi_name=_names(missed["kpi"], params.lang))
-    columns = ["scope", "kpi", "kpi_name", "value", "low", "high", "target", "shortfall"]
+    columns = ["scope", "kpi", "kpi_name", "value", "low", "high", "target", "shortfall", "short_minor"]
     units = ["value", "low", "high", "target"]
     return tables.show(named, lang=params.lang, columns=columns, by_unit=units, percent=["shortfall"], currency=book.currency)
 

@@ -78,14 +78,14 @@ def day(value: date | str | None, lang: str) -> str:
     return moment.strftime(form)
 
 
-def with_unit(value: float | None, unit: str, lang: str, *, currency: str = "") -> str:
-    """A recorded number in its unit: a share as %, minor units as money, else the number and the unit's name."""
+def with_unit(value: float | None, unit: str, lang: str, *, currency: str = "", compact: bool = False) -> str:
+    """A recorded number in its unit: a share as %, minor units as money (`compact`: three digits), else the number and the unit's name."""
     if value is None:
         return UNDEFINED
     if unit == "share":
         return share(value, lang, digits=digits_for([value * 100], 2, least=1))
     if unit in ("minor", "money", currency) and unit:
-        return money(value, currency, lang)
+        return money(value, currency, lang, compact=compact)
     # Two digits for what is near one, so that a column of ratios lines up.
     digits = 0 if float(value).is_integer() and abs(value) >= 10 else 2 if 0.1 <= abs(value) < 100 else digits_for([value], 3)
     text = number(value, lang, digits=0 if unit == "count" and float(value).is_integer() else digits)
