@@ -13,7 +13,7 @@ import click
 import collect_analysis
 from collect_analysis.cli import output
 from collect_analysis.cli.checkup import doctor
-from collect_analysis.cli.loading import sample
+from collect_analysis.cli.loading import import_sources, sample
 from collect_analysis.cli.reading import compare, list_runs, show
 from collect_analysis.cli.running import run
 from collect_analysis.cli.serving import serve
@@ -28,7 +28,7 @@ def collect() -> None:
     """Run the reports of a collections desk, read them, serve them."""
 
 
-for command in (run, list_runs, show, compare, sample, doctor, serve):
+for command in (run, list_runs, show, compare, import_sources, sample, doctor, serve):
     collect.add_command(command)
 
 

@@ -1,21 +1,111 @@
 """`collect import` and `collect sample`: how data enter."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from collect_analysis.cli import options, output
-from collect_analysis.errors import ParameterError
+from collect_analysis.errors import CollectError, DataError, ParameterError, WorkplaceError
 from collect_analysis.reporting.parameters import ISO_DAY
+
+if TYPE_CHECKING:
+    from collect_analysis.book.intake import ImportReport
 
 SAMPLE = "sample"
 SAMPLE_ACCOUNTS = 200_000
 # The day the notebooks' own defaults look back from.
 SAMPLE_AS_OF = "2026-06-30"
+
+
+@click.command("import")
+@click.argument("sources", metavar="SOURCES...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@options.books
+@options.now
+@options.skip_absent
+@options.dry_run
+@options.as_json
+def import_sources(sources: tuple[Path, ...], books: Path | None, now: str | None, skip_absent: bool, dry_run: bool, as_json: bool) -> int:
+    """Import SOURCES (mapping files, or those in a folder) into their books; what was loaded before changes nothing."""
+    at = options.moment(now)
+    folder = options.books_setting(books).value
+    files = mapping_files(sources)
+    from collect_analysis.book.intake import import_source
+
+    reports: list[ImportReport] = []
+    refused: list[CollectError] = []
+    for file in files:
+        try:
+            report = import_source(file, books=folder, now=at, skip_absent=skip_absent, dry_run=dry_run, progress=output.message)
+            reports.append(report)
+        except (DataError, WorkplaceError) as error:
+            # One bad delivery does not keep the others out.
+            refused.append(error)
+    _show_imports(reports, refused, dry_run=dry_run, as_json=as_json)
+    return max((error.exit_code for error in refused), key=(0, WorkplaceError.exit_code, DataError.exit_code).index, default=0)
+
+
+def mapping_files(paths: Sequence[Path]) -> list[Path]:
+    """The mapping files named, and those in the folders named, each readable and sound.
+
+    Raises
+    ------
+    ParameterError
+        All problems of all files; nothing is loaded then.
+    """
+    from collect_analysis.book.mapping_files import read_source
+
+    files: list[Path] = []
+    problems: list[str] = []
+    for path in paths:
+        found = sorted(path.glob("*.yml")) if path.is_dir() else [path]
+        if not found:
+            problems.append(f"{path}: no mapping file (*.yml) in this folder")
+        files += found
+    for file in files:
+        try:
+            read_source(file)
+        except ParameterError as error:
+            problems += error.problems
+    if problems:
+        raise ParameterError(problems)
+    return files
+
+
+def _show_imports(reports: list["ImportReport"], refused: list[CollectError], *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        told = [{**report.as_json(), "state": _state(report, dry_run=dry_run)} for report in reports]
+        errors = [{"type": type(error).__name__, "problems": list(error.problems)} for error in refused]
+        output.emit({"command": "import", "dry_run": dry_run, "sources": told, "errors": errors})
+    else:
+        rows: list[tuple[object, ...]] = []
+        for report in reports:
+            state = _state(report, dry_run=dry_run)
+            loads = [(load.table, f"{load.rows_read:,}", f"{load.rows_kept:,}", f"{load.rows_quarantined:,}") for load in report.loads]
+            rows += [(report.source, report.book, state, *load) for load in loads or [("", "", "", "")]]
+        output.table(("source", "book", "state", "table", "read", "kept", "quarantined"), rows)
+    for report in reports:
+        for reason, count in report.reasons:
+            output.message(f"{report.source}: quarantined {count:,}: {reason}")
+        if report.absent:
+            output.message(f"absent: {report.absent}")
+    for error in refused:
+        for problem in error.problems:
+            output.message(f"error: {problem}")
+    if any(report.loads for report in reports) and not dry_run:
+        output.message("next: collect run parameters")
+
+
+def _state(report: "ImportReport", *, dry_run: bool) -> str:
+    if report.absent:
+        return "absent"
+    if report.loads:
+        return "would load" if dry_run else "loaded"
+    return "unchanged"
 
 
 @click.command("sample")

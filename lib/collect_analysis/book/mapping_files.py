@@ -1,0 +1,108 @@
+"""Reading a mapping file: typed, checked against the canonical tables, every problem with its line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from collect_analysis.book.source_rules import rule_problems
+from collect_analysis.book.sources import (
+    ColumnRule,
+    Control,
+    Covariate,
+    CsvFormat,
+    Dose,
+    ExcelFormat,
+    FiscalQuarter,
+    Location,
+    Outcome,
+    ParquetFormat,
+    PivotBlock,
+    PostgresFormat,
+    Source,
+    TableMapping,
+    Unpivot,
+    nearest,
+)
+from collect_analysis.book.yaml_files import Lines, read_yaml_lines
+from collect_analysis.errors import ParameterError
+
+
+def read_source(path: Path) -> Source:
+    """The mapping file at `path`, typed and checked against the canonical tables.
+
+    Raises
+    ------
+    ParameterError
+        Unreadable file, unknown key (with the nearest known one), missing key, wrong type; an unknown table or column, a required column
+        without a rule, a rule that cannot be followed. All problems at once, each with its line.
+    """
+    content, lines = read_yaml_lines(path)
+    try:
+        source = Source(**content)
+    except ValidationError as error:
+        raise ParameterError([_sentence(path, lines, problem) for problem in error.errors()]) from None
+    problems = [located(path, lines, place, text) for place, text in _whole_problems(path, source)]
+    problems += [located(path, lines, place, text) for place, text in rule_problems(source)]
+    if problems:
+        raise ParameterError(problems)
+    return source
+
+
+def located(path: Path, lines: Lines, place: tuple[str | int, ...], text: str) -> str:
+    """A sentence that starts with the file, the line and the key it is about."""
+    known = place
+    while known and known not in lines:
+        known = known[:-1]
+    key = ".".join(str(part) for part in place)
+    return f"{path}, line {lines.get(known, 1)}: {key}: {text}"
+
+
+def _whole_problems(path: Path, source: Source) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if source.source != path.stem:
+        yield ("source",), f"is '{source.source}' and the file is {path.name}; the two must agree"
+    if source.format.kind == "postgres":
+        if source.files is not None or source.location is not None:
+            yield ("files",), "a postgres source has neither files nor location; remove them"
+        return
+    for name in ("location", "files"):
+        if getattr(source, name) is None:
+            yield (name,), "is missing; add it"
+    parts = Path(source.files or "").parts
+    if source.files is not None and (not parts or Path(source.files).is_absolute() or ".." in parts):
+        yield ("files",), f"is '{source.files}'; name a file or pattern below the location, without '..' and not absolute"
+
+
+def _sentence(path: Path, lines: Lines, problem: Any) -> str:
+    place, model = _place(problem["loc"], lines)
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        return located(path, lines, place, f"unknown key; {nearest(str(place[-1]), _known_keys(model))}")
+    if kind == "missing":
+        return located(path, lines, place, "is missing; add it")
+    if kind.startswith("union_tag"):
+        return located(path, lines, (*place, "kind"), "must be one of csv, excel, parquet, postgres")
+    return located(path, lines, place, f"is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}")
+
+
+def _place(loc: tuple[str | int, ...], lines: Lines) -> tuple[tuple[str | int, ...], type[BaseModel]]:
+    """The keys of the file that lead to a problem (the format's kind, which pydantic inserts, left out) and the model that judged it."""
+    kinds: dict[str, type[BaseModel]] = {"csv": CsvFormat, "excel": ExcelFormat, "parquet": ParquetFormat, "postgres": PostgresFormat}
+    tagged = len(loc) > 1 and loc[0] == "format" and loc[1] in kinds
+    place = (loc[0], *loc[2:]) if tagged else loc
+    if tagged:
+        return place, kinds[str(loc[1])]
+    groups: dict[str, type[BaseModel]] = {"columns": ColumnRule, "outcomes": Outcome, "covariates": Covariate, "doses": Dose}
+    if place[0] != "tables":
+        parts: dict[str, type[BaseModel]] = {"location": Location, "control": Control}
+        return place, parts.get(str(place[0]) if len(place) > 1 else "", Source)
+    if len(place) == 3:
+        return place, TableMapping
+    if place[2] == "unpivot":
+        return place, PivotBlock if "blocks" in place[:-1] else Unpivot
+    return place, FiscalQuarter if "fiscal_quarter" in place[:-1] else groups.get(str(place[2]), TableMapping)
+
+
+def _known_keys(model: type[BaseModel]) -> list[str]:
+    return sorted(field.alias or name for name, field in model.model_fields.items())

@@ -1,0 +1,169 @@
+"""Whether the rules of a mapping file can be followed: tables, columns, and what a rule may say of a column of its type."""
+
+import re
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from collect_analysis.book.schema import Column, Table
+from collect_analysis.book.sources import ColumnRule, Source, TableMapping, nearest
+from collect_analysis.book.tables import TABLES
+
+Place = tuple[str | int, ...]
+Problems = Iterator[tuple[Place, str]]
+
+_SOURCES = ("from", "value", "row_number", "fiscal_quarter")
+_DATE_DIRECTIVES = frozenset("dmYb")
+_TIME_DIRECTIVES = frozenset("dmYbHMSfzIp")
+EPOCHS = ("epoch_s", "epoch_ms")
+# Which step belongs to which types; a step named for another type would be silently without effect.
+_NUMERIC = ("integer", "money", "number")
+_WORDS = ("key", "text", "code")
+_ONLY_FOR = {
+    "date": ("date",),
+    "edge": ("date",),
+    "timestamp": ("timestamp",),
+    "zone": ("timestamp",),
+    "to_zone": ("timestamp",),
+    "decimal": _NUMERIC,
+    "grouping": _NUMERIC,
+    "parentheses": _NUMERIC,
+    "scale": ("money",),
+    "round": ("money", "integer"),
+    "slug": _WORDS,
+    "pseudonym": ("key",),
+    "prefix": _WORDS,
+    "equals": ("flag", "number"),
+    "ends_with": ("flag", "number"),
+    "true_words": ("flag", "number"),
+    "false_words": ("flag", "number"),
+}
+_SPELLING = {"true_words": "true", "false_words": "false", "source": "from"}
+
+
+def open_column(name: str) -> Column:
+    """The typed column behind an open name: money if it ends in `_minor`, else a number."""
+    return Column(name=name, type="money" if name.endswith("_minor") else "number", doc="Declared by the mapping.", required=False)
+
+
+def column_of(table: Table, name: str) -> Column | None:
+    """The canonical column `name` of a table, declared or open; None if the table has no such column."""
+    if name in table.column_names:
+        return table[name]
+    return open_column(name) if table.is_open_column(name) else None
+
+
+def complete_rules(mapping: TableMapping, table: Table, currency: str) -> dict[str, ColumnRule]:
+    """The rules of a table with what goes without saying: the book's currency, and block columns under canonical names."""
+    rules = mapping.rules
+    if mapping.unpivot is not None:
+        aliases = {alias for block in mapping.unpivot.blocks for alias in block.columns} | {mapping.unpivot.column}
+        for alias in sorted(aliases - set(rules)):
+            if column_of(table, alias) is not None:
+                rules[alias] = ColumnRule.model_validate({"from": alias})
+    if "currency" in table.column_names and "currency" not in rules:
+        rules["currency"] = ColumnRule(value=currency)
+    return rules
+
+
+def rule_problems(source: Source) -> Problems:
+    """Every rule of the mapping that cannot be followed: the place in the file and what is wrong."""
+    for name, mapping in source.tables.items():
+        table = TABLES.get(name)
+        if table is None:
+            yield ("tables", name), f"unknown table; {nearest(name, sorted(TABLES))}"
+            continue
+        yield from _table_problems(source, name, mapping, table)
+
+
+def _table_problems(source: Source, name: str, mapping: TableMapping, table: Table) -> Problems:
+    here: Place = ("tables", name)
+    for group in ("outcomes", "covariates", "doses"):
+        if getattr(mapping, group) and f"{group[:-1]}_" not in table.open_prefixes:
+            yield (*here, group), f"table '{name}' has no {group}; only cohort has"
+    rules = complete_rules(mapping, table, source.currency)
+    for column in table.columns:
+        if column.required and column.name not in rules:
+            yield (*here, "columns", column.name), f"is required ({column.doc}) and has no rule; add one"
+    if mapping.unpivot is not None:
+        yield from _unpivot_problems((*here, "unpivot"), mapping)
+    for target, rule in mapping.rules.items():
+        place = (*here, *_place_of(target, mapping))
+        found = column_of(table, target)
+        if found is None:
+            yield place, f"table '{name}' has no such column; {nearest(target, list(table.column_names))}"
+        else:
+            yield from ((place, text) for text in _column_problems(found, rule))
+
+
+def _place_of(target: str, mapping: TableMapping) -> Place:
+    for prefix in ("outcome", "covariate", "dose"):
+        bare = target.removeprefix(f"{prefix}_")
+        if target not in mapping.columns and bare in getattr(mapping, f"{prefix}s"):
+            return (f"{prefix}s", bare)
+    return ("columns", target)
+
+
+def _unpivot_problems(here: Place, mapping: TableMapping) -> Problems:
+    assert mapping.unpivot is not None  # noqa: S101 - the caller looked
+    first = set(mapping.unpivot.blocks[0].columns)
+    for number, block in enumerate(mapping.unpivot.blocks):
+        if set(block.columns) != first:
+            yield (*here, "blocks", number), f"names {', '.join(sorted(block.columns))}; every block must name {', '.join(sorted(first))}"
+    values = [block.value for block in mapping.unpivot.blocks]
+    for value in sorted({value for value in values if values.count(value) > 1}):
+        yield (*here, "blocks"), f"two blocks stand for '{value}'; keep one"
+
+
+def _column_problems(column: Column, rule: ColumnRule) -> Iterator[str]:
+    given = [word for word in _SOURCES if getattr(rule, "source" if word == "from" else word) not in (None, False)]
+    if len(given) != 1:
+        yield f"names {' and '.join(given) or 'no source'}; give exactly one of {', '.join(_SOURCES)}"
+    for step, types in _ONLY_FOR.items():
+        if getattr(rule, step) not in (None, False, "", []) and column.type not in types:
+            yield f"`{_SPELLING.get(step, step)}` is for columns of type {' or '.join(types)}, this one is {column.type}; remove it"
+    if rule.fiscal_quarter is not None and column.type != "date":
+        yield f"`fiscal_quarter` gives a date, this column is {column.type}; remove it"
+    if rule.upper and rule.lower:
+        yield "`upper` and `lower` exclude each other; keep one"
+    if rule.others is not None and not rule.codes:
+        yield "`others` says what happens to words not in `codes`, and there are no codes; remove it"
+    if bool(rule.true_words) != bool(rule.false_words):
+        yield "`true` and `false` go together; list the words of both"
+    both = sorted(set(rule.true_words) & set(rule.false_words))
+    if both:
+        yield f"'{both[0]}' is both true and false; keep one"
+    if column.allowed:
+        wrong = sorted({word for word in rule.codes.values() if word not in column.allowed})
+        for word in wrong:
+            yield f"code '{word}' is not allowed here; {nearest(word, list(column.allowed))}"
+    yield from _format_problems(rule)
+
+
+def _format_problems(rule: ColumnRule) -> Iterator[str]:
+    if rule.date is not None:
+        yield from _directives(rule.date, _DATE_DIRECTIVES, ("Y", "m") if rule.edge else ("Y", "m", "d"))
+    if rule.timestamp is not None and rule.timestamp not in EPOCHS:
+        yield from _directives(rule.timestamp, _TIME_DIRECTIVES, ("Y", "m", "d", "H", "M"))
+    if rule.to_zone is not None and rule.zone is None:
+        yield "`to_zone` needs `zone`, the zone of the source; add it"
+    for zone in filter(None, (rule.zone, rule.to_zone)):
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            yield f"'{zone}' is no time zone; write one as Asia/Ho_Chi_Minh"
+    if rule.decimal is not None and rule.decimal == rule.grouping:
+        yield f"decimal and grouping are both '{rule.decimal}'; they must differ"
+
+
+def _directives(pattern: str, allowed: frozenset[str], needed: tuple[str, ...]) -> Iterator[str]:
+    used = re.findall(r"%(.)", pattern)
+    unknown = sorted(set(used) - allowed)
+    if unknown:
+        hint = "; years are written with four digits: %Y" if "y" in unknown else ""
+        yield f"'{pattern}' uses %{unknown[0]}; known are {', '.join('%' + sign for sign in sorted(allowed))}{hint}"
+    months = {"m", "b"}
+    lacking = [
+        sign for sign in needed if sign not in used and not (sign == "m" and months & set(used)) and not (sign == "H" and "I" in used)
+    ]
+    if lacking:
+        yield f"'{pattern}' lacks {', '.join('%' + sign for sign in lacking)}; say where they stand"
