@@ -292,3 +292,57 @@ def test_help_names_every_command(project: SmallProject) -> None:
 )
 def test_numbers_are_told_readably(value: float | None, text: str) -> None:
     assert output.number(value) == text
+
+
+SOURCE = """
+source: letters
+book: letters
+currency: USD
+synthetic: false
+location: {variable: COLLECT_DATA}
+files: letters.csv
+format: {kind: csv}
+tables:
+  cohort:
+    columns:
+      subject_key: {from: id}
+      arm: {from: arm}
+      experiment_id: {value: letters}
+    outcomes: {paid: {from: paid, kind: binary, horizon_days: 90, label: {en: Paid, vi: "Đã trả"}}}
+"""
+
+
+@pytest.fixture
+def source(project: SmallProject, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COLLECT_DATA", str(project.root))
+    (project.root / "letters.csv").write_text("id,arm,paid\ns-1,a,1\ns-2,b,0\n")
+    file = project.root / "parameters" / "sources" / "letters.yml"
+    file.parent.mkdir()
+    file.write_text(SOURCE)
+    return file
+
+
+def test_import_loads_once_and_says_what_it_read(source: Path, collect) -> None:
+    code, out, err = collect("import", "parameters/sources", "--now", NOW)
+    assert code == 0, err
+    assert out.splitlines()[1].split() == ["letters", "letters", "loaded", "cohort", "2", "2", "0"]
+    again = json.loads(collect("import", str(source), "--now", NOW, "--json")[1])
+    assert (again["schema"], again["exit_code"], [item["state"] for item in again["imports"]]) == (1, 0, ["unchanged"])
+
+
+def test_import_refuses_every_wrong_mapping_before_loading_any(project: SmallProject, source: Path, collect) -> None:
+    (source.parent / "wrong.yml").write_text(SOURCE.replace("currency", "curency"))
+    code, out, err = collect("import", "parameters/sources", "--now", NOW)
+    assert (code, out) == (2, "")
+    assert "wrong.yml" in err
+    assert not (project.books / "letters").exists()
+
+
+def test_import_ends_with_3_where_data_are_bad_and_loads_the_other_sources(project: SmallProject, source: Path, collect) -> None:
+    (source.parent / "absent.yml").write_text(SOURCE.replace("letters", "absent"))
+    code, out, _ = collect("import", "parameters/sources", "--now", NOW, "--json")
+    told = json.loads(out)
+    assert (code, told["exit_code"], [item["state"] for item in told["imports"]]) == (3, 3, ["loaded"])
+    assert "COLLECT_DATA" in told["errors"][0]["problems"][0]
+    code, out, _ = collect("import", "parameters/sources", "--now", NOW, "--json", "--skip-absent")
+    assert (code, [item["state"] for item in json.loads(out)["imports"]]) == (0, ["absent", "unchanged"])

@@ -57,7 +57,7 @@ def test_a_file_is_one_run_named_as_the_file(project: SmallProject) -> None:
         pytest.param(
             {"as_of": "2026-07-02"}, "as_of is 2026-07-02, after today (2026-07-01); choose a day that has passed", id="B11-future"
         ),
-        pytest.param({"period_end": "2026-07-02"}, "period_end is 2026-07-02, after today", id="B11-future-period"),
+        pytest.param({"as_of": "2026-07-31", "period_end": "2026-07-31"}, "period_end is 2026-07-31, after today", id="B11-future-period"),
         pytest.param(
             {"period_start": "2026-06-30", "period_end": "2026-06-01"}, "period_start 2026-06-30 is after period_end", id="B12-order"
         ),
@@ -156,7 +156,7 @@ def test_a_day_in_for_each_tells_the_slot_and_not_the_name(project: SmallProject
         pytest.param(
             {"for_each": {"seed": list(range(40)), "min_cell": list(range(3, 43))}}, "makes 1600 runs; at most 1000", id="B13-cap"
         ),
-        pytest.param({"as_of": None, "for_each": {"as_of": ["2026-06-29", "2026-06-30"]}}, "would replace kpi_period/shop", id="one-slot"),
+        pytest.param({"as_of": None, "for_each": {"as_of": ["2026-06-30", "2026-07-01"]}}, "would replace kpi_period/shop", id="one-slot"),
     ],
 )
 def test_a_wrong_for_each_is_refused(project: SmallProject, values: dict, expected: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from collect_analysis.cli import options, output
-from collect_analysis.errors import CollectError, DataError, ParameterError, WorkplaceError
+from collect_analysis.errors import CollectError, ParameterError
 from collect_analysis.reporting.parameters import ISO_DAY
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ SAMPLE_AS_OF = "2026-06-30"
 
 
 @click.command("import")
-@click.argument("sources", metavar="SOURCES...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("sources", metavar="SOURCE.yml...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.books
 @options.now
 @options.skip_absent
 @options.dry_run
 @options.as_json
 def import_sources(sources: tuple[Path, ...], books: Path | None, now: str | None, skip_absent: bool, dry_run: bool, as_json: bool) -> int:
-    """Import SOURCES (mapping files, or those in a folder) into their books; what was loaded before changes nothing."""
+    """Load sources into their books, as their mapping files say; a folder stands for every mapping file in it."""
     at = options.moment(now)
     folder = options.books_setting(books).value
     files = mapping_files(sources)
@@ -42,11 +42,12 @@ def import_sources(sources: tuple[Path, ...], books: Path | None, now: str | Non
         try:
             report = import_source(file, books=folder, now=at, skip_absent=skip_absent, dry_run=dry_run, progress=output.message)
             reports.append(report)
-        except (DataError, WorkplaceError) as error:
+        except CollectError as error:
             # One bad delivery does not keep the others out.
             refused.append(error)
-    _show_imports(reports, refused, dry_run=dry_run, as_json=as_json)
-    return max((error.exit_code for error in refused), key=(0, WorkplaceError.exit_code, DataError.exit_code).index, default=0)
+    code = refused[0].exit_code if refused else 0
+    _show_imports(reports, refused, dry_run=dry_run, code=code, as_json=as_json)
+    return code
 
 
 def mapping_files(paths: Sequence[Path]) -> list[Path]:
@@ -76,11 +77,11 @@ def mapping_files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def _show_imports(reports: list["ImportReport"], refused: list[CollectError], *, dry_run: bool, as_json: bool) -> None:
+def _show_imports(reports: list["ImportReport"], refused: list[CollectError], *, dry_run: bool, code: int, as_json: bool) -> None:
     if as_json:
         told = [{**report.as_json(), "state": _state(report, dry_run=dry_run)} for report in reports]
         errors = [{"type": type(error).__name__, "problems": list(error.problems)} for error in refused]
-        output.emit({"command": "import", "dry_run": dry_run, "sources": told, "errors": errors})
+        output.emit({"command": "import", "dry_run": dry_run, "imports": told, "errors": errors, "exit_code": code})
     else:
         rows: list[tuple[object, ...]] = []
         for report in reports:
