@@ -224,7 +224,6 @@ def _conditions(panel: Panel, sides: tuple[int, int], pretrend: WaldTest, *, alr
     cohorts = np.unique(panel.starts[np.isfinite(panel.starts)])
     before = {f"{cohort:g}": int((panel.periods < cohort).sum()) for cohort in cohorts}
     short = [f"{cohort} ({count})" for cohort, count in before.items() if count < MIN_PRE_PERIODS]
-    tested = np.isfinite(pretrend.p_value)
     return (
         Condition(
             name="both sides",
@@ -246,15 +245,7 @@ def _conditions(panel: Panel, sides: tuple[int, int], pretrend: WaldTest, *, alr
             consequence="refuse" if len(short) == len(cohorts) else "downgrade",
             remedy=f"include {MIN_PRE_PERIODS} periods before each start.",
         ),
-        Condition(
-            name="same trend before the start",
-            met=tested and pretrend.p_value >= PRETREND_LEVEL,
-            detail=f"joint test p = {pretrend.p_value:.3f} on {pretrend.degrees_of_freedom} differences."
-            if tested
-            else "could not be tested: too few clusters or periods before a start.",
-            consequence="refuse" if tested else "downgrade",
-            remedy="choose controls whose results moved alike before the start, or draw the order of the next starts by lot.",
-        ),
+        _same_trend(pretrend),
         Condition(
             name="seen before the start",
             met=not already_treated,
@@ -262,6 +253,18 @@ def _conditions(panel: Panel, sides: tuple[int, int], pretrend: WaldTest, *, alr
             consequence="note",
             remedy="include earlier periods.",
         ),
+    )
+
+
+def _same_trend(pretrend: WaldTest) -> Condition:
+    tested = np.isfinite(pretrend.p_value)
+    result = f"joint test p = {pretrend.p_value:.3f} on {pretrend.degrees_of_freedom} differences."
+    return Condition(
+        name="same trend before the start",
+        met=bool(tested and pretrend.p_value >= PRETREND_LEVEL),
+        detail=result if tested else "could not be tested: too few clusters or periods before a start.",
+        consequence="refuse" if tested else "downgrade",
+        remedy="choose controls whose results moved alike before the start, or draw the order of the next starts by lot.",
     )
 
 
