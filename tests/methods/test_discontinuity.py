@@ -179,6 +179,22 @@ def test_the_density_test_keeps_its_level_and_finds_piling_up() -> None:
     assert np.mean(power) > 0.8
 
 
+def test_the_density_is_the_slope_of_weighted_least_squares_and_its_error_that_of_the_jackknife() -> None:
+    import statsmodels.api as sm
+
+    x = np.sort(np.random.default_rng(4).normal(0.2, 1, 400))
+    share = np.arange(1, 401) / 400
+    test = density_test(x, cutoff=0, bandwidths=(0.9, 1.1))
+    slopes = []
+    for side, width in ((x < 0, 0.9), (x >= 0, 1.1)):
+        powers = x[side][:, None] ** np.arange(4)
+        slopes.append(sm.WLS(share[side], powers, weights=np.clip(1 - np.abs(x[side]) / width, 0, None)).fit().params[1])
+    assert (test.below, test.above) == pytest.approx(tuple(slopes), rel=1e-8)
+    left_out = [density_test(np.delete(x, case), cutoff=0, bandwidths=(0.9, 1.1)) for case in range(400)]
+    jackknife = np.sqrt(399 * np.var([one.above - one.below for one in left_out]))
+    assert (test.above - test.below) / test.statistic == pytest.approx(jackknife, rel=0.03)
+
+
 def test_the_densities_are_those_of_the_planted_distribution() -> None:
     test = density_test(np.random.default_rng(2).exponential(1, 50_000), cutoff=1.0)
     assert test.below == pytest.approx(np.exp(-1), rel=0.1)
