@@ -3,7 +3,8 @@
 Every text says what is wrong, where, how many, which first, and the fix. A check collects all problems and raises once.
 """
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Iterable, Sequence
 
 
 class CollectError(Exception):
@@ -50,3 +51,12 @@ class WorkplaceError(CollectError):
     """The command itself cannot work: lock held, disk, missing program, no right to write."""
 
     exit_code = 5
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """A hint at the nearest known word, or the list of known words: the end of a sentence about an unknown one."""
+    match = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if not match:
+        folded = {item.lower(): item for item in known}
+        match = [folded[item] for item in difflib.get_close_matches(word.lower(), list(folded), n=1, cutoff=0.6)]
+    return f"did you mean '{match[0]}'?" if match else f"known: {', '.join(known[:40])}"

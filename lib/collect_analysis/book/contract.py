@@ -9,8 +9,8 @@ import pandas as pd
 from collect_analysis.book.parsing import fiscal_edge, typed, words
 from collect_analysis.book.readers import Cells
 from collect_analysis.book.schema import ENGINE_TYPES, Column, Table
+from collect_analysis.book.source_format import ColumnRule, Source, TableMapping
 from collect_analysis.book.source_rules import column_of, complete_rules
-from collect_analysis.book.sources import ColumnRule, Source, TableMapping
 from collect_analysis.errors import DataError
 
 QUARANTINE = ("file", "line", "column", "value", "reason")
@@ -104,7 +104,7 @@ def _selected(cells: Cells, mapping: TableMapping) -> tuple[pd.DataFrame, np.nda
 
 
 def _require(cells: Cells, needed: set[str], mapping: TableMapping) -> None:
-    from collect_analysis.book.sources import nearest
+    from collect_analysis.errors import nearest
 
     present = [str(column) for column in cells.frame.columns]
     lost = sorted(needed - set(present))

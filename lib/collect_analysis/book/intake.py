@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 
 from collect_analysis.book.contract import Sorted, arrow_schema, sort_rows
-from collect_analysis.book.mapping_files import read_source
 from collect_analysis.book.places import project_folder
 from collect_analysis.book.readers import Cells
-from collect_analysis.book.sources import CsvFormat, ExcelFormat, ParquetFormat, Source
+from collect_analysis.book.source_format import CsvFormat, ExcelFormat, ParquetFormat, Source
+from collect_analysis.book.sources import read_source
 from collect_analysis.book.store import MANIFEST, Load, Manifest, read_manifest, with_load, write_manifest
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import DataError, WorkplaceError

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.book.schema import Column
+from collect_analysis.book.source_format import ColumnRule, FiscalQuarter, TextCells
 from collect_analysis.book.source_rules import EPOCHS
-from collect_analysis.book.sources import ColumnRule, FiscalQuarter, TextCells
 from collect_analysis.errors import WorkplaceError
 
 PSEUDONYM_KEY = "COLLECT_PSEUDONYM_KEY"

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from collect_analysis.book.schema import Column, Table
-from collect_analysis.book.sources import ColumnRule, Source, TableMapping, nearest
+from collect_analysis.book.source_format import ColumnRule, Source, TableMapping
 from collect_analysis.book.tables import TABLES
+from collect_analysis.errors import nearest
 
 Place = tuple[str | int, ...]
 Problems = Iterator[tuple[Place, str]]

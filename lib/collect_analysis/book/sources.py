@@ -1,235 +1,110 @@
-"""Mapping files: how the files or tables of a source become canonical tables, typed and checked before anything is read."""
+"""Mapping files: read, typed and checked against the canonical tables before any data are read."""
 
-import difflib
-import hashlib
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ValidationError
 
-_WORD = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-_NAME = r"^[a-z][a-z0-9_]{0,62}$"
-_VARIABLE = r"^[A-Z][A-Z0-9_]{0,62}$"
+from collect_analysis.book.source_format import (
+    ColumnRule,
+    Control,
+    Covariate,
+    CsvFormat,
+    Dose,
+    ExcelFormat,
+    FiscalQuarter,
+    Location,
+    Outcome,
+    ParquetFormat,
+    PivotBlock,
+    PostgresFormat,
+    Source,
+    TableMapping,
+    Unpivot,
+)
+from collect_analysis.book.source_rules import rule_problems
+from collect_analysis.book.yaml_files import Lines, read_yaml_lines
+from collect_analysis.errors import ParameterError, nearest
 
+__all__ = ["ColumnRule", "Source", "TableMapping", "read_source"]
 
-def _as_text(value: object) -> object:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else value
-
-
-# A word of the data: numbers and flags in the file stand for their spelling.
-Text = Annotated[str, BeforeValidator(_as_text)]
-Word = Annotated[str, Field(pattern=_WORD)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=False)
-
-
-class Location(_Part):
-    """Folder of the files: the environment variable's, else `default` (relative: to the project folder)."""
-
-    variable: Annotated[str, Field(pattern=_VARIABLE)]
-    default: str | None = None
-
-
-class TextCells(_Part):
-    """How numbers are written where cells are text, and which words mean an empty cell."""
-
-    decimal: Literal[".", ","] = "."
-    grouping: Literal["", ",", ".", " ", "'"] = ""
-    missing: list[Text] = []
+_FORMATS: dict[str, type[BaseModel]] = {"csv": CsvFormat, "excel": ExcelFormat, "parquet": ParquetFormat, "postgres": PostgresFormat}
+_GROUPS: dict[str, type[BaseModel]] = {"columns": ColumnRule, "outcomes": Outcome, "covariates": Covariate, "doses": Dose}
+_PARTS: dict[str, type[BaseModel]] = {"location": Location, "control": Control}
 
 
-class CsvFormat(TextCells):
-    """A text file with a header line."""
+def read_source(path: Path) -> Source:
+    """The mapping file at `path`, typed and checked against the canonical tables.
 
-    kind: Literal["csv"]
-    delimiter: Literal[",", ";", "\t", "|"] = ","
-    encoding: Literal["utf-8", "cp1258", "cp1252", "latin-1", "utf-16"] = "utf-8"
-    compression: Literal["none", "gzip"] = "none"
-    max_mb: Annotated[int, Field(ge=1, le=100_000)] = 2_000
-
-
-class ExcelFormat(TextCells):
-    """One sheet of an .xlsx workbook."""
-
-    kind: Literal["excel"]
-    sheet: str
-    header_row: Annotated[int, Field(ge=1, le=1_000)] = 1
-    max_mb: Annotated[int, Field(ge=1, le=2_000)] = 500
-
-
-class ParquetFormat(TextCells):
-    """A Parquet file; `types` fixes the Arrow types of columns (`int64`, `decimal128(18, 2)`, `date32[day]`, ...)."""
-
-    kind: Literal["parquet"]
-    types: dict[str, str] = {}
-
-
-class PostgresFormat(TextCells):
-    """A table or view of a PostgreSQL database; `variable` names the environment variable that holds the connection text."""
-
-    kind: Literal["postgres"]
-    variable: Annotated[str, Field(pattern=_VARIABLE)]
-    table: Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)?$")]
-    types: dict[str, str] = {}
-    timeout_s: Annotated[int, Field(ge=1, le=86_400)] = 600
-
-
-Format = Annotated[CsvFormat | ExcelFormat | ParquetFormat | PostgresFormat, Field(discriminator="kind")]
-
-
-class Control(_Part):
-    """What the sender states of the whole delivery: rows, and the sum of a source column's numbers."""
-
-    rows: Annotated[int, Field(ge=0)] | None = None
-    totals: dict[str, Text] = {}
-
-
-class FiscalQuarter(_Part):
-    """A quarter of a fiscal year named after the year in which it ends: source columns, first month of the year, which edge."""
-
-    year: str
-    quarter: str
-    first_month: Annotated[int, Field(ge=1, le=12)] = 1
-    edge: Literal["start", "end"]
-
-
-class ColumnRule(_Part):
-    """How one canonical column is filled.
-
-    One of `from`, `value`, `row_number`, `fiscal_quarter` says where from. Steps run in this order: trim, NFC, missing, `strip`, `upper` or
-    `lower`, `codes`, `slug`, `pseudonym`, `prefix`, then the type's own reading (`date`, `timestamp`, `scale`, ...).
+    Raises
+    ------
+    ParameterError
+        Unreadable file, unknown key (with the nearest known one), missing key, wrong type; an unknown table or column, a required column
+        without a rule, a rule that cannot be followed. All problems at once, each with its line.
     """
-
-    source: str | None = Field(default=None, alias="from")
-    value: Text | None = None
-    row_number: bool = False
-    fiscal_quarter: FiscalQuarter | None = None
-
-    missing: list[Text] | None = None
-    default: Text | None = None
-    strip: list[Text] = []
-    upper: bool = False
-    lower: bool = False
-    codes: dict[str, Text] = {}
-    others: Literal["keep", "quarantine"] | None = None
-    slug: bool = False
-    pseudonym: bool = False
-    prefix: Text = ""
-
-    date: str | None = None
-    edge: Literal["start", "end"] | None = None
-    timestamp: str | None = None
-    zone: str | None = None
-    to_zone: str | None = None
-
-    decimal: Literal[".", ","] | None = None
-    grouping: Literal["", ",", ".", " ", "'"] | None = None
-    parentheses: bool = False
-    scale: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    round: bool = False
-
-    equals: Text | None = None
-    ends_with: Text | None = None
-    true_words: list[Text] = Field(default=[], alias="true")
-    false_words: list[Text] = Field(default=[], alias="false")
+    content, lines = read_yaml_lines(path)
+    try:
+        source = Source(**content)
+    except ValidationError as error:
+        raise ParameterError([_sentence(path, lines, problem) for problem in error.errors()]) from None
+    problems = [located(path, lines, place, text) for place, text in _whole_problems(path, source)]
+    problems += [located(path, lines, place, text) for place, text in rule_problems(source)]
+    if problems:
+        raise ParameterError(problems)
+    return source
 
 
-class Outcome(ColumnRule):
-    """A cohort's outcome and what it is."""
-
-    kind: Literal["binary", "money", "number"]
-    horizon_days: Annotated[int, Field(ge=0)] | None = None
-    label: dict[Literal["en", "vi"], str] = {}
-
-
-class Covariate(ColumnRule):
-    """A cohort's covariate; one measured after assignment may be changed by the arm."""
-
-    measured: Literal["before", "after"]
-    label: dict[Literal["en", "vi"], str] = {}
+def located(path: Path, lines: Lines, place: tuple[str | int, ...], text: str) -> str:
+    """A sentence that starts with the file, the line and the key it is about."""
+    known = place
+    while known and known not in lines:
+        known = known[:-1]
+    key = ".".join(str(part) for part in place)
+    return f"{path}, line {lines.get(known, 1)}: {key}: {text}"
 
 
-class Dose(ColumnRule):
-    """What was actually done to the subject (minutes, attempts)."""
-
-    label: dict[Literal["en", "vi"], str] = {}
-
-
-class PivotBlock(_Part):
-    """One block of columns of a wide table: the value it stands for and alias -> source column."""
-
-    value: Text
-    columns: dict[str, str]
-
-
-class Unpivot(_Part):
-    """A wide table made long: every source row gives one row per block; `column` is the name of the block's value."""
-
-    column: Annotated[str, Field(pattern=_NAME)]
-    blocks: Annotated[list[PivotBlock], Field(min_length=1, max_length=400)]
+def _whole_problems(path: Path, source: Source) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if source.source != path.stem:
+        yield ("source",), f"is '{source.source}' and the file is {path.name}; the two must agree"
+    if source.format.kind == "postgres":
+        if source.files is not None or source.location is not None:
+            yield ("files",), "a postgres source has neither files nor location; remove them"
+        return
+    for name in ("location", "files"):
+        if getattr(source, name) is None:
+            yield (name,), "is missing; add it"
+    parts = Path(source.files or "").parts
+    if source.files is not None and (not parts or Path(source.files).is_absolute() or ".." in parts):
+        yield ("files",), f"is '{source.files}'; name a file or pattern below the location, without '..' and not absolute"
 
 
-class TableMapping(_Part):
-    """How one canonical table is filled. `only` keeps the rows whose source column holds one of the words."""
-
-    columns: dict[str, ColumnRule] = {}
-    unpivot: Unpivot | None = None
-    only: dict[str, list[Text]] = {}
-    outcomes: dict[Annotated[str, Field(pattern=_NAME)], Outcome] = {}
-    covariates: dict[Annotated[str, Field(pattern=_NAME)], Covariate] = {}
-    doses: dict[Annotated[str, Field(pattern=_NAME)], Dose] = {}
-
-    @property
-    def rules(self) -> dict[str, ColumnRule]:
-        """Canonical column -> rule, the open columns under their full names, the block's own columns filled in."""
-        found: dict[str, ColumnRule] = dict(self.columns)
-        for prefix, group in (("outcome", self.outcomes), ("covariate", self.covariates), ("dose", self.doses)):
-            found.update({f"{prefix}_{name}": rule for name, rule in group.items()})
-        return found
-
-    def roles(self, table: str) -> dict[str, dict[str, object]]:
-        """What the mapping declares of open columns, as the manifest keeps it."""
-        found: dict[str, dict[str, object]] = {}
-        for prefix, group, fields in (
-            ("outcome", self.outcomes, {"kind", "horizon_days", "label"}),
-            ("covariate", self.covariates, {"measured", "label"}),
-            ("dose", self.doses, {"label"}),
-        ):
-            for name, rule in group.items():
-                found[f"{table}.{prefix}_{name}"] = rule.model_dump(include=fields, exclude_defaults=True)
-        return found
+def _sentence(path: Path, lines: Lines, problem: Any) -> str:
+    place, model = _place(problem["loc"])
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        return located(path, lines, place, f"unknown key; {nearest(str(place[-1]), _known_keys(model))}")
+    if kind == "missing":
+        return located(path, lines, place, "is missing; add it")
+    if kind.startswith("union_tag"):
+        return located(path, lines, (*place, "kind"), "must be one of csv, excel, parquet, postgres")
+    return located(path, lines, place, f"is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}")
 
 
-class Source(_Part):
-    """A mapping file: one source, the book it loads into, and the canonical tables it fills."""
-
-    source: Word
-    book: Word
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    synthetic: bool = False
-    location: Location | None = None
-    files: str | None = None
-    format: Format
-    optional: bool = False
-    control: Control = Control()
-    allowed_loss: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.0
-    tables: Annotated[dict[str, TableMapping], Field(min_length=1)]
-
-    @property
-    def content_hash(self) -> str:
-        """Hash of what the mapping says; comments and layout do not change it."""
-        return hashlib.sha256(self.model_dump_json(by_alias=True, exclude_defaults=True).encode()).hexdigest()
-
-    @property
-    def uses_pseudonyms(self) -> bool:
-        """Whether a column is replaced by a keyed hash."""
-        return any(rule.pseudonym for table in self.tables.values() for rule in table.rules.values())
+def _place(loc: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], type[BaseModel]]:
+    """The keys of the file that lead to a problem (the format's kind, which pydantic inserts, left out) and the model that judged it."""
+    if len(loc) > 1 and loc[0] == "format" and loc[1] in _FORMATS:
+        return (loc[0], *loc[2:]), _FORMATS[str(loc[1])]
+    if len(loc) == 1:
+        return loc, Source
+    if loc[0] != "tables":
+        return loc, _PARTS.get(str(loc[0]), Source)
+    if len(loc) <= 3:
+        return loc, TableMapping
+    if loc[2] == "unpivot":
+        return loc, PivotBlock if "blocks" in loc[:-1] else Unpivot
+    return loc, FiscalQuarter if "fiscal_quarter" in loc[:-1] else _GROUPS.get(str(loc[2]), TableMapping)
 
 
-def nearest(word: str, known: list[str]) -> str:
-    """A hint at the nearest known word, or the list of known words."""
-    match = difflib.get_close_matches(word, known, n=1, cutoff=0.6) or difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    return f"did you mean '{match[0]}'?" if match else f"known: {', '.join(known[:40])}"
+def _known_keys(model: type[BaseModel]) -> list[str]:
+    return sorted(field.alias or name for name, field in model.model_fields.items())

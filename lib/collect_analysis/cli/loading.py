@@ -58,7 +58,7 @@ def mapping_files(paths: Sequence[Path]) -> list[Path]:
     ParameterError
         All problems of all files; nothing is loaded then.
     """
-    from collect_analysis.book.mapping_files import read_source
+    from collect_analysis.book.sources import read_source
 
     files: list[Path] = []
     problems: list[str] = []

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.book.readers.cells import Cells
-from collect_analysis.book.sources import CsvFormat
+from collect_analysis.book.source_format import CsvFormat
 from collect_analysis.errors import DataError
 
 MOST_PROBLEMS = 10

@@ -14,7 +14,7 @@ import pandas as pd
 
 from collect_analysis.book.readers.cells import Cells
 from collect_analysis.book.readers.csv_files import MOST_PROBLEMS, regular_bytes
-from collect_analysis.book.sources import ExcelFormat, ParquetFormat, PostgresFormat
+from collect_analysis.book.source_format import ExcelFormat, ParquetFormat, PostgresFormat
 from collect_analysis.errors import DataError, WorkplaceError
 
 # More digits than this are rounded by a spreadsheet's numbers.
