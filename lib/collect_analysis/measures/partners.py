@@ -14,14 +14,21 @@ from scipy import stats
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.conduct import LegalLimits, judged_contacts
-from collect_analysis.measures.periods import Period
+from collect_analysis.measures.periods import Period, month_start
 from collect_analysis.measures.placements import Panel, of_panel
 from collect_analysis.methods.rates import wilson_interval
 
 PASS, WATCH, FAIL, BLOCKED, NO_DATA = "pass", "watch", "fail", "blocked", "no_data"
 # From harmless to forbidding: the worst gate of a unit is its standing. No data is no reproach.
 _WORST = (NO_DATA, PASS, WATCH, FAIL, BLOCKED)
-GATE_COLUMNS = ("unit_key", "gate", "numerator", "denominator", "per", "value", "low", "high", "limit", "status", "note")
+_PER = {"share": 1, "per_1000": 1_000, "per_10000": 10_000}
+# Why a unit may not act; a valid letter and a team of the house need no words.
+_NOTES = {
+    "expired": "authorisation expired",
+    "missing": "no letter of authorisation or no legal kind of partner",
+    "unknown": "not in the register of units on this day",
+}
+GATE_COLUMNS = ("unit_key", "gate", "numerator", "denominator", "unit", "value", "low", "high", "limit", "status", "note")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,42 +108,58 @@ def _authorisation(table: pd.DataFrame, on: date) -> np.ndarray:
     return np.select([~known, ~outside, ~(letter & legal), expired], ["unknown", "not_needed", "missing", "expired"], default="valid")
 
 
-def breaches(book: Book, panel: Panel, limits: Sequence[LegalLimits]) -> pd.DataFrame:
+@dataclass(frozen=True, kw_only=True)
+class ConductWindow:
+    """The months in which conduct is judged: the last `months` of a panel's period, or all of it if it is shorter."""
+
+    start: date
+    end: date
+
+    @classmethod
+    def of(cls, panel: Panel, *, months: int) -> "ConductWindow":
+        """The window of a panel."""
+        return cls(start=max(panel.start, month_start(panel.end, 1 - months)), end=panel.end)
+
+
+def breaches(book: Book, window: ConductWindow, limits: Sequence[LegalLimits]) -> pd.DataFrame:
     """How many outbound contacts of each unit broke a limit, and how many reached somebody who owes nothing?
 
-    Columns: unit_key, contacts (outbound, in the panel's months), breach, party. Empty where the book has no contacts.
+    Columns: unit_key, contacts (outbound, in the window), breach, party. Empty where the book has no contacts.
 
     Raises
     ------
     ParameterError
-        The panel's period is not of whole months.
+        The window is not of whole months.
     """
     if not book.has("contact"):
         return pd.DataFrame(columns=["unit_key", "contacts", "breach", "party"])
-    judged = judged_contacts(book, Period(panel.start, panel.end), limits)
+    judged = judged_contacts(book, Period(window.start, window.end), limits)
     judged = judged.filter(judged.unit_key.notnull())
     counts = judged.group_by("unit_key").agg(contacts=judged.count(), breach=judged.breach.sum(), party=judged.party.sum())
     return book.frame(counts).sort_values("unit_key", ignore_index=True)
 
 
-def gates(book: Book, panel: Panel, contacts: pd.DataFrame, *, limits: GateLimits, level: float = 0.95) -> pd.DataFrame:
+def gates(
+    book: Book, panel: Panel, contacts: pd.DataFrame, *, window: ConductWindow, limits: GateLimits, level: float = 0.95
+) -> pd.DataFrame:
     """Does a unit behave well enough to be given more?
 
-    One row per unit with placements and gate: authorisation; complaints opened in the period, per account placed (exact Poisson interval);
-    third_party, contacts with people who owe nothing, and breaches of contact limits, per outbound contact; critical_qa, share of assessed
-    contacts (Wilson intervals). Columns: see GATE_COLUMNS; value, low, high, limit are rates per `per` cases (1: a share). status: blocked
-    (no valid authorisation), fail (low over limit), watch (value over limit), pass, no_data. `contacts` is the table of `breaches`.
+    One row per unit with placements and gate: authorisation; complaints opened in the window, per account it held in it (exact Poisson
+    interval); third_party, contacts with people who owe nothing, and breaches of contact limits, per outbound contact; critical_qa, share
+    of assessed contacts (Wilson intervals). Columns: see GATE_COLUMNS; value, low, high, limit in `unit` (share, per_1000, per_10000).
+    status: blocked (no valid authorisation), fail (low over limit), watch (value over limit), pass, no_data. `contacts` is the table of
+    `breaches` for the same window.
     """
     base = of_panel(book, panel)
-    units = book.frame(base.group_by("unit_key").agg(accounts=base.account_key.nunique()))
-    parts = [
-        _authorised(units, register(book)),
-        _rated(units, _complaints(book, panel), gate="complaints", per=10_000, limit=limits.complaints_per_10k, level=level),
-        _rated(units, _of(contacts, "party"), gate="third_party", per=1_000, limit=limits.third_party_per_1000, level=level),
-        _rated(units, _of(contacts, "breach"), gate="breaches", per=1_000, limit=limits.breaches_per_1000, level=level),
-        _rated(units, _critical(book, panel), gate="critical_qa", per=1, limit=limits.critical_qa_share, level=level),
+    units = book.frame(base.select("unit_key").distinct()).sort_values("unit_key", ignore_index=True)
+    rates = [
+        (_complaints(book, base, window), "complaints", "per_10000", limits.complaints_per_10k),
+        (_of(contacts, "party"), "third_party", "per_1000", limits.third_party_per_1000),
+        (_of(contacts, "breach"), "breaches", "per_1000", limits.breaches_per_1000),
+        (_critical(book, window), "critical_qa", "share", limits.critical_qa_share),
     ]
-    return pd.concat(parts)[list(GATE_COLUMNS)].sort_values(["unit_key", "gate"], ignore_index=True)
+    parts = [_rated(units, counts, gate=gate, unit=unit, limit=limit, level=level) for counts, gate, unit, limit in rates]
+    return pd.concat([_authorised(units, register(book)), *parts])[list(GATE_COLUMNS)].sort_values(["unit_key", "gate"], ignore_index=True)
 
 
 def standing(gated: pd.DataFrame) -> pd.DataFrame:
@@ -154,16 +177,19 @@ def _authorised(units: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     table = units[["unit_key"]].merge(known[["unit_key", "authorisation"]], on="unit_key", how="left", validate="one_to_one")
     fine = table["authorisation"].isin(["valid", "not_needed"])
     blank = {name: np.nan for name in ("numerator", "denominator", "value", "low", "high", "limit")}
-    return table.assign(gate="authorisation", per=1, status=np.where(fine, PASS, BLOCKED), note=table["authorisation"], **blank)
+    return table.assign(
+        gate="authorisation", unit="", status=np.where(fine, PASS, BLOCKED), note=table["authorisation"].map(_NOTES).fillna(""), **blank
+    )
 
 
-def _complaints(book: Book, panel: Panel) -> pd.DataFrame | None:
+def _complaints(book: Book, base: ir.Table, window: ConductWindow) -> pd.DataFrame | None:
     if not book.has("ticket"):
         return None
-    ticket, base = book.table("ticket"), of_panel(book, panel)
-    opened = ticket.filter(ticket.type == "complaint", _within(ticket.opened_ts.date(), panel))
+    ticket = book.table("ticket")
+    opened = ticket.filter(ticket.type == "complaint", _within(ticket.opened_ts.date(), window))
     counted = opened.group_by("unit_key").agg(numerator=opened.count())
-    accounts = base.group_by("unit_key").agg(denominator=base.account_key.nunique())
+    held = base.filter(base.from_date <= ibis.literal(window.end), base.to_date.isnull() | (base.to_date > ibis.literal(window.start)))
+    accounts = held.group_by("unit_key").agg(denominator=held.account_key.nunique())
     return book.frame(accounts.left_join(counted, "unit_key").drop("unit_key_right")).fillna({"numerator": 0})
 
 
@@ -171,17 +197,17 @@ def _of(contacts: pd.DataFrame, counted: str) -> pd.DataFrame:
     return contacts[["unit_key", counted, "contacts"]].rename(columns={counted: "numerator", "contacts": "denominator"})
 
 
-def _critical(book: Book, panel: Panel) -> pd.DataFrame | None:
+def _critical(book: Book, window: ConductWindow) -> pd.DataFrame | None:
     if not book.has("qa"):
         return None
     assessed = book.table("qa")
-    qa = assessed.filter(_within(assessed.assessed_on, panel))
+    qa = assessed.filter(_within(assessed.assessed_on, window))
     return book.frame(qa.group_by("unit_key").agg(numerator=qa.critical_fail.sum().fill_null(0), denominator=qa.count()))
 
 
-def _rated(units: pd.DataFrame, counts: pd.DataFrame | None, *, gate: str, per: int, limit: float, level: float) -> pd.DataFrame:
-    table = _joined(units, counts).assign(gate=gate, per=per, limit=limit)
-    n, d = table["numerator"].to_numpy(dtype=float), table["denominator"].to_numpy(dtype=float)
+def _rated(units: pd.DataFrame, counts: pd.DataFrame | None, *, gate: str, unit: str, limit: float, level: float) -> pd.DataFrame:
+    table = _joined(units, counts).assign(gate=gate, unit=unit, limit=limit)
+    n, d, per = table["numerator"].to_numpy(dtype=float), table["denominator"].to_numpy(dtype=float), _PER[unit]
     if gate == "complaints":
         low, high = stats.chi2.ppf((1 - level) / 2, 2 * n) / 2, stats.chi2.ppf((1 + level) / 2, 2 * n + 2) / 2
         low, high = np.where(n == 0, 0.0, low) / d, high / d
@@ -192,8 +218,8 @@ def _rated(units: pd.DataFrame, counts: pd.DataFrame | None, *, gate: str, per: 
     return table.assign(note=np.where(table["status"] == NO_DATA, "nothing recorded for this unit", ""))
 
 
-def _within(day: ir.DateValue, panel: Panel) -> ir.BooleanValue:
-    return day.between(ibis.literal(panel.start), ibis.literal(panel.end))
+def _within(day: ir.DateValue, window: ConductWindow) -> ir.BooleanValue:
+    return day.between(ibis.literal(window.start), ibis.literal(window.end))
 
 
 def _joined(units: pd.DataFrame, counts: pd.DataFrame | None) -> pd.DataFrame:

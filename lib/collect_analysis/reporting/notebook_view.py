@@ -28,11 +28,16 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 @dataclass
 class Section:
-    """One heading of the notebook and all that follows it up to the next: its anchor, its blocks of finished HTML."""
+    """One heading of the notebook and all that follows it up to the next: its anchor, its blocks of finished HTML.
+
+    `absent` is the reason where the data could not fill its table, `shown` whether anything else came out of its cells.
+    """
 
     title: str
     anchor: str
     blocks: list[Markup] = field(default_factory=list)
+    absent: str = ""
+    shown: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,33 @@ def view(notebook: Mapping[str, Any], *, kind: str, lang: str, figures: Mapping[
             if body.strip():
                 sections[-1].blocks.append(markdown(body))
         elif cell.get("cell_type") == "code":
-            sections[-1].blocks += outputs(cell, figures=figures, lang=lang, about=sections[-1].title or title)
-    return View(title, tuple(sections[0].blocks), tuple(sections[1:]))
+            found = outputs(cell, figures=figures, lang=lang, about=sections[-1].title or title)
+            sections[-1].blocks += found
+            sections[-1].absent = sections[-1].absent or _absent(cell)
+            sections[-1].shown |= bool(found)
+    return View(title, tuple(sections[0].blocks), tuple(_answered(sections[1:], lang)))
+
+
+def _absent(cell: Mapping[str, Any]) -> str:
+    reasons = [
+        output["data"][tables.ABSENT_MIME]["reason"] for output in cell.get("outputs", []) if tables.ABSENT_MIME in output.get("data", {})
+    ]
+    return reasons[0] if reasons else ""
+
+
+def _answered(sections: list[Section], lang: str) -> list[Section]:
+    """The sections that have something to show; how to read a table that is not there is no use to anybody, so the others become one list."""
+    missing = [section for section in sections if section.absent and not section.shown]
+    kept = [section for section in sections if section not in missing]
+    if missing:
+        title = texts.say("page_unanswered", lang)
+        columns = (
+            (texts.say("page_question", lang), [item.title for item in missing]),
+            (texts.label("reason", lang), [item.absent for item in missing]),
+        )
+        data = tables.ShownTable(tuple(tables.Column(name, False, tuple(cells)) for name, cells in columns)).as_data()
+        kept.append(Section(title, _anchor(title, [section.anchor for section in kept]), [Markup(tables.html_of(data))]))  # noqa: S704  (escaped)
+    return kept
 
 
 def outputs(cell: Mapping[str, Any], *, figures: Mapping[str, Path] | None, lang: str, about: str) -> list[Markup]:
@@ -123,6 +153,8 @@ def _output(output: Mapping[str, Any], *, figures: Mapping[str, Path] | None, la
     if kind not in ("display_data", "execute_result"):
         return Markup("")
     data = output.get("data", {})
+    if tables.ABSENT_MIME in data:
+        return Markup("")
     if tables.MIME in data:
         return Markup(tables.html_of(data[tables.MIME]))  # noqa: S704  (escapes every cell)
     if FIGURE_MIME in data:

@@ -19,6 +19,7 @@ from collect_analysis.reporting.disclosure import refuse_personal
 from collect_analysis.reporting.texts import formats
 
 MIME = "application/vnd.collect-analysis.table+json"
+ABSENT_MIME = "application/vnd.collect-analysis.absent+json"
 MOST_ROWS = 200
 _SHORT = 26
 # A unit and the blank between it and the number.
@@ -59,6 +60,16 @@ class ShownTable:
         ]
         lines = ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
         return "\n".join([*([self.caption] if self.caption else []), *lines, *([self.footnote] if self.footnote else [])])
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Stands where a table would: the `reason`, in the page's language, why these data cannot fill it."""
+
+    reason: str
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {"text/plain": self.reason, ABSENT_MIME: {"reason": self.reason}}
 
 
 def show(

@@ -10,12 +10,13 @@ from collect_analysis.book.policy import in_force, policy
 from collect_analysis.book.store import Book
 from collect_analysis.decisions.placement import PlacementPlan, SharePolicy, UnitStanding, propose_shares
 from collect_analysis.errors import DataError
-from collect_analysis.measures import partners
+from collect_analysis.measures import panel_checks, partners, placements, unit_periods
 from collect_analysis.measures.comparison import Belief
 from collect_analysis.measures.conduct import LegalLimits
-from collect_analysis.measures.partners import GateLimits
+from collect_analysis.measures.partners import ConductWindow, GateLimits
 from collect_analysis.measures.periods import month_end
 from collect_analysis.measures.placements import RANDOM, Panel
+from collect_analysis.methods import profiling
 from collect_analysis.methods.evidence import Condition, grade
 from collect_analysis.reporting import tables
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
@@ -29,14 +30,17 @@ SHARE_COLUMNS = (
 )  # fmt: skip
 # A change smaller than this is not worth a sentence; it stays in the table.
 WORTH_SAYING = 0.005
+# Reasons that say nothing about a unit: its share moves little, with the others.
+QUIET = ("not_distinguishable", "not_judged")
 
 
 @dataclass(frozen=True)
 class View:
-    """How a recorded table is shown: its columns in order, those that are percentages, and what is said where it is empty."""
+    """How a recorded table is shown: its columns in order, percentages, columns in the row's own unit, and what is said where it is empty."""
 
     columns: tuple[str, ...]
     percent: tuple[str, ...] = ()
+    by_unit: tuple[str, ...] = ()
     absent: str = "agency_absent_placements"
 
 
@@ -48,43 +52,47 @@ VIEWS: dict[str, View] = {
     ),
     "liquidation": View(
         ("unit_name", "age", "accounts", "placed_minor", "liquidation", "liquidation_low", "liquidation_high", "peers", "peers_low",
-         "peers_high"), ("liquidation", "peers"), "agency_absent_immature",
+         "peers_high"), ("liquidation", "peers"), absent="agency_absent_immature",
     ),
     "index": View(
         ("unit_name", "accounts", "placed_minor", "liquidation", "observed_minor", "expected_minor", "oe", "oe_low", "oe_high", "coverage"),
-        ("liquidation", "coverage"), "agency_absent_allocation",
+        ("liquidation", "coverage"), absent="agency_absent_allocation",
     ),
     "belief": View(
         ("unit_name", "oe", "shrunken", "shrunken_low", "shrunken_high", "p_above", "p_best", "rank_low", "rank_high",
-         "months_to_separate"), ("p_above", "p_best"), "agency_absent_immature",
+         "months_to_separate"), ("p_above", "p_best"), absent="agency_absent_immature",
     ),
     "payers": View(
         ("unit_name", "accounts", "payers", "payers_expected", "oe", "shrunken", "shrunken_low", "shrunken_high", "p_above"), ("p_above",),
-        "agency_absent_immature",
+        absent="agency_absent_immature",
     ),
     "funnel": View(
-        ("unit_name", "oe", "effective_cases", "inner_low", "inner_high", "outer_low", "outer_high", "place"), (), "agency_absent_immature"
+        ("unit_name", "oe", "effective_cases", "inner_low", "inner_high", "outer_low", "outer_high", "place"), absent="agency_absent_immature"
     ),
     "net_back": View(
         ("unit_name", "collected_minor", "commission_minor", "tax_minor", "net_minor", "liquidation", "commission_rate", "net_back",
-         "net_back_low", "net_back_high"), ("liquidation", "commission_rate", "net_back"), "agency_absent_immature",
+         "net_back_low", "net_back_high"), ("liquidation", "commission_rate", "net_back"), absent="agency_absent_immature",
     ),
-    "gates": View(("unit_name", "gate", "count", "rate_of", "per", "rate", "rate_low", "rate_high", "limit", "gate_status")),
+    "gates": View(
+        ("unit_name", "gate", "count", "rate_of", "rate", "rate_low", "rate_high", "limit", "gate_status"),
+        by_unit=("rate", "rate_low", "rate_high", "limit"),
+    ),
     "totals": View(
-        ("period_start", "period_end", "units", "opening_minor", "placed_minor", "collected_minor", "liquidation"), ("liquidation",), _TOTALS
+        ("period_start", "period_end", "units", "opening_minor", "placed_minor", "collected_minor", "of_opening"), ("of_opening",),
+        absent=_TOTALS,
     ),
     "rates": View(
-        ("unit_name", "period_start", "opening_minor", "collected_minor", "rate_before", "rate_now", "on_old_inventory", "verdict"),
-        ("rate_before", "rate_now", "on_old_inventory"), _TOTALS,
+        ("unit_name", "period_start", "opening_minor", "collected_minor", "rate_before", "of_opening", "on_old_inventory", "verdict"),
+        ("rate_before", "of_opening", "on_old_inventory"), absent=_TOTALS,
     ),
     "totals_share": View(
         ("unit_name", "placed_minor", "collected_minor", "placed_share", "opening_share", "collected_share", "is_new"),
-        ("placed_share", "opening_share", "collected_share"), _TOTALS,
+        ("placed_share", "opening_share", "collected_share"), absent=_TOTALS,
     ),
-    "mix": View(("unit_name", "component", "share_of_money", "pooled"), ("share_of_money", "pooled"), _TOTALS),
+    "mix": View(("unit_name",), absent=_TOTALS),
     "plan": View(
         ("unit_name", "share_now", "share_next", "change", "net_index", "net_index_low", "net_index_high", "p_above", "p_best", "gate_status",
-         "gates", "why", "bound"), ("share_now", "share_next", "change", "p_above", "p_best"), "agency_absent_plan",
+         "gates", "why", "bound"), ("share_now", "share_next", "change", "p_above", "p_best"), absent="agency_absent_plan",
     ),
 }  # fmt: skip
 # Recorded tables keep value, low, high; headings say what they are.
@@ -102,9 +110,8 @@ HEADINGS: dict[str, dict[str, str]] = {
     "gates": {
         "numerator": "count", "denominator": "rate_of", "value": "rate", "low": "rate_low", "high": "rate_high", "status": "gate_status",
     },
-    "totals": {"value": "liquidation"},
-    "rates": {"value": "rate_now"},
-    "mix": {"value": "share_of_money"},
+    "totals": {"value": "of_opening"},
+    "rates": {"value": "of_opening"},
     "plan": {"low": "net_index_low", "high": "net_index_high"},
 }  # fmt: skip
 
@@ -119,7 +126,7 @@ class AgencyPage:
     """
 
     def __init__(self, book: Book, params: AgencyEvaluation) -> None:
-        self.params, self.lang, self.currency = params, params.lang, book.currency
+        self.params, self.lang, self.currency, self.has_totals = params, params.lang, book.currency, book.has("unit_period")
         known = partners.register(book)
         self.names = dict(zip(known["unit_key"], known["unit_name"], strict=True))
         unknown = [unit for unit in params.units if unit not in self.names]
@@ -129,11 +136,11 @@ class AgencyPage:
         values = policy("placement", on=params.as_of)
         self.shares = SharePolicy.of(values["share"])
         self.gates = GateLimits.of(values["gates"])
+        self.window = ConductWindow.of(self.panel, months=int(values["conduct_months"]))
         self.belief = Belief(prior_sd=float(values["prior_sd"]), seed=params.seed)
         self.share_months, self.recall_threshold = int(values["share_now_months"]), float(values["recall_threshold"])
         # Limits on contacts are asked for only where there are contacts to judge: a source of unit totals may be older than any of them.
-        start = params.period_start
-        judged = in_force("legal_limits", start=start, end=params.period_end) if book.has("contact") else ()
+        judged = in_force("legal_limits", start=self.window.start, end=self.window.end) if book.has("contact") else ()
         self.limits = [LegalLimits.of(version) for version in judged]
 
     def named(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -145,17 +152,42 @@ class AgencyPage:
             shown.insert(1, "unit_name", shown["unit_key"].map(self.names).fillna(shown["unit_key"]))
         return shown
 
-    def show(self, view: str, table: pd.DataFrame) -> tables.ShownTable:
+    def show(self, view: str, table: pd.DataFrame) -> tables.ShownTable | tables.Absent:
         """A recorded table as a manager reads it, or the reason why the book cannot fill it."""
         chosen = VIEWS[view]
+        if table.empty and view == "rates" and self.has_totals:
+            return tables.show(pd.DataFrame({"note": [say("agency_no_exceptions", self.lang)]}), lang=self.lang)
         if table.empty:
-            return tables.show(pd.DataFrame({"note": [say(chosen.absent, self.lang)]}), lang=self.lang)
+            return tables.Absent(say(chosen.absent, self.lang))
         shown = table.rename(columns={"cases": "accounts", **HEADINGS.get(view, {})})
         if "gates" in shown.columns:
             shown["gates"] = [", ".join(value("gate", gate, self.lang) for gate in cell.split(", ")) for cell in shown["gates"]]
-        if "component" in shown.columns:
-            shown["component"] = shown["component"].str.replace("_", " ")
-        return tables.show(shown, lang=self.lang, columns=chosen.columns, percent=chosen.percent, currency=self.currency)
+        return tables.show(
+            shown, lang=self.lang, columns=chosen.columns, percent=chosen.percent, by_unit=chosen.by_unit, currency=self.currency
+        )
+
+    def show_mix(self, table: pd.DataFrame) -> tables.ShownTable | tables.Absent:
+        """The channels side by side, one row per unit and one for all units, as a manager reads them."""
+        if table.empty:
+            return self.show("mix", table)
+        columns = list(dict.fromkeys(table["component"]))
+        wide = table.set_index(["unit_name", "component"])["value"].unstack()[columns].reset_index()  # noqa: PD010 - one value per cell
+        notes = table[table["note"] != ""].groupby("unit_name")["note"].agg("; ".join)
+        wide["note"] = wide["unit_name"].map(notes).fillna("")
+        pooled = table.drop_duplicates("component").set_index("component")["pooled"][columns]
+        everyone = pd.DataFrame([{"unit_name": say("agency_all_units", self.lang), **pooled, "note": ""}])
+        shown = pd.concat([wide, everyone], ignore_index=True)
+        return tables.show(shown, lang=self.lang, columns=["unit_name", *columns], percent=columns)
+
+    def conditions(
+        self, book: Book, *, held: pd.DataFrame, found: pd.DataFrame, rows: pd.DataFrame, continuity: pd.DataFrame, age: int, basis: str
+    ) -> list[Condition]:
+        """What must hold for the answer: of placements by account, or of unit totals where the book has no placements."""
+        if held.empty and len(rows):
+            return panel_checks.of_totals(rows, unit_periods.identity_gaps(rows), continuity)
+        drift = profiling.allocation_drift(placements.draws(book, self.panel))
+        lost = placements.unusable(book, self.panel)
+        return panel_checks.of_placements(held, found, drift, lost, panel=self.panel, age=age, basis=basis)
 
     def plan(
         self, share_now: pd.Series, net: pd.DataFrame, standing: pd.DataFrame, conditions: Sequence[Condition], *, basis: str
@@ -208,7 +240,7 @@ class AgencyPage:
                 caveats=caveats,
                 action={"share_change": say("agency_no_change", self.lang), "to_answer": [c.remedy for c in unmet if c.remedy]},
             )
-        named = planned.assign(unit_name=planned["unit_key"].map(self.names).fillna(planned["unit_key"]))
+        named = self.named(planned)
         return Decision(
             question=question,
             answer=self._answer(plan, named, unmet),
@@ -229,6 +261,7 @@ class AgencyPage:
         moved = named[named["change"].abs() >= WORTH_SAYING].sort_values("change", ascending=False)
         if moved.empty:
             return say("agency_answer_same", self.lang)
+        quiet = moved["why"].isin(QUIET)
         parts = [
             say(
                 "agency_step",
@@ -238,8 +271,11 @@ class AgencyPage:
                 next=formats.share(row["share_next"], self.lang, digits=0),
                 why=say(f"agency_why_{row['why']}", self.lang),
             )
-            for row in moved.to_dict("records")
+            for row in moved[~quiet].to_dict("records")
         ]
+        if quiet.any():
+            most = formats.share(float(moved.loc[quiet, "change"].abs().max()), self.lang, digits=0)
+            parts.append(say("agency_step_rest", self.lang, units=", ".join(moved.loc[quiet, "unit_name"]), most=most))
         return say("agency_answer_move", self.lang, steps="; ".join(parts))
 
     def _confidence(self, plan: PlacementPlan, named: pd.DataFrame, believed: pd.DataFrame) -> str:
@@ -286,6 +322,11 @@ def forest_table(found: pd.DataFrame, believed: pd.DataFrame) -> pd.DataFrame:
     return believed.merge(plain, on="unit_key", how="left", validate="one_to_one")
 
 
+def as_measures(planned: pd.DataFrame) -> pd.DataFrame:
+    """The proposed shares as numbers to record: unit_key and value."""
+    return planned[["unit_key", "share_next"]].rename(columns={"share_next": "value"})
+
+
 def last_age(curve: pd.DataFrame) -> pd.DataFrame:
     """The rows of a curve at the age compared at."""
     return curve[curve["age_months"] == curve["age_months"].max()].reset_index(drop=True)
@@ -293,7 +334,7 @@ def last_age(curve: pd.DataFrame) -> pd.DataFrame:
 
 def noteworthy(rates: pd.DataFrame) -> pd.DataFrame:
     """The rows of unit rates that must not be read as they stand: after a recall, and those of new units."""
-    return rates[rates["verdict"] != "ok"].reset_index(drop=True)
+    return rates[rates["verdict"] != "ok"].drop(columns="note").reset_index(drop=True)
 
 
 def months_of_flow(held: pd.DataFrame, *, age: int) -> pd.Series:
