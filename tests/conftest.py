@@ -50,7 +50,7 @@ def _sample_stamp() -> str:
 
 @pytest.fixture(scope="session")
 def sample_book() -> Path:
-    """Books folder that holds the sample shop: built once for all workers and runs, until its sources change. Read it, never write to it."""
+    """Books folder with the sample shop, built once for all workers and runs until its sources change. Read it, never write to it."""
     from collect_analysis.book.sample import make_sample
 
     shared = Path(tempfile.gettempdir()) / f"collect-analysis-{os.getuid()}"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from collect_analysis.book.sample import files
-from collect_analysis.book.sample.assigning import CHALLENGER, MINUTES, PAYER, TIMING, Assignments
+from collect_analysis.book.sample.assigning import CHALLENGER, CHAMPION, MINUTES, PAYER, TIMING, Assignments
 from collect_analysis.book.sample.days import Span
 from collect_analysis.book.sample.history import MonthWork
 from collect_analysis.book.sample.placing import CHERRY
@@ -75,6 +75,11 @@ def contacts(count: int, **given: np.ndarray | int | bool) -> Contacts:
     return Contacts({name: np.broadcast_to(np.asarray(filled[name], dtype=kind), (count,)).copy() for name, kind in FIELDS.items()})
 
 
+def officer_seconds(rows: Contacts) -> np.ndarray:
+    """Seconds each contact took of an officer: talk and wrap."""
+    return np.maximum(rows["talk"], 0).astype(np.int64) + np.maximum(rows["wrap"], 0)
+
+
 def joined(parts: list[Contacts]) -> Contacts:
     """All parts, one after the other; the parts are emptied on the way to spare memory."""
     out = {}
@@ -101,15 +106,19 @@ class ContactMaker:
         parts.append(self._inbound(work))
         return joined(parts)
 
-    def more_minutes(self, rows: Contacts, since: np.ndarray, until: np.ndarray) -> Contacts:
-        """Repeat a share of the calls of the challenger of exp-minutes on another day: that much more of the officers' minutes."""
-        plan, day = EXPERIMENTS[MINUTES], self.assignments.day[rows["account"]]
-        inside = (self.assignments.experiment[rows["account"]] == MINUTES) & (self.assignments.arm[rows["account"]] == CHALLENGER)
-        inside &= (rows["channel"] == CALL) & ~rows["inbound"] & (rows["day"] < day + plan.horizon_days)
-        chosen = np.flatnonzero(inside & (self.rng.random(len(rows)) < plan.minutes_effect))
-        again = rows.taken(chosen)
-        low, high = since[chosen], np.minimum(until[chosen], day[chosen] + plan.horizon_days - 1)
-        again.columns["day"] = self.rng.integers(low, np.maximum(high, low) + 1).astype(np.int32)
+    def more_minutes(self, rows: Contacts) -> Contacts:
+        """Second calls of the same day to challengers of exp-minutes, until they take the planned share more of the officers' minutes."""
+        account, experiment, arm = rows["account"], self.assignments.experiment, self.assignments.arm
+        inside = (experiment[account] == MINUTES) & (rows["officer"] >= 0)
+        inside &= rows["day"] <= self.assignments.day[account] + EXPERIMENTS[MINUTES].horizon_days
+        calls = inside & (arm[account] == CHALLENGER) & (rows["channel"] == CALL) & ~rows["inbound"]
+        seconds, accounts = officer_seconds(rows), np.bincount(arm[experiment == MINUTES], minlength=2)
+        champion = seconds[inside & (arm[account] == CHAMPION)].sum() / accounts[CHAMPION]
+        challenger = seconds[inside & (arm[account] == CHALLENGER)].sum() / accounts[CHALLENGER]
+        missing = (1 + EXPERIMENTS[MINUTES].minutes_effect) * champion - challenger
+        share = missing * accounts[CHALLENGER] / seconds[calls].sum()
+        again = rows.taken(np.flatnonzero(calls & (self.rng.random(len(rows)) < share)))
+        again.columns["second"] = (self.rng.choice(HOURS, len(again)) * 3600 + self.rng.integers(0, 3600, len(again))).astype(np.int32)
         again.columns["promise"][:] = -1
         again.columns["fixed"][:] = False
         return again
@@ -122,11 +131,11 @@ class ContactMaker:
         return rate
 
     def _extra(self, work: MonthWork, channel: int, experiment: int, rate: float, last_days: int) -> list[Contacts]:
-        start = self.assignments.stock_day
-        if start > self.span.last[work.month] or start + last_days < self.span.first[work.month]:
-            return []
+        start = self.assignments.day[work.account]
         challenger = (self.assignments.experiment[work.account] == experiment) & (self.assignments.arm[work.account] == CHALLENGER)
         since, until = np.maximum(work.since, start), np.minimum(work.until, start + last_days - 1)
+        if not (challenger & (since <= until)).any():
+            return []
         days = np.maximum(until - since + 1, 0)
         return [self._attempts(work, channel, rate * challenger * days / 30, since, until, share=False)]
 

@@ -71,11 +71,10 @@ def expected_fraction(stage: np.ndarray, bucket: np.ndarray) -> np.ndarray:
     return (OUTCOME[stage] * _mean_fraction(stage, bucket)).sum(axis=1)
 
 
-def part_share(stage: np.ndarray) -> np.ndarray:
-    """Share of the expected cash that comes from payments which change nothing."""
-    bucket = np.array([0, 1, 2, 3, 5, 9, 15, 20])[stage]
+def share_left_open(stage: np.ndarray, bucket: np.ndarray) -> np.ndarray:
+    """Share of the expected cash that comes from payments which leave the debt open."""
     mean = OUTCOME[stage] * _mean_fraction(stage, bucket)
-    return mean[:, PART] / mean.sum(axis=1)
+    return mean[:, :PAYOFF].sum(axis=1) / mean.sum(axis=1)
 
 
 def square_fraction(stage: np.ndarray, bucket: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ class ExperimentPlan:
 
 EXPERIMENTS = (
     ExperimentPlan(experiment_id="exp-payer", share_of_accounts=0.15, horizon_days=180, payer_effect=0.08),
-    ExperimentPlan(experiment_id="exp-timing", share_of_accounts=0.04, horizon_days=180, early_cash_effect=0.15),
+    ExperimentPlan(experiment_id="exp-timing", share_of_accounts=0.08, horizon_days=180, early_cash_effect=0.15, at_entry=True),
     ExperimentPlan(
         experiment_id="exp-minutes", share_of_accounts=0.02, horizon_days=90, payer_effect=0.08, minutes_effect=0.4, at_entry=True
     ),
@@ -42,6 +42,7 @@ class Plants:
     """Sizes of the other planted facts. Counts are per 200,000 accounts and scale with the shop, but never below `least`."""
 
     assigned_days_before_end: int = 197
+    timing_entry_days: int = 240
     last_entry_days_before_end: int = 96
     # Field visit from this balance on; in product cash_loan a second rule, a discount offer, switches at the same balance.
     visit_cut_off_minor: int = 20_000_000

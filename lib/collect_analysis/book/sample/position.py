@@ -31,6 +31,7 @@ class Position:
     calm: np.ndarray
     pending: np.ndarray
     pending_day: np.ndarray
+    pending_outcome: np.ndarray
 
     def balance(self, accounts: np.ndarray) -> np.ndarray:
         """Principal, interest and fees together."""
@@ -80,6 +81,7 @@ def opening_position(people: People) -> Position:
         calm=np.zeros(people.count, dtype=np.int8),
         pending=np.zeros(people.count, dtype=np.int64),
         pending_day=np.full(people.count, -1, dtype=np.int64),
+        pending_outcome=np.full(people.count, -1, dtype=np.int64),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collect_analysis.book.sample import files, paying
+from collect_analysis.book.sample.assigning import TIMING, Assignments
 from collect_analysis.book.sample.days import Span
 from collect_analysis.book.sample.history import History
 from collect_analysis.book.sample.plants import PLANTS
@@ -36,11 +37,11 @@ class Postings:
         return self.kind == GENUINE
 
 
-def make_postings(history: History, span: Span, stock_day: int, rng: np.random.Generator) -> Postings:
+def make_postings(history: History, span: Span, assignments: Assignments, rng: np.random.Generator) -> Postings:
     """Split some payments, add those that bounce with their reversals, and send some twice."""
     paid = history.payments.joined()
     rows = {name: paid[name] for name in ("account", "day", "amount", "unit", "officer")}
-    rows = _split(rows, paid["outcome"], span, stock_day, rng)
+    rows = _split(rows, paid["outcome"], span, assignments, rng)
     genuine = len(rows["account"])
     kind = np.full(genuine, GENUINE, dtype=np.int8)
     bounced, back_days = _bounced(history, rows, round(PLANTS.reversal_share * genuine), rng)
@@ -60,13 +61,19 @@ def make_postings(history: History, span: Span, stock_day: int, rng: np.random.G
     return Postings(**{name: values[order] for name, values in joined.items()}, kind=kind[order], origin=place[origin[order]])
 
 
-def _split(rows: dict[str, np.ndarray], outcome: np.ndarray, span: Span, stock_day: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _split(
+    rows: dict[str, np.ndarray], outcome: np.ndarray, span: Span, assignments: Assignments, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     count = len(outcome)
     share, gap = rng.uniform(0.3, 0.7, count), rng.integers(SPLIT_GAP[0], SPLIT_GAP[1] + 1, count)
     second = np.round(rows["amount"] * share / paying.ROUND_MINOR).astype(np.int64) * paying.ROUND_MINOR
     first = rows["amount"] - second
     later = rows["day"] + gap
-    fits = (later <= span.last[span.month_of(rows["day"])]) & ((rows["day"] >= stock_day) == (later >= stock_day))
+    fits = later <= span.last[span.month_of(rows["day"])]
+    # No payment is cut in two by the day of an assignment or by the early days of exp-timing.
+    fits &= ((rows["day"] >= assignments.stock_day) == (later >= assignments.stock_day)) & (
+        assignments.experiment[rows["account"]] != TIMING
+    )
     # Only payments that leave the debt open are paid in parts; an exit has one day.
     fits &= np.isin(outcome, (paying.PART, paying.HOLD)) & (np.minimum(first, second) >= paying.LEAST_MINOR)
     chosen = np.flatnonzero(fits & (rng.random(count) < SPLIT_SHARE))

@@ -9,7 +9,7 @@ from collect_analysis.book.sample.faults import Faults
 from collect_analysis.book.sample.history import History
 from collect_analysis.book.sample.people import People
 from collect_analysis.book.sample.plants import CAREFREE_AGENCY, PLANTS
-from collect_analysis.book.sample.workforce import FIRST_FIELD, LEGAL_UNIT, SOFT, UNIT_KIND, UNITS, Workforce
+from collect_analysis.book.sample.workforce import FIRST_FIELD, LEGAL_UNIT, TELE, UNIT_KIND, UNITS, Workforce
 
 PLAN_DAYS = 180
 STAGES = ("letter", "response", "filed", "accepted", "judgment", "enforced")
@@ -144,8 +144,8 @@ def qa_columns(rows: c.Contacts, events: object, officers: object, end: int, rng
 
 
 def weakest(history: History, staff: Workforce, month: int) -> np.ndarray:
-    """Officers whose collected over expected was among the lowest tenth in one month, of tele and field officers with a portfolio."""
-    acting = np.flatnonzero((UNIT_KIND[staff.officer_unit] != SOFT) & (history.expected_officer[month] > 0))
+    """Tele officers whose collected over expected was among the lowest tenth of one month."""
+    acting = np.flatnonzero(UNIT_KIND[staff.officer_unit] == TELE)
     index = history.collected_officer[month, acting] / history.expected_officer[month, acting]
     return np.sort(acting[np.argsort(index, kind="stable")[: max(2, round(PLANTS.trained_share * len(acting)))]])
 

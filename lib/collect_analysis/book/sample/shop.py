@@ -155,7 +155,7 @@ class _Shop:
         self.truth |= truth.of_simulation(simulation, self.placements, visits)
 
     def _payments(self) -> posting.Postings:
-        postings = posting.make_postings(self.history, self.span, self.assignments.stock_day, self.rng["postings"])
+        postings = posting.make_postings(self.history, self.span, self.assignments, self.rng["postings"])
         self._write("payment", posting.payment_columns(postings, self.account_keys, self.span, self.faults.late_day, self.rng["payments"]))
         self.truth |= truth.of_payments(postings, self.faults, self.span)
         return postings
@@ -165,15 +165,12 @@ class _Shop:
         promises = promising.promises_before_payments(self.history, self.span.end, rng)
         maker = contacting.ContactMaker(self.span, self.assignments, self.visit_month, self.people.luck, self.rng["contacts"])
         called = maker.promised(promises.account, promises.made_day, promises.unit, promises.officer, np.arange(len(promises)))
-        first = self.span.first[self.span.month_of(called["day"].astype(np.int64))]
-        since = np.maximum(first, self.people.open_day[called["account"]])
-        parts = [called, maker.more_minutes(called, np.maximum(since, self.assignments.day[called["account"]] + 1), called["day"])]
+        parts = [called]
         for work in self.history.work:
-            rows = maker.month(work)
-            place = np.searchsorted(work.account, rows["account"])
-            parts += [rows, maker.more_minutes(rows, work.since[place].astype(np.int64), work.until[place].astype(np.int64))]
+            parts.append(maker.month(work))
             self.progress(f"contacts {self.span.name(work.month)}", 0.25 + 0.35 * (work.month + 1) / self.span.months)
         rows = contacting.joined(parts)
+        rows = contacting.joined([rows, maker.more_minutes(rows)])
         rows, more = self._promises_in_passing(rows, len(promises), rng)
         rows, made = self._breaches(rows)
         self.truth |= truth.of_breaches(made)

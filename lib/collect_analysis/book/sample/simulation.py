@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collect_analysis.book.sample import paying, placing, workforce
-from collect_analysis.book.sample.assigning import Assignments, HeldBack, nobody_held_back
+from collect_analysis.book.sample.assigning import DELAY_TO_DAYS, EARLY_DAYS, Assignments, HeldBack, nobody_held_back
 from collect_analysis.book.sample.days import Span
 from collect_analysis.book.sample.history import Draw, History, MonthWork
 from collect_analysis.book.sample.people import REGIONS, People
@@ -30,7 +30,6 @@ RECALL, WRITE_OFF, SALE, REAGE = 0.017, 0.012, 0.14, 0.006
 SALE_EVERY_MONTHS, SALE_MONTH = 12, 8
 LEGAL_BALANCE_MINOR, LEGAL_SHARE, FIELD_SHARE = 60_000_000, 0.25, 0.2
 REGION_SPREAD = 0.07
-DAYS_FOR_DELAY = (31, 179)
 
 
 @dataclass(frozen=True)
@@ -166,48 +165,41 @@ class Simulation:
         self.history.expect(month, work, self.portfolio, cash)
         uniform = self.rng.random((4, len(work.account)))
         day = self.span.draw(self.span.pay_weight, work.since, work.until, uniform[1])
-        payer = np.flatnonzero((uniform[0] < chance) & (day >= 0))
-        account, stage, day = work.account[payer], work.stage[payer], day[payer]
+        payer = np.flatnonzero((uniform[0] < chance) & (day >= 0) & (day > self.assignments.quiet_until[work.account]))
+        account, stage, bucket, day = work.account[payer], work.stage[payer], work.bucket[payer], day[payer]
         outcome = paying.draw_outcome(stage, uniform[2][payer])
-        amount = paying.draw_amount(stage, work.bucket[payer], outcome, work.balance[payer], self.rng)
+        amount = paying.draw_amount(stage, bucket, outcome, work.balance[payer], self.rng)
         outcome = np.where((amount == work.balance[payer]) & (outcome != paying.SETTLE), paying.PAYOFF, outcome)
         cause = self.held.causes(account, day)
-        part = outcome == paying.PART
-        late = (cause == 0) & self.assignments.delayed(account, day, part, paying.part_share(stage), uniform[3][payer])
-        late &= self.position.pending[account] == 0
+        share = paying.share_left_open(stage, bucket)
+        late = (cause == 0) & (outcome < paying.PAYOFF) & self.assignments.delayed(account, day, share, uniform[3][payer])
         self.history.hold_back(work, payer, day, amount, cause, late)
-        self._postpone(account[late], amount[late])
+        self.assignments.keep_quiet(account[cause == 0])
+        self._postpone(account[late], amount[late], outcome[late])
         real = (cause == 0) & ~late
         return Draw(row=payer[real], day=day[real], amount=amount[real], outcome=outcome[real])
 
-    def _postpone(self, account: np.ndarray, amount: np.ndarray) -> None:
-        low, high = (self.assignments.stock_day + days for days in DAYS_FOR_DELAY)
+    def _postpone(self, account: np.ndarray, amount: np.ndarray, outcome: np.ndarray) -> None:
+        entered = self.assignments.day[account]
         self.position.pending[account] = amount
-        self.position.pending_day[account] = self.rng.integers(low, high + 1, len(account))
+        self.position.pending_outcome[account] = outcome
+        self.position.pending_day[account] = self.rng.integers(entered + EARLY_DAYS + 1, entered + DELAY_TO_DAYS + 1)
 
-    def _pending(self, work: MonthWork, draw: Draw) -> Draw:
-        """Postponed payments that come this month; an account that leaves paid in full has paid them too."""
-        ids = work.account
-        paid = np.zeros(len(ids), dtype=np.int64)
-        paid[draw.row] = draw.amount
-        gone = np.zeros(len(ids), dtype=bool)
-        gone[draw.row[np.isin(draw.outcome, (paying.PAYOFF, paying.SETTLE))]] = True
-        self.position.pending[ids[gone]] = 0
-        due_day = self.position.pending_day[ids]
+    def _pending(self, work: MonthWork) -> Draw:
+        """Postponed payments that come this month; nothing else comes from these debts meanwhile."""
+        ids, due_day = work.account, self.position.pending_day[work.account]
         due = (self.position.pending[ids] > 0) & (due_day >= self.span.first[work.month]) & (due_day <= self.span.last[work.month])
-        room = work.balance - paid - paying.ROUND_MINOR
-        row = np.flatnonzero(due & (room > 0))
-        amount = np.minimum(self.position.pending[ids[row]], room[row])
-        self.position.pending[ids[due]] = 0
-        return Draw(row=row, day=due_day[row], amount=amount, outcome=np.full(len(row), paying.PART))
+        row = np.flatnonzero(due)
+        draw = Draw(row=row, day=due_day[row], amount=self.position.pending[ids[row]], outcome=self.position.pending_outcome[ids[row]])
+        self.position.pending[ids[row]] = 0
+        return draw
 
     def _close_month(self, month: int, work: MonthWork, draw: Draw) -> None:
-        late = self._pending(work, draw)
-        both = draw.with_more(late)
+        draw = draw.with_more(self._pending(work))
         ids = work.account
         effect = np.full(len(ids), -1, dtype=np.int64)
         effect[draw.row] = draw.outcome
-        paid = np.bincount(both.row, both.amount, minlength=len(ids)).astype(np.int64)
+        paid = np.bincount(draw.row, draw.amount, minlength=len(ids)).astype(np.int64)
         status = np.select([effect == paying.PAYOFF, effect == paying.SETTLE], [PAID_OFF, SETTLED], OPEN).astype(np.int8)
         work.until[draw.row[status[draw.row] != OPEN]] = draw.day[status[draw.row] != OPEN]
         self.position.pay(ids, paid)
@@ -231,15 +223,16 @@ class Simulation:
             unit=work.unit,
             officer=work.officer,
         )
-        self.history.note_month(work, both)
+        self.history.note_month(work, draw)
 
     def _age(self, month: int, work: MonthWork, effect: np.ndarray, stays: np.ndarray) -> np.ndarray:
         """Days past due at the close; returns who was made current by restructuring."""
         ids, dpd = work.account, self.position.dpd[work.account]
         passed = self.span.last[month] - np.maximum(self.span.first[month] - 1, self.people.open_day[ids])
         uniform = self.rng.random((2, len(ids)))
+        quiet = self.assignments.quiet_until[ids] >= self.span.last[month]
         falls = 1 + (uniform[1] * 28).astype(np.int64)
-        grown = np.where(dpd > 0, dpd + passed, np.where(uniform[0] < REDEFAULT, falls, 0))
+        grown = np.where(dpd > 0, dpd + passed, np.where((uniform[0] < REDEFAULT) & ~quiet, falls, 0))
         aged = np.select([effect == paying.CURE, effect == paying.BACK, effect == paying.HOLD], [0, np.maximum(dpd - 30, 1), dpd], grown)
         eligible = stays & (effect < 0) & (work.stage >= 2) & (work.stage <= paying.LATE)
         reaged = eligible & (uniform[0] < REAGE)

@@ -6,7 +6,7 @@ import numpy as np
 
 from collect_analysis.book.sample import contacting as c
 from collect_analysis.book.sample import posting, promising
-from collect_analysis.book.sample.assigning import ARMS, CAUSES, CHAMPION, HOLD_MINUTES, HOLD_PAYER, MINUTES, PAYER, TIMING, Assignments
+from collect_analysis.book.sample.assigning import ARMS, CHAMPION, EARLY_DAYS, HOLD_MINUTES, HOLD_PAYER, MINUTES, PAYER, TIMING, Assignments
 from collect_analysis.book.sample.breaching import Breaches
 from collect_analysis.book.sample.days import AFTER_TET, AT_TET, BEFORE_TET, TET, Span, day_of, number
 from collect_analysis.book.sample.faults import CLOCK_SHIFT_S, CLOCK_UNIT, OUTAGE_S, Faults
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HORIZONS = (30, 60, 90, 180)
 # Share of the other conversations that bring a promise nobody means.
-PROMISE_IN_PASSING = 0.22
+PROMISE_IN_PASSING = 0.15
 
 
 def iso(day: int) -> str:
@@ -112,21 +112,22 @@ def _held_back_payers(simulation: "Simulation", experiment: int, cause: int) -> 
             continue
         did = np.zeros(len(champion), dtype=bool)
         age = paid["day"] - assignments.day[paid["account"]]
-        did[paid["account"][(age >= 0) & (age < days)]] = True
+        did[paid["account"][(age >= 0) & (age <= days)]] = True
         would = did.copy()
         age = held["day"] - assignments.day[held["account"]]
-        would[held["account"][only & (age >= 0) & (age < days)]] = True
+        would[held["account"][only & (age >= 0) & (age <= days)]] = True
         did, would = did & champion, would & champion
         out[str(days)] = {"paid": int(did.sum()), "if_challenged": int(would.sum()), "relative": float(would.sum() / did.sum() - 1)}
     return out
 
 
 def _postponed(simulation: "Simulation") -> dict[str, float]:
+    """Cash of the champion within 30 days, and what of it came later."""
     assignments, history = simulation.assignments, simulation.history
     champion = (assignments.experiment == TIMING) & (assignments.arm == CHAMPION)
     paid, held = history.payments.joined(), history.held_back.joined()
     age = paid["day"] - assignments.day[paid["account"]]
-    early = champion[paid["account"]] & (age >= 0) & (age <= 30)
+    early = champion[paid["account"]] & (age >= 0) & (age <= EARLY_DAYS)
     within, later = int(paid["amount"][early].sum()), int(held["amount"][held["late"]].sum())
     return {"paid_30d_minor": within, "postponed_minor": later, "relative": later / within}
 
@@ -170,7 +171,7 @@ def _cut_off(simulation: "Simulation", visits: dict[str, np.ndarray]) -> dict[st
     first = np.zeros(simulation.people.count, dtype=bool)
     for chunk in (paid, held):
         age = chunk["day"] - day[chunk["account"]]
-        first[chunk["account"][(day[chunk["account"]] >= 0) & (age >= 0) & (age < PLANTS.visit_horizon_days)]] = True
+        first[chunk["account"][(day[chunk["account"]] >= 0) & (age >= 0) & (age <= PLANTS.visit_horizon_days)]] = True
     near = visits["card"] & (np.abs(visits["balance"] / cut - 1) < 0.2)
     rate = float(first[visits["account"][near]].mean())
     effect = PLANTS.visit_effect
@@ -187,7 +188,6 @@ def _cut_off(simulation: "Simulation", visits: dict[str, np.ndarray]) -> dict[st
         "payer_rate_with_visit_near_cut_off": round(rate, 6),
         "jump": round(rate * (1 - 1 / (1 + effect)), 6),
         "decisions": {"card": int(visits["card"].sum()), "cash_loan": int((~visits["card"]).sum())},
-        "held_back_causes": list(CAUSES),
     }
 
 
@@ -294,13 +294,13 @@ def of_clock(shift: np.ndarray, faults: Faults) -> dict[str, object]:
 
 
 def of_minutes(rows: c.Contacts, assignments: Assignments) -> dict[str, int]:
-    """Seconds of calls (talk, wait, wrap) that each arm of exp-minutes really took within the horizon."""
-    calls = (rows["channel"] == c.CALL) & ~rows["inbound"] & (assignments.experiment[rows["account"]] == MINUTES)
+    """Seconds of officers (talk and wrap) that each arm of exp-minutes really took within the horizon."""
+    worked = (rows["officer"] >= 0) & (assignments.experiment[rows["account"]] == MINUTES)
     age = rows["day"] - assignments.day[rows["account"]]
-    calls &= (age >= 0) & (age < EXPERIMENTS[MINUTES].horizon_days)
-    seconds = np.maximum(rows["talk"], 0).astype(np.int64) + np.maximum(rows["wait"], 0) + np.maximum(rows["wrap"], 0)
+    worked &= (age >= 0) & (age <= EXPERIMENTS[MINUTES].horizon_days)
+    seconds = c.officer_seconds(rows)
     arm = assignments.arm[rows["account"]]
-    return {name: int(seconds[calls & (arm == code)].sum()) for code, name in enumerate(ARMS)}
+    return {name: int(seconds[worked & (arm == code)].sum()) for code, name in enumerate(ARMS)}
 
 
 def of_training(history: History, staff: Workforce, trained: np.ndarray, month: int, span: Span) -> dict[str, object]:
@@ -308,9 +308,8 @@ def of_training(history: History, staff: Workforce, trained: np.ndarray, month: 
     index = np.full(history.expected_officer.shape, np.nan)
     np.divide(history.collected_officer, history.expected_officer, out=index, where=history.expected_officer > 0)
     tele = np.flatnonzero(UNIT_KIND[staff.officer_unit] == TELE)
-    spread = float(np.nanstd(index[month, tele]))
-    chosen = trained[np.isin(trained, tele)]
-    gain = float((np.nanmean(index[month + 1 :, chosen]) - np.nanmean(index[month, chosen])) / spread) if len(chosen) else None
+    spread = float(np.std(index[month, tele]))
+    gain = float((np.mean(index[month + 1 :, trained]) - np.mean(index[month, trained])) / spread)
     keys = officer_keys(staff).to_pylist()
     return {
         "training": {
@@ -319,7 +318,7 @@ def of_training(history: History, staff: Workforce, trained: np.ndarray, month: 
             "assigned_on": iso(int(span.first[month + 1])),
             "officers": [keys[officer] for officer in trained],
             "true_effect": 0.0,
-            "naive_gain_in_sd": gain,
+            "naive_gain_in_sd": round(gain, 6),
             "why": "the weakest tenth of one month are picked; they come back to their mean without any course",
         }
     }

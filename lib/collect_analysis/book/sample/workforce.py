@@ -64,8 +64,10 @@ def draw_skill(staff: Workforce, spread: float, rng: np.random.Generator) -> Wor
     log_sd = np.sqrt(np.log1p(spread**2))
     skill = np.exp(rng.normal(-(log_sd**2) / 2, log_sd, staff.officers))
     acts = UNIT_KIND[staff.officer_unit] != SOFT
-    skill = np.where(acts, np.clip(skill, 0.35, 1.9), 1.0)
-    skill[acts] /= skill[acts].mean()
+    # Drawn skill is scaled so that its mean and spread are exactly those planned; nobody is without any.
+    drawn = (skill[acts] - skill[acts].mean()) / skill[acts].std()
+    skill = np.ones(staff.officers)
+    skill[acts] = np.maximum(1.0 + spread * drawn, 0.2)
     return Workforce(officer_unit=staff.officer_unit, first=staff.first, size=staff.size, skill=skill, hired=staff.hired)
 
 
