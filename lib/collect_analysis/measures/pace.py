@@ -57,4 +57,4 @@ def working_days(book: Book, period: Period) -> pd.Series:
     every = pd.Series(pd.date_range(period.start, period.end))
     if len(known) == len(every):
         return pd.to_datetime(known.loc[known["working_day"], "date"]).reset_index(drop=True)
-    return every[every.dt.dayofweek < 5].reset_index(drop=True)
+    return every[every.dt.day_of_week < 5].reset_index(drop=True)

@@ -117,7 +117,7 @@ def _rows(wide: pd.DataFrame, kpi: Kpi) -> pd.DataFrame:
         # Nothing counted here is negative, so neither is a plausible value; debtors who are all alike say nothing about chance.
         alike = low == high
         table["low"] = np.where(alike, np.nan, np.where(taken["y"] >= 0, np.clip(low, 0, None), low))
-        table["high"] = np.where(alike, np.nan, high)
+        table["high"] = np.where(alike, np.nan, np.minimum(high, 1) if kpi.part else high)
     table = rate_table(table, undefined=kpi.undefined)
     table[["value", "low", "high"]] *= kpi.scale
     table.loc[table["value"].isna(), ["low", "high"]] = np.nan

@@ -43,6 +43,7 @@ def _share(
         counted=tuple(f"{column}_minor" for column in counted),
         over=("open_minor",),
         interval="ratio",
+        part=True,
         pitfalls=pitfalls,
         **shared,
     )

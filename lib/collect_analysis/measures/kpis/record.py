@@ -17,7 +17,8 @@ class Kpi:
     """One KPI of the dictionary.
 
     Texts without a language in their name are English. `base` names the fact relation it is counted on; `counted` and `over` name the
-    columns of that relation that are summed into numerator and denominator. `unit` is the unit of the value after `scale`. `grains` are the
+    columns of that relation that are summed into numerator and denominator. `unit` is the unit of the value after `scale`; `part`
+    says that the numerator is a part of the denominator, so that no value exceeds 1. `grains` are the
     scopes it has a meaning for, `windows` the names of the windows it uses, `undefined` why it has no value where the denominator is 0,
     `source` the section of the trade's reference.
     """
@@ -40,6 +41,7 @@ class Kpi:
     undefined: str
     source: str
     scale: float = 1.0
+    part: bool = False
     grains: tuple[str, ...] = ("company", "portfolio", "sub_function", "unit", "officer")
     windows: tuple[str, ...] = ()
     pitfalls: tuple[str, ...] = field(default=())

@@ -51,6 +51,7 @@ KPIS = (
         counted=("busy_min",),
         over=("productive_min",),
         interval="ratio",
+        part=True,
         grains=_OFFICERS,
         windows=("occupancy_excludes",),
         undefined="no minute of talk, after-call work or waiting",

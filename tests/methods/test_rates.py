@@ -1,0 +1,51 @@
+"""Intervals of rates and of their differences, against published numbers and an independent implementation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from collect_analysis.methods.rates import interval_difference, newcombe_difference, rate_table, ratio_interval, wilson_interval
+from statsmodels.stats.proportion import proportion_confint
+
+
+def test_eight_of_two_hundred_is_two_to_eight_per_cent() -> None:
+    low, high = wilson_interval([8], [200])
+    assert (round(low[0] * 100, 2), round(high[0] * 100, 2)) == (2.04, 7.69)
+
+
+@pytest.mark.parametrize(("x", "n"), [(0, 5), (5, 5), (1, 3), (30, 1000)])
+def test_wilson_is_the_one_of_statsmodels(x: int, n: int) -> None:
+    low, high = wilson_interval([x], [n])
+    assert (low[0], high[0]) == pytest.approx(proportion_confint(x, n, method="wilson"), abs=1e-12)
+
+
+def test_a_share_of_nothing_has_no_interval() -> None:
+    assert np.isnan(np.concatenate(wilson_interval([0, 3], [0, 2]))).all()
+
+
+def test_newcombes_published_example() -> None:
+    difference, low, high = newcombe_difference([56], [70], [48], [80])
+    assert [round(float(value[0]), 4) for value in (difference, low, high)] == [0.2, 0.0524, 0.3339]
+
+
+def test_the_difference_of_two_figures_is_newcombes_where_they_are_shares() -> None:
+    bounds = [np.array([56 / 70]), *wilson_interval([56], [70]), np.array([48 / 80]), *wilson_interval([48], [80])]
+    assert np.allclose(interval_difference(*bounds), newcombe_difference([56], [70], [48], [80]))
+
+
+def test_the_difference_of_normal_figures_adds_their_variances() -> None:
+    difference, low, high = interval_difference([10.0], [7.0], [13.0], [4.0], [0.0], [8.0])
+    assert (difference[0], low[0], high[0]) == (6, 1, 11)
+
+
+def test_a_ratio_with_a_constant_denominator_has_the_interval_of_the_mean() -> None:
+    y = np.array([3.0, 5, 8, 1, 9])
+    low, high = ratio_interval(count=5, sum_y=y.sum(), sum_x=5, sum_yy=(y**2).sum(), sum_xx=5, sum_xy=y.sum())
+    half = 1.959963984540054 * y.std(ddof=1) / np.sqrt(5)
+    assert (low, high) == pytest.approx((y.mean() - half, y.mean() + half))
+
+
+def test_a_rate_of_nothing_is_undefined_with_its_reason() -> None:
+    table = rate_table(pd.DataFrame({"numerator": [0, 1], "denominator": [0, 4]}), undefined="no promise")
+    assert table["note"].tolist() == ["no promise", ""]
+    assert np.isnan(table["value"][0])
+    assert table["value"][1] == 0.25
