@@ -225,7 +225,7 @@ def test_a_kind_without_notebook_or_without_parameters_cell_is_refused(project: 
 @given(text=st.text(st.characters(blacklist_categories=("Cc", "Cs", "Cf", "Zl", "Zp", "Co", "Cn", "Zs")), min_size=1, max_size=40))
 def test_b9_a_value_is_data_whatever_it_says(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     from collect_analysis.reporting.kinds import KINDS
-    from collect_analysis.reporting.parameters import SECRET, validate
+    from collect_analysis.reporting.typed_parameters import SECRET, validate
 
     if SECRET.search(text):
         return

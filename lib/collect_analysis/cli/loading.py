@@ -11,7 +11,7 @@ import click
 
 from collect_analysis.cli import options, output
 from collect_analysis.errors import CollectError, ParameterError
-from collect_analysis.reporting.parameters import ISO_DAY
+from collect_analysis.reporting.typed_parameters import ISO_DAY
 
 if TYPE_CHECKING:
     from collect_analysis.book.intake import ImportReport

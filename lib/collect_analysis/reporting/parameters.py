@@ -1,144 +1,22 @@
-"""What a report is run with: one frozen, typed object, validated before a kernel starts and again inside the notebook."""
+"""Parameters as a notebook takes them: the same typed, validated object as in a scheduled run."""
 
-import difflib
-import re
-from collections.abc import Iterator, Mapping
-from datetime import date
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from collect_analysis.reporting.kinds import KINDS
+from collect_analysis.reporting.typed_parameters import ReportParameters, nearest, validate
 
-from collect_analysis.errors import ParameterError
-
-MOST_ITEMS = 1000
-SHOWN = 80
-SECRET = re.compile(
-    r"(?i)(passw(or)?d|pwd|token|secret|api[_-]?key)\s*[=:]\s*\S|\w+://[^/\s:@]+:[^@\s]+@|-----BEGIN |\b(ghp_|glpat-|AKIA)\w{12}"
-)
-ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-PATH_PART = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,126}")
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+__all__ = ["ReportParameters", "from_notebook", "nearest", "validate"]
 
 
-def _iso_date(value: object) -> object:
-    if isinstance(value, str) and ISO_DAY.fullmatch(value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            return value
-    return value
-
-
-# A calendar day; in files and notebooks an ISO string (2026-06-30), inside a `date`.
-Day = Annotated[date, BeforeValidator(_iso_date)]
-
-
-def _texts(value: object) -> Iterator[str]:
-    """Every text in a value, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from (text for pair in value.items() for item in pair for text in _texts(item))
-    elif isinstance(value, list):
-        yield from (text for item in value for text in _texts(item))
-
-
-class ReportParameters(BaseModel):
-    """What every report kind has. A kind subclasses this in `reporting/kinds/<kind>.py` and adds its own fields."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
-    kind: ClassVar[str] = ""
-
-    name: Slug
-    book: Slug
-    as_of: Day
-    lang: Literal["en", "vi"] = "en"
-    audience: Literal["managers", "team_leads"] = "managers"
-    min_cell: Annotated[int, Field(ge=3, le=1000)] = 10
-    seed: Annotated[int, Field(ge=0)] = 1
-
-    @property
-    def report(self) -> str:
-        """The report kind: stem of its notebook."""
-        return self.kind
-
-    @property
-    def slot(self) -> str:
-        """What the run is about; runs of one slot replace each other. A kind with a period overrides it."""
-        return self.as_of.isoformat()
-
-    def as_json(self) -> dict[str, Any]:
-        """The parameters as JSON types, ISO dates: what papermill injects and `results.json` records."""
-        return self.model_dump(mode="json")
-
-    @field_validator("*", mode="after")
-    @classmethod
-    def _plain_content(cls, value: Any) -> Any:
-        if isinstance(value, (list, dict)) and len(value) > MOST_ITEMS:
-            raise ValueError(f"holds {len(value)} items; at most {MOST_ITEMS}")
-        if isinstance(value, list) and len(value) != len({repr(item) for item in value}):
-            raise ValueError("names the same item twice")
-        for text in _texts(value):
-            if not all(character.isprintable() or character == "\n" for character in text):
-                raise ValueError("holds a control character; write plain text")
-            if SECRET.search(text):
-                raise PydanticCustomError("secret", "looks like a password or a key")
-        return value
-
-    @model_validator(mode="after")
-    def _period_in_order(self) -> Self:
-        start, end = getattr(self, "period_start", None), getattr(self, "period_end", None)
-        if start and end and start > end:
-            raise ValueError(f"period_start {start} is after period_end {end}; swap them")
-        return self
-
-
-def validate(model: type[ReportParameters], values: Mapping[str, Any], *, where: str) -> ReportParameters:
-    """Build the parameters of a report kind or refuse with every problem at once.
+def from_notebook(kind: str, namespace: Mapping[str, Any]) -> Any:
+    """The parameters of report `kind` from a notebook's variables (pass `globals()`), validated as in a scheduled run.
 
     Raises
     ------
     ParameterError
-        Unknown key (with the nearest known one), missing key, wrong type or value; each sentence starts with `where`.
+        Every wrong parameter.
     """
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as error:
-        raise ParameterError([_sentence(model, problem, where) for problem in error.errors()]) from None
-
-
-def from_notebook(kind: str, namespace: Mapping[str, Any]) -> Any:
-    """The parameters of report `kind` from a notebook's variables (pass `globals()`), validated as in a scheduled run."""
-    from collect_analysis.reporting.kinds import KINDS
-
     model = KINDS[kind]
     values = {field: namespace[field] for field in model.model_fields if field in namespace}
     return validate(model, values, where=f"notebook {kind}")
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """A hint at the nearest known word, or the list of known words."""
-    match = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean '{match[0]}'?" if match else f"known: {', '.join(known)}"
-
-
-def _sentence(model: type[ReportParameters], problem: Any, where: str) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
-    message = problem["msg"].removeprefix("Value error, ")
-    if not key:
-        return f"{where}: {message}"
-    shown = repr(problem["input"])
-    shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
-    match problem["type"]:
-        case "extra_forbidden":
-            return f"{where}: unknown parameter '{key}'; {nearest(key, sorted(model.model_fields))}"
-        case "missing":
-            return f"{where}: parameter '{key}' is missing; add it"
-        case "secret":
-            return f"{where}: {key} {message}; keep it in an environment variable, a report file is no place for it"
-        case "string_pattern_mismatch":
-            return f"{where}: {key} is {shown}; write lower-case letters, digits, '-' and '_' (at most 63, no space or path)"
-        case kind if kind.startswith("date"):
-            return f"{where}: {key} is {shown}; write a day as 2026-06-30"
-    return f"{where}: {key} is {shown}: {message}"

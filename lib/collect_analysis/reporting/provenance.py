@@ -11,7 +11,7 @@ from typing import Any
 
 import collect_analysis
 from collect_analysis.reporting.durable import file_hash, files_below
-from collect_analysis.reporting.parameters import ReportParameters
+from collect_analysis.reporting.typed_parameters import ReportParameters
 
 PACKAGES = (
     "duckdb", "ibis-framework", "ipykernel", "matplotlib", "nbclient", "numpy", "pandas", "papermill", "pyarrow", "scipy", "seaborn",

@@ -17,7 +17,7 @@ from typing import Any
 from collect_analysis.errors import RunError, WorkplaceError
 from collect_analysis.reporting import notebook_files
 from collect_analysis.reporting.durable import file_hash, files_below, sync, sync_tree, write_json
-from collect_analysis.reporting.parameters import PATH_PART
+from collect_analysis.reporting.typed_parameters import PATH_PART
 
 STAGING, FAILED, LOCKS = ".staging", ".failed", ".locks"
 RUN, RESULTS, NOTEBOOK, PAGE = "run.json", "results.json", "notebook.ipynb", "page.html"

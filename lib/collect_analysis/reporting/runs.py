@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from collect_analysis.errors import ParameterError
-from collect_analysis.reporting.parameters import nearest
 from collect_analysis.reporting.publish import CURRENT, FAILED, PAGE, RESULTS, RUN
+from collect_analysis.reporting.typed_parameters import nearest
 
 NUMBERS = ("value", "low", "high", "numerator", "denominator")
 MOST_HINTS = 8

@@ -3,6 +3,6 @@
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
 from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
-from collect_analysis.reporting.parameters import ReportParameters
+from collect_analysis.reporting.typed_parameters import ReportParameters
 
 KINDS: dict[str, type[ReportParameters]] = {model.kind: model for model in (StrategyReview, KpiPeriod, AgencyEvaluation)}

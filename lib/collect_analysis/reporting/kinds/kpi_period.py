@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from collect_analysis.reporting.parameters import Day, ReportParameters
+from collect_analysis.reporting.typed_parameters import Day, ReportParameters
 
 
 class KpiPeriod(ReportParameters):

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from collect_analysis.reporting.parameters import ReportParameters
+from collect_analysis.reporting.typed_parameters import ReportParameters
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=730)]
