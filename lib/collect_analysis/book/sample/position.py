@@ -89,7 +89,7 @@ class MonthEnds:
     """Month ends of all accounts, kept in chunks until they are written."""
 
     def __init__(self) -> None:
-        self._chunks: list[dict[str, np.ndarray]] = []
+        self.chunks: list[dict[str, np.ndarray]] = []
 
     def note(
         self, people: People, position: Position, accounts: np.ndarray, *, day: int, status: np.ndarray, reaged: np.ndarray,
@@ -102,7 +102,7 @@ class MonthEnds:
         customer = people.customer[accounts]
         stays = status == OPEN
         np.maximum.at(worst, customer[stays], group[stays])
-        self._chunks.append(
+        self.chunks.append(
             {
                 "account": accounts.astype(np.int32),
                 "day": np.full(len(accounts), day, dtype=np.int32),
@@ -122,7 +122,7 @@ class MonthEnds:
 
     def columns(self, accounts: object, officers: object) -> dict[str, object]:
         """Table `month_end`, sorted by account and month."""
-        held = {name: np.concatenate([chunk[name] for chunk in self._chunks]) for name in self._chunks[0]}
+        held = {name: np.concatenate([chunk[name] for chunk in self.chunks]) for name in self.chunks[0]}
         order = np.argsort(held["account"].astype(np.int64) * 100_000 + held["day"], kind="stable")
         held = {name: values[order] for name, values in held.items()}
         return {

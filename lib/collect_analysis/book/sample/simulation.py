@@ -30,6 +30,8 @@ RECALL, WRITE_OFF, SALE, REAGE = 0.017, 0.012, 0.14, 0.006
 SALE_EVERY_MONTHS, SALE_MONTH = 12, 8
 LEGAL_BALANCE_MINOR, LEGAL_SHARE, FIELD_SHARE = 60_000_000, 0.25, 0.2
 REGION_SPREAD = 0.07
+# The opening month has more payers than the average month: later ones are that much noisier for an officer.
+NOISE_LATER = 1.2
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class Simulation:
         noise = np.bincount(officer, square, minlength=self.staff.officers)
         held = expected > 0
         wanted = PLANTS.officer_reliability / (1 - PLANTS.officer_reliability)
-        spread = np.sqrt(wanted * np.mean(noise[held] / expected[held] ** 2))
+        spread = np.sqrt(wanted * NOISE_LATER * np.mean(noise[held] / expected[held] ** 2))
         self.history.skill_spread = float(min(spread, 0.5))
         self.staff = workforce.draw_skill(self.staff, self.history.skill_spread, self.rng)
 

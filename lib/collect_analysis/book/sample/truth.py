@@ -11,8 +11,9 @@ from collect_analysis.book.sample.breaching import Breaches
 from collect_analysis.book.sample.days import AFTER_TET, AT_TET, BEFORE_TET, TET, Span, day_of, number
 from collect_analysis.book.sample.faults import CLOCK_SHIFT_S, CLOCK_UNIT, OUTAGE_S, Faults
 from collect_analysis.book.sample.history import History
-from collect_analysis.book.sample.people import REGIONS
+from collect_analysis.book.sample.people import PRODUCTS, REGIONS
 from collect_analysis.book.sample.plants import AGENCY_SKILL, CAREFREE_AGENCY, CHERRY_PICKER, EXPERIMENTS, PLANTS
+from collect_analysis.book.sample.position import OPEN
 from collect_analysis.book.sample.reference import HOLE_FROM, HOLE_PRODUCT, HOLE_TO, ROLLOUT_RULES, SEGMENT_RULES, VISIT_RULES
 from collect_analysis.book.sample.workforce import SOFT, TELE, UNIT_KIND, UNITS, Workforce, officer_keys
 
@@ -62,10 +63,20 @@ def of_simulation(simulation: "Simulation", placements: dict[str, np.ndarray], v
         "deterministic_allocation": {
             "decision_kind": "segment", "ruleset_id": VISIT_RULES, "propensity_logged": False, "decisions": len(visits["account"]),
         },
-        "ruleset_hole": {
-            "ruleset_id": SEGMENT_RULES, "product_code": HOLE_PRODUCT, "dpd_from": HOLE_FROM, "dpd_to": HOLE_TO,
-        },
+        "ruleset_hole": _hole(simulation),
     }  # fmt: skip
+
+
+def _hole(simulation: "Simulation") -> dict[str, object]:
+    """The days past due that no rule of one product covers, and the open accounts that stood there."""
+    mine = simulation.people.product == PRODUCTS.index(HOLE_PRODUCT)
+    counts = {}
+    for rows in simulation.month_ends.chunks:
+        inside = mine[rows["account"]] & (rows["status"] == OPEN) & (rows["dpd"] >= HOLE_FROM) & (rows["dpd"] <= HOLE_TO)
+        if inside.any():
+            counts[iso(int(rows["day"][0]))] = int(inside.sum())
+    found = {"ruleset_id": SEGMENT_RULES, "product_code": HOLE_PRODUCT, "dpd_from": HOLE_FROM, "dpd_to": HOLE_TO}
+    return {**found, "unassigned_by_month_end": counts}
 
 
 def assignment_days(assignments: Assignments) -> tuple[dict[str, int], dict[str, int]]:
