@@ -27,7 +27,8 @@ class Facts:
     """The fact relations of a period, by name (see `BASES`), each built when first asked for, kept where the data live, shared by all KPIs.
 
     `windows`: of the definitions (default: as proposed); `limits`: on contacts, for both periods. `previous` holds those of the period
-    before; both read the log once. `close` gives the space back; so does the end of the process.
+    before; both read the log once. The relations live as long as this object; `close` gives
+    the space back earlier.
     """
 
     def __init__(

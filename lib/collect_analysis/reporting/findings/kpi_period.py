@@ -86,7 +86,7 @@ def by_scope(shown: pd.DataFrame, scope_type: str, params: KpiPeriod, book: Book
         {name: wide[kpi.id] for name, kpi in chosen.items() if kpi.id in wide and wide[kpi.id].notna().any()}, index=wide.index
     )
     table = table.dropna(how="all")
-    if table.empty:
+    if set(table.index) <= {UNASSIGNED}:
         return reason(say("kpi_nothing_by_scope", params.lang), params.lang)
     attained = rows[rows["kpi"] == "R14"].set_index("scope_key")
     if "attainment" in table:
@@ -106,10 +106,10 @@ def by_officer(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.Sho
     return by_scope(shown, "officer", params, book)
 
 
-def missed_targets(missed: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable:
-    """Who missed which target beyond chance, named; or that nobody did."""
+def missed_targets(missed: pd.DataFrame, shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable:
+    """Who missed which target beyond chance, named; or that nobody did, or that there was no target to miss."""
     if missed.empty:
-        return reason(say("kpi_none_missed", params.lang), params.lang)
+        return reason(say("kpi_none_missed" if shown["target"].notna().any() else "kpi_no_target", params.lang), params.lang)
     names = scope_names(book, params.lang)
     scope = [names(kind, key) for kind, key in zip(missed["scope_type"], missed["scope_key"], strict=True)]
     named = missed.assign(scope=scope, kpi_name=_names(missed["kpi"], params.lang))
