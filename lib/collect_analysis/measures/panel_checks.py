@@ -36,7 +36,7 @@ def _two_units(held: pd.DataFrame) -> Condition:
         name="two_units",
         met=len(held) >= 2,
         detail=f"{len(held)} units have placements in the period.",
-        remedy="load the log of placements (unit, balance, first day, probability) and the payments.",
+        remedy="Load the log of placements (unit, balance, first day, probability) and the payments.",
     )
 
 
@@ -47,7 +47,7 @@ def _mature(age: int) -> Condition:
         detail=f"At least {FEWEST_AGES} months on placement are complete for two units."
         if age >= 0
         else f"Fewer than {FEWEST_AGES} months on placement are complete for two units.",
-        remedy="wait until the first batches are old enough, or start the period earlier.",
+        remedy="Wait until the first batches are old enough, or start the period earlier.",
     )
 
 
@@ -56,7 +56,7 @@ def _attributed(twice: int) -> Condition:
         name="attribution",
         met=twice == 0,
         detail=f"{twice:,} payments fall into two placements of the same account.",
-        remedy="end the older placement (to_date) where the newer begins.",
+        remedy="End the older placement (to_date) where the newer begins.",
     )
 
 
@@ -68,7 +68,7 @@ def _usable(held: pd.DataFrame, lost: Mapping[str, int]) -> Condition:
         met=missing <= MOST_UNUSABLE * total,
         detail=f"{missing:,} of {total:,} placements have no unit or no balance and are left out.",
         consequence="downgrade",
-        remedy="load the unit and the balance of every placement.",
+        remedy="Load the unit and the balance of every placement.",
     )
 
 
@@ -79,14 +79,14 @@ def _lot(drift: pd.DataFrame, basis: str) -> Condition:
             met=False,
             detail="No two units share placements drawn by lot with a recorded probability: choice may differ in ways nobody recorded.",
             consequence="note",
-            remedy="draw part of the flow by lot and record the probability of each placement.",
+            remedy="Draw part of the flow by lot and record the probability of each placement.",
         )
     worst = drift.sort_values("p_value").iloc[0]
     return Condition(
         name="lot_kept",
         met=bool(worst["p_value"] >= DRIFT_P),
         detail=f"The unit furthest from its planned lot got {worst['cases']:,.0f} placements, p = {worst['p_value']:.3f}.",
-        remedy="find out who changed placements after the draw, and leave those batches out.",
+        remedy="Find out who changed placements after the draw, and leave those batches out.",
     )
 
 
@@ -97,7 +97,7 @@ def _overlap(found: pd.DataFrame) -> Condition:
         met=least >= LEAST_COVERAGE,
         detail=f"At least {least:.1%} of what each unit was given has comparable placements with another unit.",
         consequence="downgrade",
-        remedy="split strata between units instead of giving a stratum to one of them.",
+        remedy="Split strata between units instead of giving a stratum to one of them.",
     )
 
 
@@ -106,9 +106,9 @@ def _horizon(held: pd.DataFrame, panel: Panel, age: int) -> Condition:
     return Condition(
         name="horizon_complete",
         met=age == panel.horizon and not young,
-        detail=f"Compared at age {age} of the {panel.horizon} months asked for; {young} units have no batch of that age and are not judged.",
+        detail=f"Compared at age {age} of the {panel.horizon} months asked for; {young} units have no batch of that age: not judged.",
         consequence="note",
-        remedy="wait until their first batches are old enough.",
+        remedy="Wait until their first batches are old enough.",
     )
 
 
@@ -123,27 +123,27 @@ def of_totals(rows: pd.DataFrame, gaps: pd.DataFrame, flow: pd.DataFrame) -> lis
             name="components_add_up",
             met=gaps.empty,
             detail=f"In {len(gaps):,} of {len(rows):,} rows the components differ from the amount collected.",
-            remedy="correct the source, or map the missing component.",
+            remedy="Correct the source, or map the missing component.",
         ),
         Condition(
             name="inventory_continuous",
             met=recalled == 0,
             detail=f"{recalled} times inventory was taken back between two periods: the rate after that has a smaller denominator.",
             consequence="note",
-            remedy="read those units' rates on the inventory before the recall, or load the recalls by account.",
+            remedy="Read those units' rates on the inventory before the recall, or load the recalls by account.",
         ),
         Condition(
             name="units_established",
             met=new == 0,
             detail=f"{new} units are new: young inventory has not had time to bring what it will bring.",
             consequence="note",
-            remedy="judge them when their placements are as old as the others'.",
+            remedy="Judge them when their placements are as old as the others'.",
         ),
         Condition(
             name="comparable_accounts",
             met=False,
             detail="The source has totals per unit only: nobody can tell a better agency from one that was given easier accounts.",
             consequence="note",
-            remedy="load placements and payments by account, and draw part of the flow by lot.",
+            remedy="Load placements and payments by account, and draw part of the flow by lot.",
         ),
     ]

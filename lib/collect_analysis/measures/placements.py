@@ -176,7 +176,8 @@ def common_age(held: pd.DataFrame, panel: Panel) -> int:
 def draws(book: Book, panel: Panel) -> pd.DataFrame:
     """The random draws, for the check that the lot was kept: unit_key, stratum, cases, weighted, spread, drawn.
 
-    See `methods.profiling.allocation_drift`. A draw is a stratum: what was placed together.
+    See `methods.profiling.allocation_drift`. A draw is a stratum of one month: what was placed together. A unit takes part in the draws of
+    every placement stratum in which it ever got something; a draw that gave it nothing is a row with 0 cases. Empty without draws.
     """
     # A draw is among all units, whichever of them are in the panel.
     base = placed(book, start=panel.start, end=panel.end).filter(ibis._.allocation == RANDOM)
@@ -185,9 +186,14 @@ def draws(book: Book, panel: Panel) -> pd.DataFrame:
         cases=base.count(), weighted=compensated_sum(inverse), spread=compensated_sum((1 - base.propensity) * inverse * inverse)
     )
     frame = book.frame(table)
-    frame["drawn"] = frame.groupby("stratum")["cases"].transform("sum")
-    frame = frame[frame["unit_key"].isin(panel.units)] if panel.units else frame
-    return frame.sort_values(["unit_key", "stratum"], ignore_index=True)
+    frame["segment"] = frame["stratum"].str.rsplit(" | ", n=1).str[0]
+    drawn = frame.groupby(["segment", "stratum"], as_index=False).agg(drawn=("cases", "sum"))
+    whole = frame[["unit_key", "segment"]].drop_duplicates().merge(drawn, on="segment")
+    filled = whole.merge(frame.drop(columns="segment"), on=["unit_key", "stratum"], how="left", validate="one_to_one")
+    filled[["cases", "weighted", "spread"]] = filled[["cases", "weighted", "spread"]].fillna(0)
+    filled = filled[filled["unit_key"].isin(panel.units)] if panel.units else filled
+    columns = ["unit_key", "stratum", "cases", "weighted", "spread", "drawn"]
+    return filled[columns].sort_values(["unit_key", "stratum"], ignore_index=True)
 
 
 def stratum_sums(book: Book, panel: Panel, *, age: int) -> pd.DataFrame:

@@ -9,7 +9,6 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 SUMS = ("n", "sum_y", "sum_x", "sum_yy", "sum_xx", "sum_xy")
-FEWEST_EXPECTED = 5
 NO_PEER = "no other unit has comparable cases"
 NOTHING_OBSERVED = "nothing observed: the index has no interval on the log scale"
 
@@ -109,6 +108,7 @@ def allocation_drift(draws: pd.DataFrame) -> pd.DataFrame:
 
     A unit's cases weighted by 1 / propensity estimate how many cases were in the draw. Formula, summed over the draws a unit took part in:
     z = (sum of 1/p over its cases - cases in the draw) / sqrt(sum of (1-p)/p²). p-value two-sided, Bonferroni over units.
+    Give draws in which a unit got nothing as rows with 0 cases: left out, the others alone would look like too many.
 
     Parameters
     ----------
@@ -120,8 +120,8 @@ def allocation_drift(draws: pd.DataFrame) -> pd.DataFrame:
     unit_key, cases, weighted, drawn, z, p_value; empty where there was no draw.
     Source: Horvitz and Thompson, JASA 47 (1952) 663; known in experiments as the sample-ratio check.
     """
-    usable = draws[draws["drawn"] * draws["cases"] >= FEWEST_EXPECTED * draws["weighted"]]
-    table = usable.groupby("unit_key", as_index=False)[["cases", "weighted", "spread", "drawn"]].sum().sort_values("unit_key")
+    table = draws.groupby("unit_key", as_index=False)[["cases", "weighted", "spread", "drawn"]].sum().sort_values("unit_key")
+    table["cases"] = table["cases"].astype("int64")
     table["z"] = (table["weighted"] - table["drawn"]) / np.sqrt(table["spread"].where(table["spread"] > 0))
     table["p_value"] = np.minimum(1.0, 2 * stats.norm.sf(np.abs(table["z"])) * len(table))
     return table[["unit_key", "cases", "weighted", "drawn", "z", "p_value"]].reset_index(drop=True)

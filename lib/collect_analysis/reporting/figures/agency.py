@@ -120,7 +120,7 @@ def unit_rates(table: pd.DataFrame, totals: pd.DataFrame, *, lang: str) -> Axes:
     axes.set(xlabel=say("agency_axis_period", lang), ylabel=say("agency_axis_rate", lang))
     axes.set_ylim(bottom=0)
     style.percent_axis(axes.yaxis, lang)
-    axes.legend(loc="upper left")
+    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3)
     return axes
 
 

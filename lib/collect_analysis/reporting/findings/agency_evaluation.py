@@ -22,7 +22,7 @@ from collect_analysis.reporting import tables
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
 from collect_analysis.reporting.parameters import nearest
 from collect_analysis.reporting.results import Decision
-from collect_analysis.reporting.texts import formats, say, value
+from collect_analysis.reporting.texts import formats, phrase, say, value
 
 SHARE_COLUMNS = (
     "unit_key", "share_now", "share_next", "change", "net_index", "low", "high", "p_above", "p_best", "gate_status", "gates", "why",
@@ -63,7 +63,7 @@ VIEWS: dict[str, View] = {
          "months_to_separate"), ("p_above", "p_best"), absent="agency_absent_immature",
     ),
     "payers": View(
-        ("unit_name", "accounts", "payers", "payers_expected", "oe", "shrunken", "shrunken_low", "shrunken_high", "p_above"), ("p_above",),
+        ("unit_name", "accounts", "payers", "payers_expected", "payer_ratio", "shrunken", "shrunken_low", "shrunken_high", "p_above"), ("p_above",),
         absent="agency_absent_immature",
     ),
     "funnel": View(
@@ -104,7 +104,7 @@ HEADINGS: dict[str, dict[str, str]] = {
     },
     "index": {"raw": "liquidation", "value": "oe", "low": "oe_low", "high": "oe_high"},
     "belief": _SHRUNKEN,
-    "payers": {**_SHRUNKEN, "expected": "payers_expected"},
+    "payers": {**_SHRUNKEN, "ratio": "payer_ratio", "expected": "payers_expected"},
     "funnel": {"value": "oe"},
     "net_back": {"gross_rate": "liquidation", "value": "net_back", "low": "net_back_low", "high": "net_back_high"},
     "gates": {
@@ -238,9 +238,12 @@ class AgencyPage:
                 confidence=say("agency_confidence_totals", self.lang),
                 grade=grade("raw", conditions),
                 caveats=caveats,
-                action={"share_change": say("agency_no_change", self.lang), "to_answer": [c.remedy for c in unmet if c.remedy]},
+                action={
+                    "share_change": say("agency_no_change", self.lang),
+                    "to_answer": phrase(unmet[-1].remedy, self.lang) if unmet else "",
+                },
             )
-        named = self.named(planned)
+        named = self.named(planned).assign(key=planned["unit_key"])
         return Decision(
             question=question,
             answer=self._answer(plan, named, unmet),
@@ -250,7 +253,7 @@ class AgencyPage:
             forecast=self._forecast(plan, named),
             action={
                 "exploration_share": plan.exploration_share,
-                "shares": named[["unit_name", "unit_key", "share_now", "share_next"]].to_dict("records"),
+                "shares": named[["unit_name", "key", "share_now", "share_next"]].to_dict("records"),
             },
         )
 
@@ -312,7 +315,7 @@ class AgencyPage:
         if not plan.proposed or judged.empty:
             return {}
         due: date = month_end(self.params.period_end, self.share_months + self.params.horizon_months)
-        columns = ["unit_name", "unit_key", "net_index", "low", "high"]
+        columns = ["unit_name", "key", "net_index", "low", "high"]
         return {"check_on": due.isoformat(), "horizon_months": self.params.horizon_months, "units": judged[columns].to_dict("records")}
 
 
