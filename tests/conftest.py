@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 SAMPLE_ACCOUNTS = 20_000
 SAMPLE_SEED = 1
 SAMPLE_AS_OF = date(2026, 6, 30)
+# Earlier versions of the sample shop that stay in the temporary folder, for runs that still read them.
+SAMPLE_BOOKS_KEPT = 4
 
 
 def skip_or_fail(name: str, reason: str) -> None:
@@ -58,6 +61,9 @@ def sample_book() -> Path:
     books.mkdir(parents=True, exist_ok=True)
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for stale in sorted(shared.glob("books-*"), key=lambda path: path.stat().st_mtime)[:-SAMPLE_BOOKS_KEPT]:
+            if stale != books:
+                shutil.rmtree(stale)
         if not (books / "sample" / "book.json").is_file():
             make_sample(books / "sample", accounts=SAMPLE_ACCOUNTS, seed=SAMPLE_SEED, as_of=SAMPLE_AS_OF, now="2026-07-01T00:00:00Z")
     return books

@@ -162,3 +162,29 @@ def test_the_book_opens_and_cuts_at_as_of(sample_book) -> None:
     payment = book.table("payment")
     assert book.scalar(payment.value_date.max()) <= date(2026, 3, 31)
     assert book.manifest.synthetic
+
+
+def test_the_calendar_knows_the_lunar_year_and_the_public_holidays(folder) -> None:
+    day = f"SELECT working_day, holiday, tet_offset, salary_window FROM {source(folder, 'calendar')} WHERE date = DATE "
+    assert ask(day + "'2025-01-29'") == [(False, "tet", 0, False)]
+    assert ask(day + "'2026-02-16'") == [(False, "tet", -1, False)]
+    assert ask(day + "'2026-04-30'") == [(False, "reunification", 72, False)]
+    assert ask(day + "'2025-04-07'") == [(False, "hung_kings", 68, True)]
+    assert ask(day + "'2026-06-05'") == [(True, None, 108, True)]
+    assert ask(day + "'2026-06-06'") == [(False, None, 109, True)]
+    assert ask(
+        f"SELECT count(*) FROM {source(folder, 'calendar')} WHERE date BETWEEN DATE '2025-01-01' AND DATE '2025-12-31' AND working_day"
+    ) == [(251,)]
+
+
+def test_the_law_is_given_with_limits_source_and_the_day_it_was_checked(folder) -> None:
+    rows = ask(
+        f"SELECT rule_id, limit_value, window_from, window_to, verified_on <= DATE '{AS_OF}' FROM {source(folder, 'legal_param')} ORDER BY rule_id"
+    )
+    assert rows == [
+        ("FREQ_DAY", 5.0, None, None, True),
+        ("HOURS", None, "07:00:00", "21:00:00", True),
+        ("PARTY", None, None, None, True),
+        ("RECALL", None, None, None, True),
+    ]
+    assert ask(f"SELECT count(*) FROM {source(folder, 'legal_param')} WHERE source NOT LIKE '%43/2016/TT-NHNN%'") == [(0,)]

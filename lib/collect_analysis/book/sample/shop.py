@@ -42,7 +42,7 @@ Progress = Callable[[str, float], None]
 def make_sample(
     folder: Path, *, accounts: int, seed: int, as_of: date, months: int = 24, now: str, progress: Progress | None = None
 ) -> Manifest:
-    """Write a synthetic shop with known truth into `folder`, replacing the book there in one step.
+    """Write a synthetic shop with known truth into `folder`; a book that is there stays until the new one is complete.
 
     Parameters
     ----------
@@ -96,11 +96,17 @@ def _silent(what: str, share: float) -> None:
 
 
 def _replace(folder: Path, fresh: Path) -> None:
+    """Swap the finished book in; a folder cannot be renamed over a full one, so the old book steps aside first and comes back on failure."""
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
-    fresh.rename(folder)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

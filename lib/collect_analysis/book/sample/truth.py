@@ -1,4 +1,22 @@
-"""The planted truth as it is written to `truth.json`: sizes, keys and exact counts, one section per fact."""
+"""The planted truth as it is written to `truth.json`: sizes, keys and exact counts, one section per fact.
+
+Stable layout (money in minor units, effects relative unless said otherwise, days as YYYY-MM-DD):
+
+- schema, synthetic, accounts, seed, as_of, months, first_day
+- tet: first_days, payment_factor_by_offset, month_factor {month: factor on the month's cash}
+- experiments.<id>: the true effects, horizon_days, assigned_from, assigned_to, accounts by arm; exp-payer and exp-minutes also
+  champion_payers.<horizon> (paid, if_challenged), exp-timing champion_cash, exp-minutes seconds_by_arm (officers' talk and wrap)
+- agencies: skill.<unit>, skill_sd, cherry_picker, conduct_gate, numbers and share of random placements
+- officers: planned and measured reliability of one month, skill_sd, skill.<officer>
+- rdd: cut-off, running variable, clean and confounded product, effects, jump (absolute, of the payer rate)
+- rollout: waves (starts_on, regions, size), never
+- deterministic_allocation, ruleset_hole (with open accounts in it by month end)
+- payments: genuine postings, duplicates, reversals: numbers and money
+- promises: definition, total, by_due_month.<month> (kept, partly, broken, due, due_minor, paid_minor)
+- breaches.<rule>: exact counts, also by unit; FREQ_DAY by debtor and by unit
+- faults: late_feed, stuck_score, dialer_outage, clock_shift
+- training: who, when, true effect, the gain a naive comparison shows
+"""
 
 from typing import TYPE_CHECKING, Any
 
