@@ -89,11 +89,9 @@ def register(book: Book) -> pd.DataFrame:
     placements = book.table("decision").filter(ibis._.kind == "placement", ibis._.unit_key.notnull())
     seen = book.frame(placements.select("unit_key").distinct())["unit_key"]
     keys = sorted({*rows["unit_key"], *named["unit_key"], *seen})
-    table = pd.DataFrame({"unit_key": keys}).merge(
-        rows.rename(columns={"name": "unit_name"}), on="unit_key", how="left", validate="one_to_one"
-    )
-    other = table["unit_key"].map(named.set_index("unit_key")["unit_name"])
-    table["unit_name"] = table["unit_name"].fillna(other).fillna(table["unit_key"])
+    table = pd.DataFrame({"unit_key": keys}).merge(rows, on="unit_key", how="left", validate="one_to_one")
+    names = {**dict(zip(named["unit_key"], named["unit_name"], strict=True)), **dict(zip(rows["unit_key"], rows["name"], strict=True))}
+    table["unit_name"] = [names.get(key) or key for key in table["unit_key"]]
     table["authorisation"] = _authorisation(table, book.as_of)
     columns = ["unit_type", "partner_type", "authorisation_id", "authorised_to", "capacity_accounts", "tariff_id", "authorisation"]
     return table[["unit_key", "unit_name", *columns]]

@@ -34,7 +34,9 @@ def read(book: Book, *, start: date, end: date) -> pd.DataFrame:
         rows[name] = pd.to_datetime(rows[name])
     first = rows.groupby("unit_key")["period_start"].transform("min") == rows["period_start"]
     rows["is_new"] = rows["is_new"].fillna(False).astype(bool) | (first & rows["opening_minor"].isna())
-    rows["unit_name"] = rows["unit_name"].fillna(rows["unit_key"])
+    rows["unit_name"] = [
+        name or key for name, key in zip(rows["unit_name"].where(rows["unit_name"].notna(), ""), rows["unit_key"], strict=True)
+    ]
     return rows
 
 

@@ -149,7 +149,7 @@ class AgencyPage:
         for column in shown.select_dtypes("datetime").columns:
             shown[column] = shown[column].dt.date
         if "unit_key" in shown.columns and "unit_name" not in shown.columns:
-            shown.insert(1, "unit_name", shown["unit_key"].map(self.names).fillna(shown["unit_key"]))
+            shown.insert(1, "unit_name", [self.names.get(key, key) for key in shown["unit_key"]])
         return shown
 
     def show(self, view: str, table: pd.DataFrame) -> tables.ShownTable | tables.Absent:

@@ -1,0 +1,137 @@
+"""Unit totals: rates, recalls, new units and channels, on a worked example."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from collect_analysis.book.store import Book, book_from_frames
+from collect_analysis.errors import DataError
+from collect_analysis.measures import unit_periods
+
+QUARTERS = [(date(2025, 1, 1), date(2025, 3, 31)), (date(2025, 4, 1), date(2025, 6, 30)), (date(2025, 7, 1), date(2025, 9, 30))]
+
+
+def row(unit: str, quarter: int, opening: int | None, placed: int | None, letters: int, suits: int, *, new: bool = False) -> dict:
+    start, end = QUARTERS[quarter]
+    return {
+        "unit_key": unit, "unit_name": None, "period_start": start, "period_end": end, "opening_minor": opening, "placed_minor": placed,
+        "collected_minor": letters + suits, "collected_letters_minor": letters, "collected_suits_minor": suits, "currency": "VND", "is_new": new,
+    }  # fmt: skip
+
+
+ROWS = [
+    row("old", 0, 1000, 100, 30, 10),
+    row("old", 1, 1060, None, 30, 12),
+    row("old", 2, 1018, None, 30, 10),
+    # 900 should be left of 1,000; 300 are: 600 were taken back, and 30 of 300 is no better than 30 of 900.
+    row("cut", 0, 1000, None, 60, 40),
+    row("cut", 1, 300, None, 20, 10),
+    row("cut", 2, 270, None, 20, 10),
+    row("fresh", 1, None, 500, 5, 0, new=True),
+    row("fresh", 2, 495, 500, 20, 0),
+]
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    return unit_periods.read(book(ROWS), start=date(2025, 1, 1), end=date(2025, 12, 31))
+
+
+def book(content: list[dict]) -> Book:
+    return book_from_frames({"unit_period": pd.DataFrame(content)}, as_of=date(2026, 6, 30))
+
+
+def test_totals_are_ratios_of_sums_with_new_units_money_in_them(rows: pd.DataFrame) -> None:
+    table = unit_periods.totals(rows)
+    assert table["units"].tolist() == [2, 3, 3]
+    assert table["value"].tolist() == pytest.approx([140 / 2000, (42 + 30 + 5) / 1360, (40 + 30 + 20) / (1018 + 270 + 495)])
+
+
+def test_inventory_that_was_taken_back_is_named(rows: pd.DataFrame) -> None:
+    table = unit_periods.continuity(rows, threshold=0.10)
+    verdicts = {
+        (unit, str(start.date())): verdict
+        for unit, start, verdict in zip(table["unit_key"], table["period_start"], table["verdict"], strict=True)
+    }
+    assert verdicts == {
+        ("cut", "2025-01-01"): "recalled",
+        ("cut", "2025-04-01"): "continuous",
+        ("fresh", "2025-04-01"): "continuous",
+        ("old", "2025-01-01"): "continuous",
+        ("old", "2025-04-01"): "continuous",
+    }
+    cut = table.iloc[0]
+    assert (cut["expected_minor"], cut["next_opening_minor"], cut["gap_share"]) == (900, 300, pytest.approx(-2 / 3))
+
+
+def test_a_jump_of_the_rate_after_a_recall_is_not_praised(rows: pd.DataFrame) -> None:
+    table = unit_periods.liquidation(rows, unit_periods.continuity(rows, threshold=0.10))
+    after = table[(table["unit_key"] == "cut") & (table["period_start"] == "2025-04-01")].iloc[0]
+    assert after["value"] == after["rate_before"] == 0.1
+    assert after["on_old_inventory"] == pytest.approx(30 / 900)
+    assert (after["verdict"], after["note"]) == ("recalled", unit_periods.RECALLED)
+    fresh = table[(table["unit_key"] == "fresh")].iloc[0]
+    assert np.isnan(fresh["value"])
+    assert (fresh["verdict"], fresh["note"]) == ("new", unit_periods.NEW_UNIT)
+
+
+def test_a_hole_in_the_data_is_no_recall(rows: pd.DataFrame) -> None:
+    gap = unit_periods.continuity(rows[rows["period_start"] != "2025-04-01"], threshold=0.10)
+    assert gap.empty
+
+
+def test_shares_of_placements_and_of_money(rows: pd.DataFrame) -> None:
+    table = unit_periods.shares(rows).set_index("unit_key")
+    assert table["placed_share"].to_dict() == pytest.approx({"old": 100 / 1100, "cut": 0, "fresh": 1000 / 1100})
+    assert table["collected_share"].sum() == pytest.approx(1)
+    assert table["is_new"].to_dict() == {"old": False, "cut": False, "fresh": True}
+
+
+def test_a_new_unit_is_not_judged_on_what_needs_time(rows: pd.DataFrame) -> None:
+    table = unit_periods.channel_mix(rows, months_needed={"suits": 9}).set_index(["unit_key", "component"])
+    assert np.isnan(table.loc[("fresh", "suits"), "value"])
+    # Half of what it was given was given by mid-May: 4 months and a half before the end of September.
+    assert table.loc[("fresh", "suits"), "note"] == unit_periods.TOO_YOUNG.format(months=4, needed=9)
+    assert table.loc[("cut", "suits"), "value"] == pytest.approx(60 / 160)
+    assert table.loc[("old", "suits"), "pooled"] == pytest.approx(92 / 307)
+    known = unit_periods.channel_mix(rows, months_needed={})
+    assert known.groupby("unit_key")["value"].sum().tolist() == pytest.approx([1, 1, 1])
+
+
+def test_a_misspelt_component_is_refused(rows: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match=r"slow_components names suit, .*known: letters, suits"):
+        unit_periods.channel_mix(rows, months_needed={"suit": 9})
+
+
+def test_rows_whose_parts_do_not_add_up_are_listed(rows: pd.DataFrame) -> None:
+    assert unit_periods.identity_gaps(rows).empty
+    wrong = rows.assign(collected_minor=rows["collected_minor"] + (rows["unit_key"] == "old"))
+    assert unit_periods.identity_gaps(wrong)["gap_minor"].tolist() == [1, 1, 1]
+
+
+def test_order_of_rows_does_not_matter_and_inputs_stay(rows: pd.DataFrame) -> None:
+    before = rows.copy()
+    shuffled = unit_periods.read(book(ROWS[::-1]), start=date(2025, 1, 1), end=date(2025, 12, 31))
+    pd.testing.assert_frame_equal(rows, shuffled)
+    flow = unit_periods.continuity(rows, threshold=0.1)
+    unit_periods.liquidation(rows, flow)
+    unit_periods.channel_mix(rows, months_needed={})
+    pd.testing.assert_frame_equal(rows, before)
+
+
+def test_doubling_every_amount_leaves_every_rate(rows: pd.DataFrame) -> None:
+    money = [name for name in rows.columns if name.endswith("_minor")]
+    doubled = rows.assign(**{name: rows[name] * 2 for name in money})
+    for table in (unit_periods.totals, lambda given: unit_periods.liquidation(given, unit_periods.continuity(given, threshold=0.1))):
+        pd.testing.assert_series_equal(table(rows)["value"], table(doubled)["value"])
+
+
+def test_a_book_without_unit_totals_gives_empty_tables() -> None:
+    none = unit_periods.read(book_from_frames({}, as_of=date(2026, 6, 30)), start=date(2025, 1, 1), end=date(2025, 12, 31))
+    flow = unit_periods.continuity(none, threshold=0.1)
+    for table in (unit_periods.totals(none), flow, unit_periods.liquidation(none, flow), unit_periods.shares(none)):
+        assert table.empty
+        assert len(table.columns)
+    assert unit_periods.channel_mix(none, months_needed={}).empty
+    assert unit_periods.stability(unit_periods.liquidation(none, flow)).empty
