@@ -1,179 +1,252 @@
-"""The contract of a canonical table: which rows of a delivery keep it, and why the others do not. Nothing vanishes."""
+"""The contract of a canonical table: every row of a delivery typed, every cell that does not keep the contract marked."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from collect_analysis.book.parsing import fiscal_edge, typed, words
-from collect_analysis.book.readers import Cells
-from collect_analysis.book.schema import ENGINE_TYPES, Column, Table
-from collect_analysis.book.source_format import ColumnRule, Source, TableMapping
+from collect_analysis.book.parsing.columns import Parsed, arrow_type, parse
+from collect_analysis.book.parsing.times import fiscal_edge
+from collect_analysis.book.readers.cells import Cells, TextColumn, constant_column, text_column
+from collect_analysis.book.reasons import Fault
+from collect_analysis.book.schema import MINOR_DIGITS, Column, Table
+from collect_analysis.book.source_format import ColumnRule, FiscalQuarter, Source, TableMapping
 from collect_analysis.book.source_rules import column_of, complete_rules
 from collect_analysis.errors import DataError
 
-QUARANTINE = ("file", "line", "column", "value", "reason")
+FIRST_DAY = date(1990, 1, 1)
+YEARS_AHEAD = 50  # a term or a plan may end in the future, not in 9999
 MOST_SHOWN = 200
 
 
-@dataclass(frozen=True)
-class Sorted:
-    """A delivery sorted into one canonical table: read = kept + quarantined, by rows and by money.
+@dataclass
+class Delivery:
+    """One delivery typed for one canonical table, in the order it came.
 
-    `quarantined` has one row per fault: file, line, column, value, reason; a row of the delivery may have several.
+    `rows` (k,) holds the canonical columns, null where empty or unfit; `lines` (k,) the line of the source; `bad` (k,) whether a row is set
+    aside; `repeats` (k,) whether it is set aside because the book has it, word for word.
     """
 
-    kept: pd.DataFrame
-    quarantined: pd.DataFrame
-    rows_read: int
-    rows_quarantined: int
-    money_read_minor: int
-    money_kept_minor: int
+    table: Table
+    origin: str
+    rows: pa.Table
+    lines: np.ndarray
+    faults: list[Fault] = field(default_factory=list)
+    bad: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    unreadable_money: int = 0
+    elsewhere: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def set_aside(self, fault: Fault) -> None:
+        """Take rows out, for a reason."""
+        if len(fault.rows):
+            self.faults.append(fault)
+            self.bad[fault.rows] = True
+
+    def fault(self, target: str, reason: str, rows: np.ndarray, **facts: object) -> None:
+        """Set rows aside for a fault that shows in a typed column."""
+        values = self.rows[target].take(pa.array(rows)).to_pylist() if target in self.rows.column_names else [None] * len(rows)
+        self.set_aside(Fault(target, "", reason, rows, [None if value is None else str(value)[:MOST_SHOWN] for value in values], facts))
+
+    @property
+    def good(self) -> np.ndarray:
+        """Positions of the rows that are kept, so far."""
+        return np.flatnonzero(~self.bad)
 
 
-def sort_rows(cells: Cells, source: Source, name: str, table: Table, *, today: date) -> Sorted:
-    """Type every row of a delivery by the mapping of table `name` and set aside those that do not keep the contract.
+def typed_rows(cells: Cells, source: Source, name: str, table: Table, *, now: datetime) -> Delivery:
+    """Every row of a delivery as the mapping types it for table `name`, with the faults that a row shows by itself.
 
     Raises
     ------
     DataError
-        The delivery lacks a column that a rule names.
+        A currency other than the book's (amounts of two currencies are never added up), or a source column whose type cannot become the
+        canonical one without loss.
     """
     mapping = source.tables[name]
-    frame, lines = _selected(cells, mapping)
     rules = complete_rules(mapping, table, source.currency)
-    faults: list[tuple[int, str, object, str]] = []
-    columns: dict[str, pd.Series] = {}
+    blocks = [_Block(columns, lines) for columns, lines in _blocks(cells, mapping, rules)]
+    starts = np.cumsum([0, *(len(block.lines) for block in blocks)])
+    total = int(starts[-1])
+    delivery = Delivery(
+        table, cells.origin, pa.table({}), np.concatenate([block.lines for block in blocks]), bad=np.zeros(total, dtype=bool)
+    )
+    delivery.elsewhere = cells.rows * max(len(blocks), 1) - total
+    columns: dict[str, pa.Array] = {}
     for target, rule in rules.items():
         column = column_of(table, target)
         assert column is not None  # noqa: S101 - checked when the mapping file was read
-        values, raw, unfit = _filled(frame, column, rule, source)
-        columns[target] = values
-        faults += [(position, target, raw.iloc[position], reason) for position, reason in unfit.items()]
-        if column.required:
-            empty = values.isna().to_numpy(copy=True)
-            empty[list(unfit)] = False
-            faults += [(int(p), target, None, "is empty and may not be: mend the source") for p in np.flatnonzero(empty)]
-    typed_rows = pd.DataFrame(columns, index=frame.index)
-    faults += _whole_row_faults(typed_rows, table, source, today, known={fault[0] for fault in faults})
-    bad = sorted({fault[0] for fault in faults})
-    kept = typed_rows.drop(index=bad)
-    money = next((column for column in typed_rows.columns if column.endswith("_minor")), None)
-    quarantined = pd.DataFrame(
-        [
-            (cells.origin, int(lines[p]), column, None if value is None else str(value)[:MOST_SHOWN], reason)
-            for p, column, value, reason in sorted(faults, key=lambda f: (f[0], f[1]))
-        ],
-        columns=list(QUARANTINE),
-    )
-    return Sorted(
-        kept=_as_declared(kept, table),
-        quarantined=quarantined,
-        rows_read=len(typed_rows),
-        rows_quarantined=len(bad),
-        money_read_minor=_sum(typed_rows, money),
-        money_kept_minor=_sum(kept, money),
-    )
+        parts = [_filled(block, column, rule, source) for block in blocks]
+        columns[target] = pa.concat_arrays([parsed.values for parsed, _ in parts])
+        for (parsed, cell), block, start in zip(parts, blocks, starts.tolist(), strict=False):
+            _mark(delivery, column, rule, parsed, cell, start)
+            del block
+    delivery.rows = pa.table(columns)
+    _refuse_currency(delivery, source)
+    _judge_days(delivery, rules, now)
+    return delivery
 
 
-def _sum(rows: pd.DataFrame, money: str | None) -> int:
-    return sum(int(value) for value in rows[money].dropna()) if money else 0
+@dataclass(frozen=True)
+class _Block:
+    columns: Mapping[str, TextColumn]
+    lines: np.ndarray
 
 
-def _selected(cells: Cells, mapping: TableMapping) -> tuple[pd.DataFrame, np.ndarray]:
-    """The rows this table is made of: filtered by `only`, wide months made long."""
-    _require(cells, set(mapping.only), mapping)
-    frame, lines = cells.frame, cells.lines
+def _blocks(cells: Cells, mapping: TableMapping, rules: Mapping[str, ColumnRule]) -> Iterator[tuple[dict[str, TextColumn], np.ndarray]]:
+    """The rows this table is made of, once per block of a wide table: the source columns its rules need, and their lines."""
+    chosen = np.ones(cells.rows, dtype=bool)
     for column, wanted in mapping.only.items():
-        chosen = frame[column].isin(wanted).to_numpy()
-        frame, lines = frame[chosen], lines[chosen]
+        words = cells.columns[column]
+        is_wanted = pc.is_in(pc.utf8_trim_whitespace(words.words), value_set=pa.array(wanted, pa.string())).to_numpy(zero_copy_only=False)
+        chosen &= np.where(words.index < 0, False, is_wanted[words.index] if len(is_wanted) else False)
+    rows = np.flatnonzero(chosen)
+    number = text_column(pc.cast(pa.array(rows + 1), pa.string()), native=True)
+    kept = {name: column if chosen.all() else column.take(rows) for name, column in cells.columns.items()}
+    base = {**kept, ROW_NUMBER: number}
+    if mapping.unpivot is None:
+        yield base, cells.lines[rows]
+        return
+    for block in mapping.unpivot.blocks:
+        renamed = {alias: base[column] for alias, column in block.columns.items()}
+        yield {**base, **renamed, mapping.unpivot.column: constant_column(block.value, len(rows))}, cells.lines[rows]
+
+
+# No source column can have this name: header names have no blanks at their ends.
+ROW_NUMBER = " row number"
+
+
+def wanted_columns(mapping: TableMapping, table: Table, currency: str) -> set[str]:
+    """The source columns a table's mapping needs."""
+    aliases: set[str] = set()
+    needed = set(mapping.only)
     if mapping.unpivot is not None:
-        blocks = []
-        for block in mapping.unpivot.blocks:
-            _require(cells, set(block.columns.values()), mapping)
-            renamed = {alias: frame[column] for alias, column in block.columns.items()}
-            blocks.append(frame.assign(**renamed, **{mapping.unpivot.column: block.value}))
-        frame, lines = pd.concat(blocks, ignore_index=True), np.tile(lines, len(blocks))
-    needed = {rule.source for rule in mapping.rules.values() if rule.source}
-    needed |= {
-        part for rule in mapping.rules.values() if rule.fiscal_quarter for part in (rule.fiscal_quarter.year, rule.fiscal_quarter.quarter)
-    }
-    _require(Cells(frame, lines, cells.origin, cells.content_hash), needed, mapping)
-    return frame.reset_index(drop=True), lines
+        aliases = {alias for block in mapping.unpivot.blocks for alias in block.columns} | {mapping.unpivot.column}
+        needed |= {column for block in mapping.unpivot.blocks for column in block.columns.values()}
+    for rule in complete_rules(mapping, table, currency).values():
+        named = [rule.source] if rule.source else []
+        named += [rule.fiscal_quarter.year, rule.fiscal_quarter.quarter] if rule.fiscal_quarter else []
+        needed |= {column for column in named if column not in aliases}
+    return needed
 
 
-def _require(cells: Cells, needed: set[str], mapping: TableMapping) -> None:
-    from collect_analysis.errors import nearest
+def scale_of(rule: ColumnRule, currency: str) -> int:
+    """Minor units per unit of the source's amounts: declared, else what ISO 4217 says of the currency."""
+    return rule.scale or 10 ** MINOR_DIGITS.get(currency, 2)
 
-    present = [str(column) for column in cells.frame.columns]
-    lost = sorted(needed - set(present))
-    if lost:
+
+def _filled(block: _Block, column: Column, rule: ColumnRule, source: Source) -> tuple[Parsed, TextColumn]:
+    if rule.fiscal_quarter is not None:
+        return _fiscal(block, rule.fiscal_quarter, source)
+    if rule.row_number:
+        cell = block.columns[ROW_NUMBER]
+    elif rule.value is not None:
+        cell = constant_column(rule.value, len(block.lines))
+    else:
+        cell = block.columns[str(rule.source)]
+        _refuse_type(cell, column, rule, source)
+    return parse(cell, column, rule, source.format, scale=scale_of(rule, source.currency)), cell
+
+
+def _refuse_type(cell: TextColumn, column: Column, rule: ColumnRule, source: Source) -> None:
+    """A typed source column must not lose anything on its way: binary fractions are no money, fractions are no ids, moments no days."""
+    inexact = cell.type.startswith(("float", "double", "half", "real"))
+    if inexact and column.type == "money" and not rule.round:
         raise DataError(
-            [f"{cells.origin}: has no column '{column}', which the mapping file names; {nearest(column, present)}" for column in lost]
+            f"source {source.source}: column '{rule.source}' is {cell.type}, binary fractions, and {column.name} is money; "
+            "deliver it as decimal or text, or declare `round: true`"
+        )
+    if inexact and column.type in ("key", "code"):
+        raise DataError(f"source {source.source}: column '{rule.source}' is {cell.type} and {column.name} is an id; deliver it as text")
+
+
+def _fiscal(block: _Block, part: FiscalQuarter, source: Source) -> tuple[Parsed, TextColumn]:
+    year, quarter = block.columns[part.year], block.columns[part.quarter]
+    width = len(quarter.words) + 1
+    pairs, inverse = np.unique((year.index.astype(np.int64) + 1) * width + quarter.index + 1, return_inverse=True)
+    found: list[date | None] = []
+    reasons = np.full(len(pairs), "", dtype=object)
+    spelled: list[str] = []
+    for place, pair in enumerate(pairs.tolist()):
+        words = [
+            None if number == 0 else column.words[number - 1].as_py().strip()
+            for column, number in ((year, pair // width), (quarter, pair % width))
+        ]
+        spelled.append(" ".join(word or "" for word in words))
+        empty = all(word is None or word in source.format.missing for word in words)
+        found.append(None if empty else fiscal_edge(words[0], words[1], part))
+        if found[-1] is None and not empty:
+            reasons[place] = "unreadable_quarter"
+    index = pa.array(inverse)
+    both = TextColumn(pa.array(spelled, pa.string()), inverse.astype(np.int32))
+    return Parsed(pa.array(found, pa.date32()).take(index), reasons[inverse], {}), both
+
+
+def _mark(delivery: Delivery, column: Column, rule: ColumnRule, parsed: Parsed, cell: TextColumn, start: int) -> None:
+    marks = parsed.reasons
+    if column.required:
+        marks = np.where((marks == "") & parsed.values.is_null().to_numpy(zero_copy_only=False), "missing", marks)
+    hidden = rule.pseudonym
+    named = rule.source or (f"{rule.fiscal_quarter.year}, {rule.fiscal_quarter.quarter}" if rule.fiscal_quarter else "")
+    for reason in sorted(set(np.unique(marks.astype(str))) - {""}):
+        rows = np.flatnonzero(marks == reason)
+        values = [_shown(cell.cell(int(row)), hidden) for row in rows]
+        delivery.set_aside(Fault(column.name, named, reason, rows + start, values, parsed.facts))
+        if column.type == "money" and reason not in ("missing", "out_of_range"):
+            delivery.unreadable_money += len(rows)
+    for count, what in ((parsed.composed, "composed to one Unicode form (NFC)"), (parsed.trimmed, "trimmed of blanks")):
+        if count and rule.source:
+            delivery.notes.append(f"{delivery.origin}: {count:,} cells of '{rule.source}' were {what}")
+
+
+def _shown(value: str | None, hidden: bool) -> str | None:
+    if value is None:
+        return None
+    return f"withheld: {len(value)} characters" if hidden else value[:MOST_SHOWN]
+
+
+def _refuse_currency(delivery: Delivery, source: Source) -> None:
+    if "currency" not in delivery.rows.column_names:
+        return
+    wrong = pc.fill_null(pc.not_equal(delivery.rows["currency"], source.currency), False).to_numpy()
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        found = delivery.rows["currency"][first].as_py()
+        raise DataError(
+            f"{delivery.origin}, line {delivery.lines[first]}: currency is '{found}' ({int(wrong.sum()):,} rows), the book's is {source.currency}; "
+            "amounts of two currencies are not added up, load each currency into a book of its own"
         )
 
 
-def _filled(frame: pd.DataFrame, column: Column, rule: ColumnRule, source: Source) -> tuple[pd.Series, pd.Series, dict[int, str]]:
-    if rule.fiscal_quarter is not None:
-        part = rule.fiscal_quarter
-        pairs = [fiscal_edge(year, quarter, part) for year, quarter in zip(frame[part.year], frame[part.quarter], strict=True)]
-        values = pd.Series([value for value, _ in pairs], index=frame.index, dtype=object)
-        return values, frame[part.quarter], {position: reason for position, (_, reason) in enumerate(pairs) if reason}
-    if rule.row_number:
-        raw = pd.Series([str(number) for number in range(1, len(frame) + 1)], index=frame.index, dtype=object)
-    elif rule.value is not None:
-        raw = pd.Series([rule.value] * len(frame), index=frame.index, dtype=object)
-    else:
-        raw = frame[rule.source]
-    text, unfit = words(raw, rule, source.format)
-    parsed = typed(text, column, rule, source.format)
-    return parsed.column, raw, {**parsed.unfit, **unfit}
+def _judge_days(delivery: Delivery, rules: Mapping[str, ColumnRule], now: datetime) -> None:
+    """Set aside what lies before 1990 or too far ahead; what is known on a day, and every moment in UTC, must not lie after `now`."""
+    last = date(now.year + YEARS_AHEAD, 12, 31)
+    for name in delivery.rows.column_names:
+        column = column_of(delivery.table, name)
+        if column is None or column.type not in ("date", "timestamp"):
+            continue
+        day = pc.cast(delivery.rows[name], pa.date32(), safe=False)
+        outside = pc.or_(pc.less(day, pa.scalar(FIRST_DAY)), pc.greater(day, pa.scalar(last)))
+        delivery.fault(name, "date_out_of_range", _rows(outside), low=FIRST_DAY, high=last)
+        if name == delivery.table.known_on or name.endswith("_utc"):
+            after = pc.and_(pc.greater(day, pa.scalar(now.date())), pc.invert(outside))
+            delivery.fault(name, "after_now", _rows(after), now=now.date())
 
 
-def _whole_row_faults(
-    rows: pd.DataFrame, table: Table, source: Source, today: date, *, known: set[int]
-) -> list[tuple[int, str, object, str]]:
-    faults: list[tuple[int, str, object, str]] = []
-    if table.known_on and table.known_on in rows:
-        for position, value in enumerate(rows[table.known_on]):
-            day = value.date() if isinstance(value, datetime) else value
-            if isinstance(day, date) and day > today:
-                faults.append((position, table.known_on, value, f"lies after {today}: mend the source"))
-    if "currency" in rows:
-        wrong = rows["currency"].notna() & (rows["currency"] != source.currency)
-        faults += [
-            (int(p), "currency", rows["currency"].iloc[p], f"is not {source.currency}, the book's: load it into a book of its own")
-            for p in np.flatnonzero(wrong)
-        ]
-    key = [column for column in table.key if column in rows]
-    good = rows.drop(index=sorted(known))
-    again = good.index[good.duplicated(subset=key, keep="first")]
-    faults += [(int(p), key[0], rows[key[0]].iloc[p], f"the key {', '.join(key)} came before: deliver each row once") for p in again]
-    return faults
+def _rows(mask: pa.ChunkedArray) -> np.ndarray:
+    return np.flatnonzero(pc.fill_null(mask, False).to_numpy())
 
 
-def _as_declared(rows: pd.DataFrame, table: Table) -> pd.DataFrame:
-    """Declared columns first, each of its type, sorted: accounts first where there are any, then the key."""
-    full = rows.reindex(columns=[*table.column_names, *(column for column in rows.columns if column not in table.column_names)]).astype(
-        object
-    )
-    full = full.where(full.notna(), None)
-    order = list(dict.fromkeys([column for column in ("account_key", table.known_on) if column in table.column_names] + list(table.key)))
-    return full.sort_values(order, ignore_index=True, kind="stable", na_position="first") if len(full) else full
-
-
-def arrow_schema(table: Table, rows: pd.DataFrame):
-    """The Arrow schema of a canonical table's rows."""
-    import pyarrow as pa
-
-    kinds = {
-        "string": pa.string(),
-        "date": pa.date32(),
-        "timestamp(6)": pa.timestamp("us"),
-        "int64": pa.int64(),
-        "float64": pa.float64(),
-        "boolean": pa.bool_(),
-    }
-    columns = {name: column_of(table, name) for name in rows.columns}
-    return pa.schema([(name, kinds[ENGINE_TYPES[column.type]]) for name, column in columns.items() if column is not None])
+def empty_columns(table: Table, rows: pa.Table) -> pa.Table:
+    """The rows with every declared column, of its type and in order, and the open columns after them."""
+    count = rows.num_rows
+    names = [*table.column_names, *(name for name in rows.column_names if name not in table.column_names)]
+    arrays = []
+    for name in names:
+        column = column_of(table, name)
+        assert column is not None  # noqa: S101 - checked when the mapping file was read
+        arrays.append(rows[name].cast(arrow_type(column)) if name in rows.column_names else pa.nulls(count, arrow_type(column)))
+    return pa.table(dict(zip(names, arrays, strict=True)))

@@ -1,33 +1,45 @@
-"""The one way in: a source is read, checked against its contract and control totals, and loaded once, or not at all."""
+"""The one way in: a source is read, checked against its contract and its control totals, and loaded once, or not at all."""
 
-import fcntl
 import hashlib
-import os
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
 
-from collect_analysis.book.contract import Sorted, arrow_schema, sort_rows
-from collect_analysis.book.places import project_folder
-from collect_analysis.book.readers import Cells
-from collect_analysis.book.source_format import CsvFormat, ExcelFormat, ParquetFormat, Source
+from collect_analysis.book import crosschecks, shelf
+from collect_analysis.book.contract import Delivery, empty_columns, typed_rows
+from collect_analysis.book.deliveries import Control, Place, absent_sentence, locate, read_delivery
+from collect_analysis.book.parsing.words import pseudonym_key_mark
+from collect_analysis.book.readers.cells import Cells
+from collect_analysis.book.reasons import REPEATS
+from collect_analysis.book.roles import merged_roles
+from collect_analysis.book.source_format import Source
 from collect_analysis.book.sources import read_source
 from collect_analysis.book.store import MANIFEST, Load, Manifest, read_manifest, with_load, write_manifest
 from collect_analysis.book.tables import TABLES
-from collect_analysis.errors import DataError, WorkplaceError
+from collect_analysis.errors import DataError
 
 MOST_REASONS = 5
+# Tables whose rows others name come first.
+_FIRST = ("account", "unit", "officer")
+INCOMING, QUARANTINE, REJECTED = ".incoming", "quarantine", "rejected"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportReport:
-    """What one import did. `reasons` counts the faults of quarantined rows; `absent` says what was not here."""
+    """What one import did.
+
+    `loads` are the new deliveries with rows and money read, kept and quarantined per table; `unchanged` counts those the book had already;
+    `superseded` names the loads they replace; `reasons` counts the faults; `warnings` are sentences on what was kept and looks odd, `notes`
+    on what was changed in passing; `absent` says what was not here.
+    """
 
     source: str
     book: str
@@ -35,6 +47,8 @@ class ImportReport:
     unchanged: int = 0
     superseded: tuple[str, ...] = ()
     reasons: tuple[tuple[str, int], ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     absent: str = ""
 
     def as_json(self) -> dict[str, object]:
@@ -51,206 +65,231 @@ def import_source(
     dry_run: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> ImportReport:
-    """Load a source into its book. The same delivery again changes nothing; a changed one takes the former's place.
+    """Load a source into its book under `books`. The same delivery again changes nothing; a changed one takes the former's place.
 
     Raises
     ------
     ParameterError
         The mapping file cannot be followed.
     DataError
-        The files are not there, their structure is broken, control totals differ, or more rows than `allowed_loss` do not keep the contract
-        (they are kept as evidence under `rejected/`); the book stays as it was.
+        A file is not here or its structure is broken, control totals differ, or more than the allowed share of a delivery's rows does not
+        keep the contract (the evidence is kept under `<book>/rejected/`); the book stays as it was.
     WorkplaceError
-        Another import is loading into the book.
+        Another import holds the book, the disk cannot be written, the database cannot be reached.
     """
     source = read_source(mapping)
-    try:
-        deliveries = list(_deliveries(source, progress))
-    except _AbsentError as error:
+    places = locate(source)
+    if not places:
         if skip_absent or source.optional:
-            return ImportReport(source=source.source, book=source.book, absent=str(error))
-        raise DataError(str(error)) from None
-    _check_control(source, deliveries)
+            return ImportReport(source=source.source, book=source.book, absent=absent_sentence(source))
+        raise DataError(absent_sentence(source))
     folder = books / source.book
-    with _held(folder):
-        manifest = _manifest(folder, source)
-        return _load(source, deliveries, folder, manifest, now=now, dry_run=dry_run, progress=progress)
+    with nullcontext() if dry_run else shelf.locked(folder), _incoming(folder, dry_run) as incoming:
+        work = _Import(source, folder, incoming, _manifest(folder, source), now)
+        work.run(places, progress)
+        if not dry_run:
+            work.commit()
+        return work.report()
 
 
-def _load(
-    source: Source,
-    deliveries: list[Cells],
-    folder: Path,
-    manifest: Manifest,
-    *,
-    now: datetime,
-    dry_run: bool,
-    progress: Callable[[str], None],
-) -> ImportReport:
-    done: list[tuple[Load, Sorted]] = []
-    unchanged = 0
-    active = {load.load_id for load in manifest.active_loads}
-    for cells in deliveries:
-        for name in source.tables:
-            load_id = f"{name}-{hashlib.sha256(f'{cells.content_hash}{source.content_hash}{name}'.encode()).hexdigest()[:16]}"
-            if load_id in active:
-                unchanged += 1
-                continue
-            progress(f"{source.source}: {cells.origin} -> {name}")
-            rows = sort_rows(cells, source, name, TABLES[name], today=now.date())
-            done.append((_described(source, cells, name, load_id, rows, now), rows))
-    _check_loss(source, done, folder)
-    superseded: tuple[str, ...] = ()
-    for load, rows in done if not dry_run else ():
-        _write(folder / load.file, rows.kept, load.table)
-        if len(rows.quarantined):
-            _write(folder / "quarantine" / f"{load.load_id}.parquet", rows.quarantined, None)
-        former = tuple(
-            old.load_id for old in manifest.active_loads if (old.table, old.source, old.origin) == (load.table, load.source, load.origin)
-        )
-        manifest = with_load(manifest, load, supersedes=former)
-        superseded += former
-    if done and not dry_run:
-        roles = {key: role for name, mapping in source.tables.items() for key, role in mapping.roles(name).items()}
-        write_manifest(folder, replace(manifest, roles={**manifest.roles, **roles}))
-    reasons = Counter(f"{row.column}: {row.reason}" for _, rows in done for row in rows.quarantined.itertuples())
-    return ImportReport(
-        source=source.source,
-        book=source.book,
-        loads=tuple(load for load, _ in done),
-        unchanged=unchanged,
-        superseded=superseded,
-        reasons=tuple(reasons.most_common()),
-    )
-
-
-def _described(source: Source, cells: Cells, name: str, load_id: str, rows: Sorted, now: datetime) -> Load:
-    return Load(
-        load_id=load_id,
-        table=name,
-        source=source.source,
-        origin=cells.origin,
-        content_hash=load_id.removeprefix(f"{name}-"),
-        file=f"{name}/{load_id}.parquet",
-        rows_read=rows.rows_read,
-        rows_kept=len(rows.kept),
-        rows_quarantined=rows.rows_quarantined,
-        money_read_minor=rows.money_read_minor,
-        money_kept_minor=rows.money_kept_minor,
-        money_quarantined_minor=rows.money_read_minor - rows.money_kept_minor,
-        loaded_at=now.isoformat(),
-    )
-
-
-class _AbsentError(Exception):
-    """The files of a source are not here."""
-
-
-def _deliveries(source: Source, progress: Callable[[str], None]) -> Iterator[Cells]:
-    from collect_analysis.book.readers import csv_files, typed
-
-    form = source.format
-    if not isinstance(form, CsvFormat | ExcelFormat | ParquetFormat):
-        yield typed.read_postgres_table(form)
+@contextmanager
+def _incoming(folder: Path, dry_run: bool) -> Iterator[Path]:
+    """A folder for files that are not yet part of the book; what a crash left there goes first."""
+    if dry_run:
+        with tempfile.TemporaryDirectory() as name:
+            yield Path(name)
         return
-    for path in _files(source):
-        progress(f"{source.source}: reading {path.name}")
-        if isinstance(form, CsvFormat):
-            yield csv_files.read_csv_file(path, form)
-        elif isinstance(form, ExcelFormat):
-            yield typed.read_excel_sheet(path, form)
-        else:
-            yield typed.read_parquet_file(path, form)
-
-
-def _files(source: Source) -> list[Path]:
-    assert source.location is not None and source.files is not None  # noqa: S101, PT018 - checked when the mapping file was read
-    given = os.environ.get(source.location.variable) or source.location.default
-    if given is None:
-        raise _AbsentError(f"source {source.source}: environment variable {source.location.variable} is not set; it names the folder")
-    folder = Path(given) if Path(given).is_absolute() else project_folder() / given
-    found = sorted(folder.glob(source.files)) if folder.is_dir() else []
-    if not found:
-        raise _AbsentError(
-            f"source {source.source}: no file {source.files} in the folder of {source.location.variable}; deliver it or set the variable"
-        )
-    return found
-
-
-def _check_control(source: Source, deliveries: list[Cells]) -> None:
-    problems = []
-    rows = sum(len(cells.frame) for cells in deliveries)
-    if source.control.rows is not None and rows != source.control.rows:
-        problems.append(
-            f"source {source.source}: {rows} rows delivered, {source.control.rows} stated; deliver it again, or correct `control.rows`"
-        )
-    for column, stated in source.control.totals.items():
-        try:
-            total = sum(
-                (Decimal(cell) for cells in deliveries for cell in cells.frame[column] if cell and cell not in source.format.missing),
-                Decimal(0),
-            )
-        except (KeyError, InvalidOperation):
-            problems.append(f"source {source.source}: control total of '{column}' cannot be formed; it must be a column of plain numbers")
-            continue
-        if total != Decimal(stated):
-            problems.append(
-                f"source {source.source}: '{column}' adds up to {total}, stated {stated}; deliver it again, or correct `control.totals`"
-            )
-    if problems:
-        raise DataError(problems)
-
-
-def _check_loss(source: Source, done: list[tuple[Load, Sorted]], folder: Path) -> None:
-    problems = []
-    for load, rows in done:
-        if load.rows_read == 0 and not source.optional:
-            problems.append(
-                f"{load.origin}: holds no rows for table {load.table}; deliver it again, or declare the source `optional: true`"
-            )
-        if load.rows_quarantined > source.allowed_loss * load.rows_read:
-            _write(folder / "rejected" / f"{load.load_id}.parquet", rows.quarantined, None)
-            problems.append(
-                f"{load.origin}: {load.rows_quarantined} of {load.rows_read} rows do not keep the contract of table {load.table} "
-                f"(allowed share {source.allowed_loss:g}); nothing was loaded"
-            )
-            for (column, reason), faults in rows.quarantined.groupby(["column", "reason"], sort=False):
-                first = faults.iloc[0]
-                problems.append(f"{load.origin}, line {first['line']}: {column} {first['value']!r}: {reason} ({len(faults)} rows)")
-                if len(problems) > MOST_REASONS * 2:
-                    break
-    if problems:
-        raise DataError(problems)
+    incoming = folder / INCOMING
+    shutil.rmtree(incoming, ignore_errors=True)
+    try:
+        yield incoming
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
 
 
 def _manifest(folder: Path, source: Source) -> Manifest:
     if not (folder / MANIFEST).is_file():
         return Manifest(name=source.book, synthetic=source.synthetic, currency=source.currency)
     manifest = read_manifest(folder)
-    if manifest.currency != source.currency or manifest.synthetic != source.synthetic:
-        raise DataError(
-            f"book '{source.book}' holds {'synthetic ' if manifest.synthetic else ''}{manifest.currency} data; load {source.source} into another book"
-        )
+    problems = []
+    if manifest.currency != source.currency:
+        problems.append(f"book '{source.book}' is in {manifest.currency}, source {source.source} in {source.currency}")
+    if manifest.synthetic != source.synthetic:
+        kinds = {True: "synthetic", False: "real"}
+        problems.append(f"book '{source.book}' holds {kinds[manifest.synthetic]} data, source {source.source} is {kinds[source.synthetic]}")
+    if problems:
+        raise DataError([f"{problem}; load it into a book of its own" for problem in problems])
     return manifest
 
 
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WorkplaceError(f"book '{folder.name}' is busy: another import is loading into it; try again when it has ended") from None
-        yield
+@dataclass
+class _Import:
+    """One import while it runs: what it found, staged under `incoming` until it is committed."""
 
+    source: Source
+    folder: Path
+    incoming: Path
+    manifest: Manifest
+    now: datetime
+    loads: list[Load] = field(default_factory=list)
+    unchanged: int = 0
+    origins: frozenset[str] = frozenset()
+    reasons: Counter[str] = field(default_factory=Counter)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
-def _write(path: Path, rows: pd.DataFrame, table: str | None) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    def run(self, places: list[Place], progress: Callable[[str], None]) -> None:
+        """Read, check and stage every delivery that the book does not have."""
+        self._roles = merged_roles(self.manifest.roles, self.source)
+        told = self.source.control.rows is not None or bool(self.source.control.totals)
+        fresh = [place for place in places if not self._is_loaded(place.content_hash)]
+        self.unchanged = (len(places) - len(fresh)) * len(self.source.tables)
+        self.origins = frozenset(place.name for place in fresh)
+        control = Control(self.source)
+        for place in places if told and fresh else fresh:
+            progress(f"{self.source.source}: reading {place.name}")
+            cells = read_delivery(self.source, place)
+            control.add(cells)
+            if place in fresh:
+                self._take(cells, progress)
+        self.problems += control.problems() if fresh else []
+        if self.problems:
+            raise DataError(self.problems)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    schema = arrow_schema(TABLES[table], rows) if table else None
-    temporary = path.with_suffix(".tmp")
-    pq.write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False), temporary, compression="zstd")
-    os.replace(temporary, path)
+    def _load_id(self, content_hash: str, table: str) -> str:
+        mark = pseudonym_key_mark() if self.source.uses_pseudonyms else ""
+        said = "\n".join([content_hash, self.source.content_hash, mark, table])
+        return f"{table}-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+
+    def _is_loaded(self, content_hash: str) -> bool:
+        """Whether the book has every table of this content; a database's content is known only when it was read."""
+        active = {load.load_id for load in self.manifest.active_loads}
+        return bool(content_hash) and all(self._load_id(content_hash, name) in active for name in self.source.tables)
+
+    def _take(self, cells: Cells, progress: Callable[[str], None]) -> None:
+        if cells.rows == 0 and not self.source.optional:
+            raise DataError(f"{cells.origin}: holds a header and no rows; deliver it again, or declare the source `optional: true`")
+        if self._is_loaded(cells.content_hash):
+            self.unchanged += len(self.source.tables)
+            return
+        self.origins |= {cells.origin}
+        self.notes += cells.notes
+        for name in sorted(self.source.tables, key=lambda table: _FIRST.index(table) if table in _FIRST else len(_FIRST)):
+            progress(f"{self.source.source}: {cells.origin} -> {name}")
+            delivery = typed_rows(cells, self.source, name, TABLES[name], now=self.now)
+            self._check_beside_others(delivery)
+            self._stage(delivery, cells.content_hash)
+
+    def _check_beside_others(self, delivery: Delivery) -> None:
+        crosschecks.repeats_within(delivery)
+        table = delivery.table.name
+        crosschecks.repeats_in_book(delivery, self._files(table))
+        if table == "payment" and (accounts := self._files("account")):
+            crosschecks.payments_before_entry(delivery, shelf.columns_in(accounts.values(), ["account_key", "open_date"]))
+        known = {column: shelf.keys_in(files.values(), column) for column, of in crosschecks.REFERS.items() if (files := self._files(of))}
+        self.warnings += crosschecks.orphans(delivery, known)
+        if table == "payment":
+            self.warnings += crosschecks.payment_oddities(delivery, shelf.keys_in(self._files("payment").values(), "payment_key"))
+
+    def _files(self, table: str) -> dict[str, Path]:
+        """The files of a table as the book will hold them: name of the delivery -> file; what this import replaces is left out."""
+        kept = {
+            f"{load.source}, {load.origin}": self.folder / load.file
+            for load in self.manifest.active_loads
+            if load.table == table and load.rows_kept and not (load.source == self.source.source and load.origin in self.origins)
+        }
+        new = {f"{load.source}, {load.origin}": self.incoming / load.file for load in self.loads if load.table == table and load.rows_kept}
+        return {**kept, **new}
+
+    def _stage(self, delivery: Delivery, content_hash: str) -> None:
+        table = delivery.table
+        load_id = self._load_id(content_hash, table.name)
+        money = shelf.money_of(delivery)
+        kept = shelf.in_order(table, empty_columns(table, delivery.rows.take(pa.array(delivery.good))))
+        load = Load(
+            load_id=load_id,
+            table=table.name,
+            source=self.source.source,
+            origin=delivery.origin,
+            content_hash=shelf.content_hash(kept),
+            file=f"{table.name}/{load_id}.parquet",
+            rows_read=delivery.rows.num_rows,
+            rows_kept=kept.num_rows,
+            rows_quarantined=int(delivery.bad.sum()),
+            money_read_minor=shelf.money_sum(money),
+            money_kept_minor=shelf.money_sum(money[~delivery.bad]),
+            money_quarantined_minor=shelf.money_sum(money[delivery.bad]),
+            unreadable_money_cells=delivery.unreadable_money,
+            loaded_at=self.now.isoformat(),
+        )
+        self._judge_loss(delivery, load, money)
+        shelf.write_rows(self.incoming / load.file, kept)
+        if load.rows_quarantined:
+            shelf.write_rows(self.incoming / QUARANTINE / f"{load_id}.parquet", shelf.quarantine_rows(delivery, load_id, money))
+        self.loads.append(load)
+        self.notes += delivery.notes
+        for fault in delivery.faults:
+            self.reasons[f"{fault.target}: {fault.sentence}; {fault.fix}"] += len(fault.rows)
+
+    def _judge_loss(self, delivery: Delivery, load: Load, money: np.ndarray) -> None:
+        """Note a delivery that loses more rows than allowed, with its commonest reasons and first rows; keep the evidence."""
+        lost = np.zeros(load.rows_read, dtype=bool)
+        for fault in delivery.faults:
+            if fault.reason not in REPEATS:
+                lost[fault.rows] = True
+        count = int(lost.sum())
+        if count <= self.source.allowed_loss * load.rows_read:
+            return
+        # A dry run leaves nothing behind, evidence included.
+        if self.incoming.is_relative_to(self.folder):
+            evidence = self.folder / REJECTED / f"{load.load_id}.parquet"
+            shelf.write_rows(evidence, shelf.quarantine_rows(delivery, load.load_id, money))
+        self.problems.append(
+            f"{load.origin}: {count:,} of {load.rows_read:,} rows do not keep the contract of table {load.table} (allowed share "
+            f"{self.source.allowed_loss:g}); nothing was loaded, every one is in {REJECTED}/{load.load_id}.parquet of book '{self.source.book}'"
+        )
+        worst = sorted((fault for fault in delivery.faults if fault.reason not in REPEATS), key=lambda fault: -len(fault.rows))
+        for fault in worst[:MOST_REASONS]:
+            named = f"column '{fault.source_column}'" if fault.source_column else "the row"
+            shown = "" if fault.values[0] is None else f" {fault.values[0]!r}"
+            self.problems.append(
+                f"{load.origin}, line {delivery.lines[fault.rows[0]]}: {named} ({fault.target}){shown} {fault.sentence} "
+                f"({len(fault.rows):,} rows); {fault.fix}"
+            )
+
+    def commit(self) -> None:
+        """Put the staged files into place, then the manifest that names them: a crash in between leaves the book as it was."""
+        if not self.loads:
+            return
+        for staged in sorted(path for path in self.incoming.rglob("*.parquet")):
+            shelf.move(staged, self.folder / staged.relative_to(self.incoming))
+        manifest = replace(self.manifest, roles=self._roles)
+        for load in self.loads:
+            again = tuple(item for item in manifest.loads if item.load_id != load.load_id)
+            manifest = with_load(replace(manifest, loads=again), load, supersedes=self._former(load))
+        write_manifest(self.folder, manifest)
+
+    def _former(self, load: Load) -> tuple[str, ...]:
+        """Loads of the same file into the same table, which this one replaces."""
+        same = (load.table, load.source, load.origin)
+        return tuple(
+            item.load_id
+            for item in self.manifest.active_loads
+            if (item.table, item.source, item.origin) == same and item.load_id != load.load_id
+        )
+
+    def report(self) -> ImportReport:
+        """What this import did."""
+        left = {load.table for load in self.manifest.active_loads if load.source == self.source.source} - set(self.source.tables)
+        stale = [f"source {self.source.source} no longer fills table {table}; what it loaded there stays" for table in sorted(left)]
+        return ImportReport(
+            source=self.source.source,
+            book=self.source.book,
+            loads=tuple(self.loads),
+            unchanged=self.unchanged,
+            superseded=tuple(load_id for load in self.loads for load_id in self._former(load)),
+            reasons=tuple(self.reasons.most_common()),
+            warnings=(*self.warnings, *stale),
+            notes=tuple(self.notes),
+        )

@@ -19,6 +19,23 @@ ENGINE_TYPES: dict[ColumnType, str] = {
     "flag": "boolean",
 }
 
+# Digits after the point of one major unit; every currency not named has two, XXX (no currency) none. Source: ISO 4217, list one.
+MINOR_DIGITS = {
+    "VND": 0,
+    "JPY": 0,
+    "KRW": 0,
+    "CLP": 0,
+    "ISK": 0,
+    "PYG": 0,
+    "UGX": 0,
+    "XAF": 0,
+    "XOF": 0,
+    "XXX": 0,
+    "BHD": 3,
+    "JOD": 3,
+    "KWD": 3,
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:

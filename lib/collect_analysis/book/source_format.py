@@ -64,6 +64,7 @@ class ParquetFormat(TextCells):
 
     kind: Literal["parquet"]
     types: dict[str, str] = {}
+    max_mb: Annotated[int, Field(ge=1, le=100_000)] = 10_000
 
 
 class PostgresFormat(TextCells):
@@ -219,8 +220,9 @@ class Source(_Part):
 
     @property
     def content_hash(self) -> str:
-        """Hash of what the mapping says; comments and layout do not change it."""
-        return hashlib.sha256(self.model_dump_json(by_alias=True, exclude_defaults=True).encode()).hexdigest()
+        """Hash of what decides which rows come out; comments, layout, control totals and the place of the files do not change it."""
+        said = self.model_dump_json(by_alias=True, exclude_defaults=True, include={"source", "currency", "format", "tables"})
+        return hashlib.sha256(said.encode()).hexdigest()
 
     @property
     def uses_pseudonyms(self) -> bool:

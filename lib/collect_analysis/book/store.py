@@ -23,7 +23,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """One delivery into one table. read = kept + quarantined, by rows and by money."""
+    """One delivery into one table. read = kept + quarantined, by rows and by money; cells that are no money are counted apart."""
 
     load_id: str
     table: str
@@ -37,6 +37,7 @@ class Load:
     money_read_minor: int = 0
     money_kept_minor: int = 0
     money_quarantined_minor: int = 0
+    unreadable_money_cells: int = 0
     loaded_at: str = ""
     superseded_by: str = ""
 

@@ -92,6 +92,8 @@ def _show_imports(reports: list["ImportReport"], refused: list[CollectError], *,
     for report in reports:
         for reason, count in report.reasons:
             output.message(f"{report.source}: quarantined {count:,}: {reason}")
+        for sentence in (*report.warnings, *report.notes):
+            output.message(f"{report.source}: {sentence}")
         if report.absent:
             output.message(f"absent: {report.absent}")
     for error in refused:

@@ -115,7 +115,7 @@ def roll_matrix(book: Book, pairs: ir.Table, *, top_bucket: int, few: int) -> pd
         part["denominator"] = part.groupby("from_bucket")["numerator"].transform("sum")
         if version == "balance":
             part = part.assign(low=float("nan"), high=float("nan"))
-        parts.append(rate_table(part, undefined="no account open in this bucket"))
+        parts.append(rate_table(part, undefined=f"no {'account' if version == 'count' else 'balance'} open in this bucket"))
     table = pd.concat(parts, ignore_index=True)
     thin = (table["cases"] > 0) & (table["cases"] < few)
     table["note"] = table["note"].mask(thin, f"rests on fewer than {few} accounts")

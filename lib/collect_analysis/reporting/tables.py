@@ -169,7 +169,7 @@ class _Writer:
             return tuple(_text(item, name, lang) for item in values), _all_numbers(values)
         floats = [float(item) if pd.notna(item) else float("nan") for item in values]
         if name.endswith("_minor"):
-            digits = formats.MINOR_DIGITS.get(self.currency, 2)
+            digits = MINOR_DIGITS.get(self.currency, 2)
             return tuple(formats.number(item / 10**digits, lang, digits=digits) for item in floats), True
         if name in self.percent:
             digits = formats.digits_for([item * 100 for item in floats], 2, least=1, most=3)

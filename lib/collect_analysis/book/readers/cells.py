@@ -1,20 +1,70 @@
-"""What every reader returns."""
+"""What every reader returns: one delivery as text cells, each distinct text of a column held once."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """One column of a delivery.
+
+    `words` (d,) holds each distinct text once, `index` (k,) the word of every row, -1 where the source holds nothing. `native`: the source
+    has typed cells, so numbers are written with a point and days as 2026-06-30 whatever the mapping declares of texts; `type` is its name
+    there.
+    """
+
+    words: pa.StringArray
+    index: np.ndarray
+    native: bool = False
+    type: str = "text"
+
+    def take(self, rows: np.ndarray) -> "TextColumn":
+        """The column at the given row positions."""
+        return TextColumn(self.words, self.index[rows], self.native, self.type)
+
+    def cell(self, row: int) -> str | None:
+        """The text at a row position."""
+        return None if self.index[row] < 0 else self.words[int(self.index[row])].as_py()
+
+
+def text_column(cells: pa.ChunkedArray | pa.Array | Sequence[str | None], *, native: bool = False, type_name: str = "text") -> TextColumn:
+    """A column from its cells; an empty text is nothing."""
+    array = cells if isinstance(cells, pa.Array | pa.ChunkedArray) else pa.array(cells, pa.string())
+    chunked = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+    coded = chunked.dictionary_encode().combine_chunks()
+    coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+    words = coded.dictionary
+    index = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    empty = pc.index(words, "").as_py()
+    if empty >= 0:
+        index = np.where(index == empty, -1, index).astype(np.int32)
+    return TextColumn(words, index, native, type_name)
+
+
+def constant_column(word: str | None, rows: int, *, native: bool = True) -> TextColumn:
+    """A column that holds the same text in every row."""
+    return TextColumn(pa.array([word or ""], pa.string()), np.full(rows, -1 if word is None else 0, dtype=np.int32), native)
 
 
 @dataclass(frozen=True)
 class Cells:
     """One delivery as text.
 
-    `frame` has one column per source column, cells are text as delivered, None where the source holds nothing; `lines` (k,) is the line or
-    row of the source each came from; `origin` names the file or table; `content_hash` is the SHA-256 of what was delivered.
+    `lines` (k,) is the line or row of the source each row came from; `origin` names the file or table; `content_hash` is the SHA-256 of what
+    was delivered; `notes` are sentences about oddities that were let pass.
     """
 
-    frame: pd.DataFrame
+    columns: Mapping[str, TextColumn]
     lines: np.ndarray
     origin: str
     content_hash: str
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.lines)

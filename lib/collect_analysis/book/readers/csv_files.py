@@ -2,116 +2,219 @@
 
 import csv
 import gzip
-import hashlib
 import io
-import stat
-from collections import Counter
+import itertools
+import re
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
-from collect_analysis.book.readers.cells import Cells
+from collect_analysis.book.readers.cells import Cells, text_column
+from collect_analysis.book.readers.files import MEBIBYTE, OpenFile, held_still
+from collect_analysis.book.readers.headers import header_problems
 from collect_analysis.book.source_format import CsvFormat
 from collect_analysis.errors import DataError
 
 MOST_PROBLEMS = 10
-MEBIBYTE = 1024 * 1024
+CHUNK_ROWS = 50_000
+MOST_CELL = 131_072  # characters, the csv module's own limit
+_BREAK = re.compile(r"\r\n|\r|\n")
+# Bytes that Vietnamese text has in these code pages and plain Western text has not.
+_TCVN3 = frozenset([0xA8, 0xA9, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBB, 0xBC, 0xBD, 0xBE])
+_CP1258 = frozenset([0xCC, 0xD0, 0xD2, 0xDE, 0xEC, 0xF0, 0xF2, 0xF5, 0xFD])
 
 
-def read_csv_file(path: Path, form: CsvFormat) -> Cells:
-    """The cells of a CSV file with a header line.
+def read_csv_file(path: Path, name: str, form: CsvFormat, wanted: Sequence[str]) -> Cells:
+    """The cells of a CSV file with a header line; `name` is how messages call it, `wanted` the columns it must have.
 
     Raises
     ------
     DataError
-        Not a regular file, larger than `max_mb` when expanded, empty, not the declared encoding, header with blanks at its ends or the same
-        name twice, a line with more or fewer cells than the header, a quote not closed, a line break inside a cell, the header repeated.
+        Not a regular file, larger than `max_mb` (expanded), changed while read, zero bytes, not of the declared encoding or compression,
+        a header that lacks a wanted column, a line with more or fewer cells than the header, a quote not closed or followed by text, a line
+        break inside a cell, the header repeated further down. Each sentence names file and line.
     """
-    raw = regular_bytes(path, form.max_mb)
-    content_hash = hashlib.sha256(raw).hexdigest()
-    data = _expanded(path, raw, form)
-    if not data.strip():
-        raise DataError(f"{path.name}: is empty; deliver the file again, or declare the source `optional: true`")
-    rows, lines = _rows(path.name, _decoded(path, data, form.encoding), form.delimiter)
-    header = rows[0]
-    columns = list(zip(*rows[1:], strict=True)) or [()] * len(header)
-    frame = pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in zip(header, columns, strict=True)})
-    return Cells(frame, np.asarray(lines[1:], dtype=np.int64), path.name, content_hash)
+    with held_still(path, name, max_mb=form.max_mb) as file:
+        if file.size == 0:
+            raise DataError(f"{name}: is empty (zero bytes); deliver the file again")
+        table, lines, notes = _read(file, form, wanted)
+    columns = {field: text_column(table[field]) for field in table.column_names}
+    return Cells(columns, lines, name, file.content_hash, notes)
 
 
-def regular_bytes(path: Path, max_mb: int) -> bytes:
-    """The bytes of a regular file that does not change while it is read."""
-    before = path.stat()
-    if not stat.S_ISREG(before.st_mode):
-        raise DataError(f"{path.name}: is not a regular file; name a file")
-    if before.st_size > max_mb * MEBIBYTE:
-        raise DataError(f"{path.name}: is larger than {max_mb} MiB; split it, or raise `max_mb` in the mapping file knowingly")
-    raw = path.read_bytes()
-    after = path.stat()
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(raw) != before.st_size:
-        raise DataError(f"{path.name}: changed while it was read; wait until it is delivered whole and import it again")
-    return raw
-
-
-def _expanded(path: Path, raw: bytes, form: CsvFormat) -> bytes:
-    if form.compression == "none":
-        return raw
+def _read(file: OpenFile, form: CsvFormat, wanted: Sequence[str]) -> tuple[pa.Table, np.ndarray, tuple[str, ...]]:
     try:
-        with gzip.open(io.BytesIO(raw)) as handle:
-            data = handle.read(form.max_mb * MEBIBYTE + 1)
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path.name}: is no whole gzip file ({error}); deliver it again") from error
-    if len(data) > form.max_mb * MEBIBYTE:
-        raise DataError(f"{path.name}: expands to more than {form.max_mb} MiB; split it, or raise `max_mb` in the mapping file knowingly")
-    return data
+        with _expanded(file, form) as binary:
+            _refuse_other_encoding(file.name, binary, form)
+            text = io.TextIOWrapper(binary, encoding="utf-8-sig" if form.encoding == "utf-8" else form.encoding, newline="")
+            tail = _Tail(text)
+            table, lines = _rows(file.name, tail, form.delimiter, wanted)
+            note = f"{file.name}: does not end with a line break; compare its rows with the sender's count"
+            return table, lines, () if tail.ended else (note,)
+    except UnicodeDecodeError:
+        raise DataError(_encoding_sentence(file, form)) from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{file.name}: is no whole gzip file ({error}); deliver it again, or correct `compression`") from None
 
 
-def _decoded(path: Path, data: bytes, encoding: str) -> str:
-    try:
-        return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        guess = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in data[:100] else "cp1258 or cp1252"
-        raise DataError(
-            f"{path.name}, line {line}: is not {encoding}; it looks like {guess}, declare `encoding` in the mapping file"
-        ) from None
+class _Tail:
+    """Lines of a text, remembering whether the last one was ended."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.ended = True
+
+    def __iter__(self) -> Iterator[str]:
+        line = "\n"
+        for line in self._lines:
+            yield line
+        self.ended = line.endswith(("\n", "\r"))
 
 
-def _rows(name: str, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[list[str]] = []
-    lines: list[int] = []
+class _Capped(io.RawIOBase):
+    """A stream that refuses to give more than its cap: a small file may expand without end."""
+
+    def __init__(self, inner: BinaryIO, name: str, max_mb: int) -> None:
+        self._inner, self._name, self._max_mb, self._given = inner, name, max_mb, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        data = self._inner.read(len(buffer))
+        self._given += len(data)
+        if self._given > self._max_mb * MEBIBYTE:
+            raise DataError(
+                f"{self._name}: expands to more than {self._max_mb:,} MiB; split it, or raise `max_mb` in the mapping file knowingly"
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _expanded(file: OpenFile, form: CsvFormat) -> io.BufferedReader:
+    file.handle.seek(0)
+    inner = cast(BinaryIO, gzip.GzipFile(fileobj=file.handle)) if form.compression == "gzip" else file.handle
+    return io.BufferedReader(_Capped(inner, file.name, form.max_mb), MEBIBYTE)
+
+
+def _rows(name: str, lines: "_Tail", delimiter: str, wanted: Sequence[str]) -> tuple[pa.Table, np.ndarray]:
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     problems: list[str] = []
     try:
-        for row in reader:
-            before = lines[-1] if lines else 0
-            if reader.line_num != before + 1 and not any("line break" in problem for problem in problems):
-                problems.append(f"{name}, line {before + 1}: a cell holds a line break, or a quote is not closed; mend the delivery")
-            if rows and len(row) != len(rows[0]):
-                problems.append(
-                    f"{name}, line {reader.line_num}: has {len(row)} cells, the header {len(rows[0])}; mend or complete the line"
-                )
-            elif rows and row == rows[0]:
-                problems.append(f"{name}, line {reader.line_num}: repeats the header; two files were joined, deliver them apart")
-            rows.append(row)
-            lines.append(reader.line_num)
+        header = next(reader, [])
+        if not any(cell.strip() for cell in header):
+            raise DataError(f"{name}, line 1: there is no header; deliver the file again with its column names")
+        problems += header_problems(f"{name}, line 1", header, wanted)
+        if len(header) == 1 and len(wanted) > 1:
+            problems.append(f"{name}, line 1: one column only; the delimiter is declared as {delimiter!r}, check `delimiter`")
+        if problems:
+            raise DataError(problems[:MOST_PROBLEMS])
+        return _body(name, reader, lines, header)
     except csv.Error as error:
-        problems.append(f"{name}, line {reader.line_num}: {error}; a quote is not closed or stands inside a cell")
-    problems = _header_problems(name, rows[0] if rows else []) + problems
+        raise DataError(f"{name}, line {reader.line_num}: {_csv_sentence(str(error))}") from None
+
+
+def _csv_sentence(error: str) -> str:
+    if "field larger" in error:
+        return f"a cell has more than {MOST_CELL:,} characters; a quote is not closed, or the file is no table"
+    if "unexpected end" in error:
+        return "a quote is not closed before the file ends; mend the delivery"
+    if "expected after" in error:
+        return "text follows a closing quote; double the quotes inside a cell, or mend the delivery"
+    return f"{error}; mend the delivery"
+
+
+def _body(name: str, reader, tail: "_Tail", header: list[str]) -> tuple[pa.Table, np.ndarray]:
+    schema = pa.schema([(column, pa.string()) for column in header])
+    batches: list[pa.RecordBatch] = []
+    problems: list[str] = []
+    first = start = reader.line_num
+    blank = 0
+    while len(problems) < MOST_PROBLEMS and (rows := list(itertools.islice(reader, CHUNK_ROWS))):
+        if blank and any(rows):
+            problems.append(_blank_sentence(name, blank))
+        while rows and not rows[-1]:
+            rows.pop()
+            blank = blank or start + len(rows) + 1
+        broken = reader.line_num - start != len(rows) and not blank
+        if broken or {len(row) for row in rows} - {len(header)} or header in rows:
+            problems += _line_problems(name, rows, start, header)
+        if not problems and rows:
+            batches.append(pa.record_batch([pa.array(cells, pa.string()) for cells in zip(*rows, strict=True)], schema=schema))
+        start = reader.line_num
     if problems:
-        more = [f"{name}: and {len(problems) - MOST_PROBLEMS} more such lines"] if len(problems) > MOST_PROBLEMS else []
-        raise DataError(problems[:MOST_PROBLEMS] + more)
-    return rows, lines
+        if not tail.ended and f"line {reader.line_num}: has" in problems[-1]:
+            problems[-1] += "; the file ends without a line break: it is cut off, deliver it again"
+        raise DataError(problems[:MOST_PROBLEMS])
+    table = pa.Table.from_batches(batches, schema=schema)
+    return table, np.arange(first + 1, first + 1 + table.num_rows, dtype=np.int64)
 
 
-def _header_problems(name: str, header: list[str]) -> list[str]:
-    problems = [
-        f"{name}, line 1: column name {cell!r} has blanks at its ends or is empty; mend the header"
-        for cell in header
-        if cell != cell.strip() or not cell
-    ]
-    problems += [
-        f"{name}, line 1: column '{cell}' stands {count} times; name each once" for cell, count in Counter(header).items() if count > 1
-    ]
+def _line_problems(name: str, rows: list[list[str]], start: int, header: list[str]) -> list[str]:
+    """Every line of a chunk that is no row; `start` is the line before its first."""
+    problems = []
+    line = start
+    for row in rows:
+        line += 1
+        breaks = sum(len(_BREAK.findall(cell)) for cell in row)
+        if breaks:
+            problems.append(f"{name}, line {line}: a cell holds a line break, or a quote is not closed; deliver one row on one line")
+        elif row == header:
+            problems.append(f"{name}, line {line}: repeats the header; two files were joined, deliver them apart")
+        elif not row:
+            problems.append(_blank_sentence(name, line))
+        elif len(row) != len(header):
+            problems.append(f"{name}, line {line}: has {len(row)} cells, the header {len(header)}; mend the line, or check `delimiter`")
+        line += breaks
     return problems
+
+
+def _blank_sentence(name: str, line: int) -> str:
+    return f"{name}, line {line}: is blank and more lines follow; remove it"
+
+
+def _refuse_other_encoding(name: str, binary: io.BufferedReader, form: CsvFormat) -> None:
+    """Refuse what the first bytes show to be something else; a single-byte encoding would read any file without complaint."""
+    head = binary.peek(MEBIBYTE)
+    if head.startswith(b"\x1f\x8b"):
+        raise DataError(f"{name}: is a gzip file; declare `compression: gzip`")
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise DataError(f"{name}: is a zip file or workbook, not a CSV file; declare `kind: excel`, or deliver text")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) and form.encoding != "utf-16":
+        raise DataError(f"{name}, line 1: is not {form.encoding}; it looks like UTF-16, save it as UTF-8 or declare `encoding: utf-16`")
+    if form.encoding in ("utf-8", "utf-16"):
+        return
+    whole = head[: head.rfind(b"\n") + 1]
+    try:
+        looks = not whole.decode("utf-8").isascii()
+    except UnicodeDecodeError:
+        looks = False
+    if looks:
+        raise DataError(f"{name}: is declared {form.encoding} and reads as UTF-8; declare `encoding: utf-8`")
+
+
+def _encoding_sentence(file: OpenFile, form: CsvFormat) -> str:
+    """The first line that is not of the declared encoding, and what it looks like."""
+    with _expanded(file, form) as binary:
+        for number, line in enumerate(binary, 1):
+            try:
+                line.decode(form.encoding)
+            except UnicodeDecodeError as error:
+                where = f"{file.name}, line {number}: byte 0x{line[error.start]:02X} is not {form.encoding}"
+                return f"{where}; it looks like {_guess(line)}, save it as UTF-8 or declare `encoding`"
+    return f"{file.name}: is not {form.encoding} throughout; save it as UTF-8 or correct `encoding`"
+
+
+def _guess(line: bytes) -> str:
+    if b"\0" in line:
+        return "UTF-16"
+    high = [byte for byte in line if byte >= 0x80]
+    if high and sum(byte in _TCVN3 for byte in high) > len(high) / 2:
+        return "TCVN3 (convert it first)"
+    if any(byte in _CP1258 for byte in high):
+        return "Windows Vietnamese (cp1258)"
+    return "Windows Western (cp1252)"

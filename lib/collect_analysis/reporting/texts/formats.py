@@ -4,12 +4,11 @@ import math
 from datetime import date, datetime
 from typing import NamedTuple
 
+from collect_analysis.book.schema import MINOR_DIGITS
 from collect_analysis.reporting.texts import say
 from collect_analysis.reporting.texts import value as unit_value
 
 UNDEFINED = "–"
-# Digits after the point of one major unit; every currency not named has two. Source: ISO 4217, list one.
-MINOR_DIGITS = {"VND": 0, "JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "PYG": 0, "UGX": 0, "XAF": 0, "XOF": 0, "BHD": 3, "JOD": 3, "KWD": 3}
 # Thousands and decimal sign; Vietnamese writes 1.234,5.
 _SIGNS = {"en": (",", "."), "vi": (".", ",")}
 _SCALES = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))

@@ -1,0 +1,105 @@
+"""What a row shows only beside others: repeats within a delivery and with the book, unknown accounts, payments before entry."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+
+from collect_analysis.book.contract import Delivery
+
+# Canonical columns that name a row of another table.
+REFERS = {"account_key": "account", "unit_key": "unit", "officer_key": "officer"}
+
+
+def repeats_within(delivery: Delivery) -> None:
+    """Set aside rows whose key came before: word for word the later ones, with other values all of them, for which one holds is unknown."""
+    key = [name for name in delivery.table.key if name in delivery.rows.column_names]
+    good = delivery.good
+    keys = delivery.rows.select(key).take(pa.array(good)).to_pandas(types_mapper=pd.ArrowDtype)
+    again = keys.duplicated(keep=False).to_numpy()
+    if not again.any():
+        return
+    rows = good[again]
+    whole = delivery.rows.take(pa.array(rows)).to_pandas(types_mapper=pd.ArrowDtype)
+    exact = whole.duplicated(keep="first").to_numpy()
+    variants = whole[~exact].groupby(key, dropna=False, sort=False)[key[0]].transform("size")
+    differing = pd.MultiIndex.from_frame(whole.loc[variants[variants > 1].index, key])
+    conflict = pd.MultiIndex.from_frame(whole[key]).isin(differing)
+    delivery.fault(key[0], "duplicate_exact", rows[exact & ~conflict])
+    delivery.fault(key[0], "duplicate_conflict", rows[conflict])
+
+
+def repeats_in_book(delivery: Delivery, loaded: Mapping[str, Path]) -> None:
+    """Set aside rows whose key the book holds from another delivery; `loaded` maps that delivery's name to its file."""
+    key = [name for name in delivery.table.key if name in delivery.rows.column_names]
+    for origin, path in loaded.items():
+        good = delivery.good
+        mine = _joined(delivery.rows.select(key).take(pa.array(good)))
+        theirs = _joined(pyarrow.parquet.read_table(path, columns=key))
+        met = good[pc.is_in(mine, value_set=theirs).to_numpy(zero_copy_only=False)]
+        if not len(met):
+            continue
+        rows = delivery.rows.take(pa.array(met))
+        known = pyarrow.parquet.read_table(path).filter(pc.is_in(theirs, value_set=_joined(rows.select(key))))
+        held = _joined(_with_columns(known, rows.schema).select(rows.column_names))
+        equal = pc.is_in(_joined(rows), value_set=held).to_numpy(zero_copy_only=False)
+        delivery.fault(key[0], "already_loaded", met[equal], origin=origin)
+        delivery.fault(key[0], "conflicts_with_load", met[~equal], origin=origin)
+
+
+def _with_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    for field in schema:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field.name, pa.nulls(rows.num_rows, field.type))
+    return rows
+
+
+def _joined(rows: pa.Table) -> pa.Array:
+    """Each row as one text, empty cells told from empty texts."""
+    texts = [pc.fill_null(pc.cast(column, pa.string()), "\x1e") for column in rows.columns]
+    joined = pc.binary_join_element_wise(*texts, "\x1f") if len(texts) > 1 else texts[0]
+    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def payments_before_entry(delivery: Delivery, accounts: pa.Table) -> None:
+    """Set aside payments whose value date lies before the debt entered the book (`accounts`: account_key, open_date)."""
+    place = pc.index_in(delivery.rows["account_key"], value_set=accounts["account_key"].combine_chunks())
+    entered = accounts["open_date"].take(place)
+    early = pc.fill_null(pc.less(delivery.rows["value_date"], entered), False).to_numpy()
+    delivery.fault("value_date", "payment_before_entry", np.flatnonzero(early & ~delivery.bad))
+
+
+def orphans(delivery: Delivery, known: Mapping[str, pa.Array]) -> list[str]:
+    """Sentences on rows that name an account, unit or officer no table knows; they are kept. `known` maps a column to the keys there are."""
+    sentences = []
+    for column, keys in known.items():
+        if column not in delivery.rows.column_names or delivery.table.name == REFERS[column]:
+            continue
+        named = delivery.rows[column].take(pa.array(delivery.good))
+        lost = named.filter(pc.and_(pc.is_valid(named), pc.invert(pc.is_in(named, value_set=keys))))
+        if len(lost):
+            sentences.append(
+                f"{delivery.origin}: {len(lost):,} rows of {delivery.table.name} name {pc.count_distinct(lost).as_py():,} "
+                f"{column}s that table {REFERS[column]} does not know; they are kept, deliver {REFERS[column]} in full"
+            )
+    return sentences
+
+
+def payment_oddities(delivery: Delivery, known_payments: pa.Array) -> list[str]:
+    """Sentences on payments that are kept and look odd: reversals without original, postings that repeat day and amount."""
+    rows = delivery.rows.take(pa.array(delivery.good))
+    sentences = []
+    if "reversal_of" in rows.column_names:
+        taken_back = rows["reversal_of"].drop_null()
+        there = pa.chunked_array([*rows["payment_key"].chunks, known_payments], pa.string())
+        lost = int(pc.sum(pc.invert(pc.is_in(taken_back, value_set=there))).as_py() or 0)
+        if lost:
+            sentences.append(f"{delivery.origin}: {lost:,} reversals name a payment the book does not hold; deliver the originals")
+    twice = rows.select(["account_key", "amount_minor", "value_date"]).to_pandas(types_mapper=pd.ArrowDtype).duplicated(keep="first").sum()
+    if twice:
+        sentences.append(f"{delivery.origin}: {twice:,} payments repeat account, amount and day of another; check for double posting")
+    return sentences

@@ -1,0 +1,169 @@
+"""One source column as a canonical one: the text steps, the reading of its type, its allowed values and its range."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collect_analysis.book.parsing import numbers, times
+from collect_analysis.book.parsing.words import Words, prepared
+from collect_analysis.book.readers.cells import TextColumn
+from collect_analysis.book.schema import ENGINE_TYPES, Column
+from collect_analysis.book.source_format import ColumnRule, Format
+
+ARROW = {
+    "string": pa.string(),
+    "date": pa.date32(),
+    "timestamp(6)": pa.timestamp("us"),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "boolean": pa.bool_(),
+}
+TRUE, FALSE = ("true", "1"), ("false", "0")
+MOST_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A typed column of a delivery.
+
+    `values` (k,) of the column's Arrow type, null where empty or unfit; `reasons` (k,) the reason's name, empty where the cell fits;
+    `facts` what the reasons' sentences need; `trimmed` and `composed` count the cells changed by trimming and by Unicode composition (NFC).
+    """
+
+    values: pa.Array
+    reasons: np.ndarray
+    facts: dict[str, object]
+    trimmed: int = 0
+    composed: int = 0
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """The Arrow type a canonical column is stored as."""
+    return ARROW[ENGINE_TYPES[column.type]]
+
+
+def parse(cells: TextColumn, column: Column, rule: ColumnRule, form: Format, *, scale: int) -> Parsed:
+    """The cells of one source column as values of a canonical column, by the steps of `rule`; `scale` is minor units per unit of the text."""
+    words = prepared(cells, column, rule, form)
+    values, reasons, facts = _READERS[column.type](words, column, rule, form, cells.native, scale)
+    reasons = np.where(words.reasons != "", words.reasons, reasons)
+    values, reasons = _in_range(values, reasons, column)
+    facts |= _range_facts(column)
+    # An amount out of range is still an amount: it stays, so that money read adds up; its row is set aside.
+    values = pc.if_else(pa.array((reasons == "") | (reasons == "out_of_range")), values, pa.scalar(None, values.type))
+    empty = cells.index < 0
+    index = pa.array(np.where(empty, 0, cells.index), mask=empty)
+    spread = values.take(index) if len(values) else pa.nulls(len(cells.index), values.type)
+    marks = np.where(empty, "", reasons[np.where(empty, 0, cells.index)]) if len(values) else np.full(len(cells.index), "")
+    if rule.default is not None:
+        spread = _filled(spread, marks, column, rule, form, scale)
+    counts = np.bincount(cells.index[~empty], minlength=len(words.texts))
+    return Parsed(spread, marks, facts, int(counts[words.trimmed].sum()), int(counts[words.composed].sum()))
+
+
+def _filled(values: pa.Array, marks: np.ndarray, column: Column, rule: ColumnRule, form: Format, scale: int) -> pa.Array:
+    """Empty cells take the declared default, which is read like a constant; cells that do not fit stay empty."""
+    from collect_analysis.book.readers.cells import constant_column
+
+    plain = ColumnRule(value=rule.default, prefix=rule.prefix)
+    default = parse(constant_column(rule.default, 1), column, plain, form, scale=scale).values[0]
+    return pc.if_else(pa.array(marks == ""), pc.fill_null(values, default), values)
+
+
+def _in_range(values: pa.Array, reasons: np.ndarray, column: Column) -> tuple[pa.Array, np.ndarray]:
+    if column.allowed:
+        wrong = pc.invert(pc.is_in(values, value_set=pa.array(column.allowed, pa.string())))
+        reasons = np.where(_true(wrong) & _valid(values) & (reasons == ""), "not_allowed", reasons)
+    for bound, beyond in ((column.low, pc.less), (column.high, pc.greater)):
+        if bound is not None:
+            reasons = np.where(_true(beyond(values, bound)) & (reasons == ""), "out_of_range", reasons)
+    return values, reasons
+
+
+def _range_facts(column: Column) -> dict[str, object]:
+    facts: dict[str, object] = {}
+    if column.allowed:
+        facts["allowed"] = ", ".join(column.allowed[:MOST_NAMED])
+    if column.low is not None or column.high is not None:
+        facts["low"] = "" if column.low is None else f"{column.low:g}"
+        facts["high"] = "" if column.high is None else f"{column.high:g}"
+    return facts
+
+
+def _true(mask: pa.BooleanArray) -> np.ndarray:
+    return pc.fill_null(mask, False).to_numpy(zero_copy_only=False)
+
+
+def _valid(values: pa.Array) -> np.ndarray:
+    return values.is_valid().to_numpy(zero_copy_only=False)
+
+
+Read = tuple[pa.Array, np.ndarray, dict[str, object]]
+
+
+def _read_words(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
+    return words.texts, np.full(len(words.texts), "", dtype=object), {}
+
+
+def _read_money(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
+    style = numbers.style_of(rule, form, native)
+    values, reasons = numbers.whole_numbers(words.texts, style, scale=scale, rounding=rule.round)
+    return values, reasons, {**style.facts, "unit": "the smallest unit of the currency"}
+
+
+def _read_integer(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
+    style = numbers.style_of(rule, form, native)
+    values, reasons = numbers.whole_numbers(words.texts, style, scale=1, rounding=rule.round)
+    return values, reasons, {**style.facts, "unit": "a whole number"}
+
+
+def _read_number(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
+    if rule.equals is not None or rule.ends_with is not None or rule.true_words:
+        flags, reasons, facts = _read_flag(words, column, rule, form, native, scale)
+        return pc.cast(pc.cast(flags, pa.int8()), pa.float64()), reasons, facts
+    style = numbers.style_of(rule, form, native)
+    values, reasons = numbers.real_numbers(words.texts, style)
+    return values, reasons, style.facts
+
+
+def _read_flag(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
+    none = np.full(len(words.texts), "", dtype=object)
+    if rule.equals is not None:
+        return pc.equal(words.texts, rule.equals), none, {}
+    if rule.ends_with is not None:
+        return pc.ends_with(words.texts, rule.ends_with), none, {}
+    yes, no = (rule.true_words, rule.false_words) if rule.true_words else (TRUE, FALSE)
+    is_yes = pc.is_in(words.texts, value_set=pa.array(yes, pa.string()))
+    is_no = pc.is_in(words.texts, value_set=pa.array(no, pa.string()))
+    known = _true(pc.or_(is_yes, is_no)) | ~_valid(words.texts)
+    values = pc.if_else(words.texts.is_valid(), is_yes, pa.scalar(None, pa.bool_()))
+    return values, np.where(known, "", "unreadable_flag").astype(object), {"true": " or ".join(yes), "false": " or ".join(no)}
+
+
+def _read_date(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
+    pattern = None if native else rule.date
+    values, reasons = times.days(words.texts, pattern, edge=rule.edge)
+    return values, reasons, {"pattern": pattern or "2026-06-30"}
+
+
+def _read_timestamp(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
+    pattern = None if native else rule.timestamp
+    values, reasons = times.moments(words.texts, pattern, zone=rule.zone, to_zone=rule.to_zone, utc=column.name.endswith("_utc"))
+    return values, reasons, {"pattern": pattern or "2026-06-30 13:05:00", "zone": rule.zone or ""}
+
+
+Reader = Callable[[Words, Column, ColumnRule, Format, bool, int], Read]
+_READERS: dict[str, Reader] = {
+    "key": _read_words,
+    "text": _read_words,
+    "code": _read_words,
+    "money": _read_money,
+    "integer": _read_integer,
+    "number": _read_number,
+    "flag": _read_flag,
+    "date": _read_date,
+    "timestamp": _read_timestamp,
+}

@@ -1,0 +1,238 @@
+"""An agency evaluation from parameters to words: refused early, graded honestly, told in both languages, drawn with labels."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from collect_analysis.book.store import Book, book_from_frames, open_book
+from collect_analysis.decisions.placement import PlacementPlan
+from collect_analysis.errors import DataError, ParameterError
+from collect_analysis.measures import comparison, economics, partners, placements, unit_periods
+from collect_analysis.methods import funnel
+from collect_analysis.methods.evidence import Condition
+from collect_analysis.reporting import notebook_view, tables
+from collect_analysis.reporting.figures import agency as figures
+from collect_analysis.reporting.findings import agency_evaluation as findings
+from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
+from collect_analysis.reporting.parameters import validate
+from collect_analysis.reporting.results import Decision
+
+VALUES = {"name": "q", "book": "sample", "as_of": "2026-06-30", "period_start": "2024-07-01", "period_end": "2026-06-30"}
+
+
+def parameters(**given) -> AgencyEvaluation:
+    return validate(AgencyEvaluation, {**VALUES, **given}, where="q.yml")  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="module")
+def book(sample_book: Path) -> Book:
+    return open_book("sample", as_of=date(2026, 6, 30), folder=sample_book)
+
+
+@pytest.fixture(scope="module")
+def evaluated(book: Book):
+    return Evaluation(book, parameters())
+
+
+class Evaluation:
+    """What the notebook computes, in one object."""
+
+    def __init__(self, book: Book, params: AgencyEvaluation) -> None:
+        self.page = findings.AgencyPage(book, params)
+        self.held = placements.inventory(book, self.page.panel)
+        self.age = placements.common_age(self.held, self.page.panel)
+        self.sums = placements.stratum_sums(book, self.page.panel, age=self.age)
+        self.curve = comparison.curves(self.sums)
+        self.basis = comparison.basis_of(self.sums)
+        self.found = comparison.index(self.sums, allocation=self.basis)
+        flow = findings.months_of_flow(self.held, age=self.age)
+        self.believed = comparison.believed(self.found, belief=self.page.belief, batch_months=flow)
+        net = economics.net_back(economics.commission(book, self.page.panel, age=self.age), self.curve)
+        shift = economics.net_shift(net)
+        self.net = comparison.believed(self.found, belief=self.page.belief, batch_months=flow, shift=shift)
+        contacts = partners.breaches(book, self.page.window, self.page.limits)
+        gated = partners.gates(book, self.page.panel, contacts, window=self.page.window, limits=self.page.gates)
+        self.standing = partners.standing(gated)
+        self.rows = unit_periods.read(book, start=params.period_start, end=params.period_end)
+        continuity = unit_periods.continuity(self.rows, threshold=self.page.recall_threshold)
+        self.conditions = self.page.conditions(
+            book, held=self.held, found=self.found, rows=self.rows, continuity=continuity, age=self.age, basis=self.basis
+        )
+        self.now = placements.shares_now(book, self.page.panel, months=self.page.share_months)
+
+    def plan(self, conditions: list[Condition] | None = None) -> PlacementPlan | None:
+        return self.page.plan(self.now, self.net, self.standing, conditions or self.conditions, basis=self.basis)
+
+    def decision(self, conditions: list[Condition] | None = None) -> Decision:
+        plan = self.plan(conditions)
+        planned = self.page.plan_table(plan, self.net, self.standing)
+        return self.page.decision(plan, planned, self.believed, conditions or self.conditions)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"period_end": "2026-06-15"}, "is not of whole months"),
+        ({"period_start": "2026-07-01"}, "before it starts"),
+        ({"period_end": "2026-07-31"}, "after as_of 2026-06-30"),
+        ({"horizon_months": 1}, "horizon_months"),
+        ({"horizont_months": 5}, "did you mean 'horizon_months'"),
+        ({"slow_components": {"x": 0}}, "slow_components.x"),
+        ({"units": ["a", "a"]}, "twice"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_with_the_fix(given: dict, sentence: str) -> None:
+    with pytest.raises(ParameterError, match=sentence):
+        parameters(**given)
+
+
+def test_an_unknown_unit_is_refused_with_the_nearest_known_one(book: Book) -> None:
+    with pytest.raises(DataError, match="no unit 'ag-x'; did you mean 'ag-"):
+        findings.AgencyPage(book, parameters(units=["ag-a", "ag-x"]))
+
+
+def test_the_agency_that_reaches_relatives_is_bounded_whatever_it_collects(evaluated: Evaluation) -> None:
+    plan = evaluated.plan()
+    assert plan is not None
+    steps = {step.unit_key: step for step in plan.steps}
+    assert (steps["ag-f"].reason, steps["ag-f"].share_next <= evaluated.page.shares.floor) == ("gate_fail", True)
+    assert "third_party" in steps["ag-f"].gates or "complaints" in steps["ag-f"].gates
+    assert sum(step.share_next for step in plan.steps) == pytest.approx(1, abs=1e-12)
+    assert (plan.grade, plan.proposed) == ("A", True)
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("en", ("Agency F", "fails a conduct gate")), ("vi", ("Agency F", "không đạt ngưỡng tuân thủ"))]
+)
+def test_the_answer_names_who_moves_and_why_in_the_language_of_the_page(evaluated: Evaluation, lang: str, words: tuple[str, ...]) -> None:
+    evaluated.page.lang = lang
+    decision = evaluated.decision()
+    evaluated.page.lang = "en"
+    assert all(word in decision.answer for word in words)
+    assert decision.action["exploration_share"] == 0.20
+    assert sum(row["share_next"] for row in decision.action["shares"]) == pytest.approx(1)  # type: ignore[attr-defined, index]
+    # Placements of the next quarter are old enough five months after its end.
+    assert decision.forecast["check_on"] == "2027-02-28"
+    assert {"key", "net_index", "low", "high"} <= set(decision.forecast["units"][0])  # type: ignore[index]
+
+
+def test_without_a_lot_nobody_gains_on_collections(evaluated: Evaluation) -> None:
+    passing = evaluated.standing.assign(status="pass", gates="")
+    plan = evaluated.page.plan(evaluated.now, evaluated.net, passing, evaluated.conditions, basis="judgmental")
+    assert plan is not None
+    assert (plan.grade, plan.proposed) == ("C", False)
+    planned = evaluated.page.plan_table(plan, evaluated.net, passing)
+    decision = evaluated.page.decision(plan, planned, evaluated.believed, evaluated.conditions)
+    assert decision.answer.startswith("Keep the shares")
+    assert decision.forecast == {}
+
+
+def test_a_refusing_condition_leaves_no_answer_and_says_why(evaluated: Evaluation) -> None:
+    passing = replace(
+        evaluated.conditions[0], name="attribution", met=False, detail="3 payments fall into two placements of the same account."
+    )
+    evaluated_standing, evaluated.standing = evaluated.standing, evaluated.standing.assign(status="pass", gates="")
+    decision = evaluated.decision([*evaluated.conditions, passing])
+    evaluated.standing = evaluated_standing
+    assert decision.grade == "none"
+    assert decision.answer.startswith("No answer")
+    assert "3 payments fall into two placements of the same account." in decision.caveats
+
+
+def test_conditions_hold_on_the_sample_and_fail_on_young_batches(book: Book, evaluated: Evaluation) -> None:
+    assert {condition.name: condition.met for condition in evaluated.conditions} == dict.fromkeys(
+        ["two_units", "maturity", "attribution", "usable_placements", "lot_kept", "overlap", "horizon_complete"], True
+    )
+    young = Evaluation(book, parameters(period_start="2026-05-01"))
+    unmet = {condition.name for condition in young.conditions if not condition.met}
+    assert "maturity" in unmet
+    assert young.decision().grade == "none"
+    assert young.curve.empty
+
+
+def test_a_unit_total_book_gets_no_share_and_grade_d() -> None:
+    rows = [
+        {"unit_key": unit, "period_start": start, "period_end": end, "opening_minor": 1000, "placed_minor": 0, "collected_minor": 10, "currency": "VND"}
+        for unit in ("a", "b")
+        for start, end in ((date(2026, 1, 1), date(2026, 3, 31)), (date(2026, 4, 1), date(2026, 6, 30)))
+    ]  # fmt: skip
+    book = book_from_frames({"unit_period": pd.DataFrame(rows)}, as_of=date(2026, 6, 30))
+    found = Evaluation(book, parameters(period_start="2026-01-01"))
+    decision = found.decision()
+    assert found.plan() is None
+    assert decision.grade == "D"
+    assert decision.action["to_answer"] == "Load placements and payments by account, and draw part of the flow by lot."
+    assert isinstance(found.page.show("index", found.found), tables.Absent)
+    assert isinstance(found.page.show("plan", found.page.plan_table(None, found.net, found.standing)), tables.Absent)
+    flow = unit_periods.continuity(found.rows, threshold=0.1)
+    exceptions = findings.noteworthy(unit_periods.liquidation(found.rows, flow))
+    assert "No inventory was taken back" in found.page.show("rates", exceptions).as_text()  # type: ignore[union-attr]
+
+
+def test_every_view_shows_columns_that_its_table_has(evaluated: Evaluation) -> None:
+    page = evaluated.page
+    shown = {
+        "inventory": evaluated.held,
+        "liquidation": findings.last_age(evaluated.curve),
+        "index": evaluated.found,
+        "belief": findings.forest_table(evaluated.found, evaluated.believed),
+        "payers": comparison.payer_index(evaluated.sums, allocation=evaluated.basis),
+        "funnel": comparison.funnel_of(evaluated.found),
+        "plan": page.plan_table(evaluated.plan(), evaluated.net, evaluated.standing),
+    }
+    for view, table in shown.items():
+        text = page.show(view, page.named(table)).as_text()  # type: ignore[union-attr]
+        assert "Agency A" in text, view
+        assert "ag-a" not in text, view
+
+
+def test_figures_draw_what_they_are_given_with_labels(evaluated: Evaluation) -> None:
+    page = evaluated.page
+    forest = figures.index_forest(page.named(findings.forest_table(evaluated.found, evaluated.believed)), lang="en")
+    assert len(forest.get_yticklabels()) == len(evaluated.found)
+    assert forest.get_xlabel()
+    spread = comparison.funnel_of(evaluated.found)
+    drawn = figures.funnel_plot(page.named(spread), funnel.limit_curve(spread), lang="vi")
+    assert drawn.get_ylabel() == "Thực thu / kỳ vọng"
+    curves = figures.liquidation_curves(page.named(evaluated.curve), lang="en")
+    assert [panel.get_title(loc="left") for panel in curves.axes] == [f"Agency {letter}" for letter in "ABCDEF"]
+    steps = figures.share_steps(page.named(page.plan_table(evaluated.plan(), evaluated.net, evaluated.standing)), lang="en")
+    assert steps.get_xlabel()
+
+
+def test_a_section_whose_data_are_absent_becomes_one_line_of_a_list() -> None:
+    def cell(kind: str, source: str, data: dict | None = None) -> dict:
+        outputs = [{"output_type": "execute_result", "data": data}] if data else []
+        return {"cell_type": kind, "source": source, "metadata": {}, "outputs": outputs}
+
+    absent = tables.Absent("there are no <accounts>")._repr_mimebundle_()
+    table = tables.show(pd.DataFrame({"unit_name": ["A"]}), lang="en")._repr_mimebundle_()
+    cells = [
+        cell("markdown", "# Title"),
+        cell("markdown", "## Answered?\n\nHow to read it."),
+        cell("code", "x", table),
+        cell("markdown", "## Not answered?\n\nHow to read what is not there."),
+        cell("code", "y", absent),
+        cell("code", "z"),
+    ]
+    shown = notebook_view.view({"cells": cells}, kind="agency_evaluation", lang="en", figures={})
+    assert [section.title for section in shown.sections] == ["Answered?", "What these data cannot answer"]
+    listed = str(shown.sections[-1].blocks[0])
+    assert "Not answered?" in listed
+    assert "there are no &lt;accounts&gt;" in listed
+    assert "How to read what is not there" not in str(shown.sections)
+
+
+def test_the_months_behind_an_index_are_those_of_batches_old_enough() -> None:
+    held = pd.DataFrame(
+        {
+            "unit_key": ["a", "b"],
+            "first_batch": ["2025-01-01", "2026-03-01"],
+            "last_batch": ["2026-06-01", "2026-06-01"],
+            "oldest_age": [17, 3],
+        }
+    )
+    # a: 18 months placed, the last 5 of them younger than age 5 on 30 June; b: 4 months, none of age 5.
+    assert findings.months_of_flow(held, age=5).to_dict() == {"a": 13, "b": 0}
