@@ -75,7 +75,7 @@ class Evaluation:
     ("given", "sentence"),
     [
         ({"period_end": "2026-06-15"}, "is not of whole months"),
-        ({"period_start": "2026-07-01"}, "before it starts"),
+        ({"period_start": "2026-07-01"}, "is after period_end"),
         ({"period_end": "2026-07-31"}, "after as_of 2026-06-30"),
         ({"horizon_months": 1}, "horizon_months"),
         ({"horizont_months": 5}, "did you mean 'horizon_months'"),

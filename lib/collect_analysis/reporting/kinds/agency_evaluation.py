@@ -31,8 +31,6 @@ class AgencyEvaluation(ReportParameters):
 
     @model_validator(mode="after")
     def _whole_months(self) -> "AgencyEvaluation":
-        if self.period_end < self.period_start:
-            raise ValueError(f"the period ends on {self.period_end}, before it starts on {self.period_start}; swap them")
         if self.period_start.day != 1 or (self.period_end + timedelta(days=1)).day != 1:
             raise ValueError(f"the period {self.period_start} to {self.period_end} is not of whole months; end it on a last day of a month")
         if self.period_end > self.as_of:
