@@ -104,7 +104,7 @@ def test_the_agency_that_reaches_relatives_is_bounded_whatever_it_collects(evalu
 
 
 @pytest.mark.parametrize(
-    ("lang", "words"), [("en", ("Agency F", "fails a conduct gate")), ("vi", ("Agency F", "không đạt ngưỡng tuân thủ"))]
+    ("lang", "words"), [("en", ("Agency F", "conduct gate failed")), ("vi", ("Agency F", "không đạt ngưỡng tuân thủ"))]
 )
 def test_the_answer_names_who_moves_and_why_in_the_language_of_the_page(evaluated: Evaluation, lang: str, words: tuple[str, ...]) -> None:
     evaluated.page.lang = lang

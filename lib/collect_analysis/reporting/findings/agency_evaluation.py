@@ -265,21 +265,26 @@ class AgencyPage:
         if moved.empty:
             return say("agency_answer_same", self.lang)
         quiet = moved["why"].isin(QUIET)
-        parts = [
+        told = moved[~quiet]
+        parts = [self._group(str(why), told[told["why"] == why]) for why in dict.fromkeys(told["why"])]
+        if quiet.any():
+            most = formats.share(float(moved.loc[quiet, "change"].abs().max()), self.lang, digits=0)
+            parts.append(say("agency_step_rest", self.lang, units=", ".join(moved.loc[quiet, "unit_name"]), most=most))
+        return say("agency_answer_move", self.lang, steps="; ".join(parts))
+
+    def _group(self, why: str, moved: pd.DataFrame) -> str:
+        """The units that move for one reason, in one breath."""
+        steps = [
             say(
                 "agency_step",
                 self.lang,
                 unit=row["unit_name"],
                 now=formats.share(row["share_now"], self.lang, digits=0),
                 next=formats.share(row["share_next"], self.lang, digits=0),
-                why=say(f"agency_why_{row['why']}", self.lang),
             )
-            for row in moved[~quiet].to_dict("records")
+            for row in moved.to_dict("records")
         ]
-        if quiet.any():
-            most = formats.share(float(moved.loc[quiet, "change"].abs().max()), self.lang, digits=0)
-            parts.append(say("agency_step_rest", self.lang, units=", ".join(moved.loc[quiet, "unit_name"]), most=most))
-        return say("agency_answer_move", self.lang, steps="; ".join(parts))
+        return say("agency_steps", self.lang, steps=", ".join(steps), why=say(f"agency_why_{why}", self.lang))
 
     def _confidence(self, plan: PlacementPlan, named: pd.DataFrame, believed: pd.DataFrame) -> str:
         known = named.dropna(subset=["p_best"]).sort_values("p_best", ascending=False)
