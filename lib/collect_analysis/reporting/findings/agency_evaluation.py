@@ -22,7 +22,7 @@ from collect_analysis.reporting import tables
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
 from collect_analysis.reporting.parameters import nearest
 from collect_analysis.reporting.results import Decision
-from collect_analysis.reporting.texts import formats, phrase, say, value
+from collect_analysis.reporting.texts import formats, phrase, say
 
 SHARE_COLUMNS = (
     "unit_key", "share_now", "share_next", "change", "net_index", "low", "high", "p_above", "p_best", "gate_status", "gates", "why",
@@ -91,8 +91,8 @@ VIEWS: dict[str, View] = {
     ),
     "mix": View(("unit_name",), absent=_TOTALS),
     "plan": View(
-        ("unit_name", "share_now", "share_next", "change", "net_index", "net_index_low", "net_index_high", "p_above", "p_best", "gate_status",
-         "gates", "why", "bound"), ("share_now", "share_next", "change", "p_above", "p_best"), absent="agency_absent_plan",
+        ("unit_name", "share_now", "share_next", "change", "net_index", "net_index_low", "net_index_high", "p_above", "gate_status", "why",
+         "bound"), ("share_now", "share_next", "change", "p_above"), absent="agency_absent_plan",
     ),
 }  # fmt: skip
 # Recorded tables keep value, low, high; headings say what they are.
@@ -160,8 +160,6 @@ class AgencyPage:
         if table.empty:
             return tables.Absent(say(chosen.absent, self.lang))
         shown = table.rename(columns={"cases": "accounts", **HEADINGS.get(view, {})})
-        if "gates" in shown.columns:
-            shown["gates"] = [", ".join(value("gate", gate, self.lang) for gate in cell.split(", ")) for cell in shown["gates"]]
         return tables.show(
             shown, lang=self.lang, columns=chosen.columns, percent=chosen.percent, by_unit=chosen.by_unit, currency=self.currency
         )
