@@ -248,3 +248,15 @@ def test_what_a_csv_writer_wrote_is_read_back(
         return
     found = read_csv_file(path, "round.csv", form(), ("a", "b"))
     assert list(zip(column(found, "a"), column(found, "b"), strict=True)) == [tuple(cell or None for cell in row) for row in rows]
+
+
+@given(content=st.binary(max_size=200) | st.text('ab,"\n\r\0é', max_size=60).map(str.encode), gzipped=st.booleans())
+def test_any_bytes_are_read_or_refused_with_a_sentence(tmp_path_factory: pytest.TempPathFactory, content: bytes, gzipped: bool) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(gzip.compress(content) if gzipped else content)
+    try:
+        cells = read_csv_file(path, "any.csv", form(compression="gzip" if gzipped else "none"), ("a",))
+    except DataError as refused:
+        assert all(problem.startswith("any.csv") for problem in refused.problems)
+    else:
+        assert "a" in cells.columns
