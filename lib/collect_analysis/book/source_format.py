@@ -8,6 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 _WORD = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _NAME = r"^[a-z][a-z0-9_]{0,62}$"
 _VARIABLE = r"^[A-Z][A-Z0-9_]{0,62}$"
+# Moments counted from 1970-01-01 UTC, in seconds or milliseconds.
+EPOCHS = ("epoch_s", "epoch_ms")
 
 
 def _as_text(value: object) -> object:

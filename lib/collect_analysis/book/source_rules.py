@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from collect_analysis.book.schema import Column, Table
-from collect_analysis.book.source_format import ColumnRule, Source, TableMapping
+from collect_analysis.book.source_format import EPOCHS, ColumnRule, Source, TableMapping
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import nearest
 
@@ -15,7 +15,6 @@ Problems = Iterator[tuple[Place, str]]
 _SOURCES = ("from", "value", "row_number", "fiscal_quarter")
 _DATE_DIRECTIVES = frozenset("dmYb")
 _TIME_DIRECTIVES = frozenset("dmYbHMSfzIp")
-EPOCHS = ("epoch_s", "epoch_ms")
 # Which step belongs to which types; a step named for another type would be silently without effect.
 _NUMERIC = ("integer", "money", "number")
 _WORDS = ("key", "text", "code")
@@ -93,7 +92,8 @@ def _table_problems(source: Source, name: str, mapping: TableMapping, table: Tab
         if found is None:
             yield place, f"table '{name}' has no such column; {nearest(target, list(table.column_names))}"
         else:
-            yield from ((place, text) for text in _column_problems(found, rule))
+            told = list(_column_problems(found, rule))
+            yield from ((place, text) for text in told or _constant_problems(found, rule, source))
 
 
 def _place_of(target: str, mapping: TableMapping) -> Place:
@@ -138,6 +138,16 @@ def _column_problems(column: Column, rule: ColumnRule) -> Iterator[str]:
         for word in wrong:
             yield f"code '{word}' is not allowed here; {nearest(word, list(column.allowed))}"
     yield from _format_problems(rule)
+
+
+def _constant_problems(column: Column, rule: ColumnRule, source: Source) -> Iterator[str]:
+    """A value or default that does not fit its column: known before a file is opened."""
+    from collect_analysis.book.parsing.columns import unfit_constant
+
+    for name, word in (("value", rule.value), ("default", rule.default)):
+        sentence = unfit_constant(word, column, rule, source.format) if word is not None else ""
+        if sentence:
+            yield f"the {name} '{word}' {sentence}; correct it"
 
 
 def _format_problems(rule: ColumnRule) -> Iterator[str]:

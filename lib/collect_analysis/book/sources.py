@@ -88,7 +88,10 @@ def _sentence(path: Path, lines: Lines, problem: Any) -> str:
         return located(path, lines, place, "is missing; add it")
     if kind.startswith("union_tag"):
         return located(path, lines, (*place, "kind"), "must be one of csv, excel, parquet, postgres")
-    return located(path, lines, place, f"is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}")
+    given = repr(problem["input"])
+    # What may be a connection text with its password is not repeated on a screen or in a log.
+    shown = "a connection text" if "://" in given or "password" in given.lower() else given
+    return located(path, lines, place, f"is {shown}: {problem['msg'].removeprefix('Value error, ')}")
 
 
 def _place(loc: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], type[BaseModel]]:

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from collect_analysis.book.parsing import numbers, times
 from collect_analysis.book.parsing.words import Words, prepared
-from collect_analysis.book.readers.cells import TextColumn
+from collect_analysis.book.readers.cells import TextColumn, constant_column
+from collect_analysis.book.reasons import REASONS
 from collect_analysis.book.schema import ENGINE_TYPES, Column
 from collect_analysis.book.source_format import ColumnRule, Format
 
@@ -64,12 +65,21 @@ def parse(cells: TextColumn, column: Column, rule: ColumnRule, form: Format, *, 
     return Parsed(spread, marks, facts, int(counts[words.trimmed].sum()), int(counts[words.composed].sum()))
 
 
+def unfit_constant(word: str, column: Column, rule: ColumnRule, form: Format) -> str:
+    """Why a constant of the mapping does not fit its column, in the words of a quarantine reason; empty where it fits."""
+    parsed = _constant(word, column, rule, form, scale=rule.scale or 1)
+    reason = str(parsed.reasons[0])
+    return REASONS[reason].sentence.format(**parsed.facts) if reason else ""
+
+
+def _constant(word: str, column: Column, rule: ColumnRule, form: Format, *, scale: int) -> Parsed:
+    plain = ColumnRule.model_validate({"value": word, "prefix": rule.prefix, "zone": rule.zone, "to_zone": rule.to_zone, "missing": []})
+    return parse(constant_column(word, 1), column, plain, form, scale=scale)
+
+
 def _filled(values: pa.Array, marks: np.ndarray, column: Column, rule: ColumnRule, form: Format, scale: int) -> pa.Array:
     """Empty cells take the declared default, which is read like a constant; cells that do not fit stay empty."""
-    from collect_analysis.book.readers.cells import constant_column
-
-    plain = ColumnRule(value=rule.default, prefix=rule.prefix)
-    default = parse(constant_column(rule.default, 1), column, plain, form, scale=scale).values[0]
+    default = _constant(str(rule.default), column, rule, form, scale=scale).values[0]
     return pc.if_else(pa.array(marks == ""), pc.fill_null(values, default), values)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,9 @@ from collect_analysis.book.source_format import ColumnRule, Format
 # Well above any balance and well below 64 bits, so that no sum of a book overflows what adds it up.
 MOST = 10**16
 _QUICK_DIGITS, _QUICK_PLACES = 16, 6
+_MOST_LENGTH = 60
+# Python's own precision of 28 digits would round longer texts unseen.
+_EXACT = Context(prec=120)
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ def _slowly(
     """The few numbers with many digits, one by one."""
     found = values.to_pylist()
     for row in rows:
-        number = Decimal(plain[int(row)].as_py()) * scale
-        whole = number.to_integral_value(ROUND_HALF_EVEN)
+        number = _EXACT.multiply(Decimal(plain[int(row)].as_py()), Decimal(scale))
+        whole = number.to_integral_value(ROUND_HALF_EVEN, _EXACT)
         if whole != number and not rounding:
             reasons[row] = "too_fine"
         elif abs(whole) >= MOST:
@@ -99,8 +102,8 @@ def _plain(texts: pa.StringArray, style: Style, *, exponent: bool) -> tuple[pa.S
     shape = f"^({shape}|\\({style.pattern}\\))$" if style.parentheses else f"^{shape}$"
     fits = _true(pc.match_substring_regex(texts, shape))
     valid = texts.is_valid().to_numpy(zero_copy_only=False)
-    # More than 40 digits are no amount; exact arithmetic on them would only cost time.
-    short = _true(pc.less_equal(pc.utf8_length(texts), 60))
+    # Longer texts are no amount; exact arithmetic on them would only cost time.
+    short = _true(pc.less_equal(pc.utf8_length(texts), _MOST_LENGTH))
     reasons = np.where(valid & ~fits, "unreadable_number", "").astype(object)
     reasons[fits & ~short] = "too_large"
     plain = pc.if_else(pa.array(fits & short), texts, pa.scalar(None, pa.string()))
@@ -125,11 +128,12 @@ def exact_total(texts: pa.StringArray, counts: np.ndarray, style: Style) -> tupl
     """
     plain, _ = _plain(pc.utf8_trim_whitespace(texts), style, exponent=False)
     total, unreadable = Decimal(0), 0
-    for text, count in zip(plain.to_pylist(), counts.tolist(), strict=True):
-        if text is None:
-            unreadable += count
-        else:
-            total += Decimal(text) * count
+    with localcontext(_EXACT):
+        for text, count in zip(plain.to_pylist(), counts.tolist(), strict=True):
+            if text is None:
+                unreadable += count
+            else:
+                total += Decimal(text) * count
     return total, unreadable
 
 

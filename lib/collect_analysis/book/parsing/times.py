@@ -9,8 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collect_analysis.book.source_format import FiscalQuarter
-from collect_analysis.book.source_rules import EPOCHS
+from collect_analysis.book.source_format import EPOCHS, FiscalQuarter
 
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # A database or a typed file writes a day as a moment at midnight.

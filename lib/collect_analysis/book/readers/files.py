@@ -39,10 +39,11 @@ def held_still(path: Path, name: str, *, max_mb: int) -> Iterator[OpenFile]:
         if path.is_symlink():
             raise DataError(f"{name}: is not a regular file but a link; deliver the file itself") from None
         raise DataError(f"{name}: cannot be read ({error.strerror}); check the name and the rights") from None
+    before = os.fstat(descriptor)
+    if not stat.S_ISREG(before.st_mode):
+        os.close(descriptor)
+        raise DataError(f"{name}: is not a regular file; deliver a file")
     with os.fdopen(descriptor, "rb") as handle:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise DataError(f"{name}: is not a regular file; deliver a file")
         if before.st_size > max_mb * MEBIBYTE:
             raise DataError(f"{name}: is larger than {max_mb:,} MiB; split it, or raise `max_mb` in the mapping file knowingly")
         content_hash = _hash(handle)
