@@ -120,20 +120,31 @@ def _judged(book: Book, contact: ir.Table, limits: LegalLimits, period: Period) 
         hours=late & out.channel.isin(limits.hour_channels),
         party=out.party_role.isin(limits.forbidden_parties),
     )  # fmt: skip
-    rows = rows.mutate(freq_day=_beyond(rows, limits.most_per_day), freq_day_in_unit=_beyond(rows, limits.most_per_day, "unit_key"))
-    late_keys = _after_placement(book, rows, limits.end_reasons)
-    joined = rows.left_join(late_keys, rows.event_key == late_keys.late_key)
-    flags = {name: rows[name].cast("int64") for name in ("freq_day", "freq_day_in_unit", "hours", "party")}
-    recall = late_keys.late_key.notnull()
-    breach = rows.freq_day | rows.hours | rows.party | recall
-    return joined.select("account_key", "unit_key", "officer_key", **flags, recall=recall.cast("int64"), breach=breach.cast("int64"))
+    too_many, after = _too_many(rows, limits.most_per_day), _after_placement(book, rows, limits.end_reasons)
+    joined = rows.left_join(too_many, [("event_key", "many_key")]).left_join(after, [("event_key", "late_key")])
+    flags = {
+        "freq_day": joined.many_key.notnull(),
+        "freq_day_in_unit": joined.in_unit.fill_null(False),
+        "hours": joined.hours,
+        "recall": joined.late_key.notnull(),
+        "party": joined.party,
+    }
+    breach = flags["freq_day"] | flags["hours"] | flags["recall"] | flags["party"]
+    whole = {name: flag.cast("int64") for name, flag in {**flags, "breach": breach}.items()}
+    return joined.select("account_key", "unit_key", "officer_key", **whole)
 
 
-def _beyond(rows: ir.Table, most: int, *also: str) -> ir.BooleanColumn:
-    """Whether a counted contact has `most` counted ones before it on the same day: the one `most` back is of that day."""
-    keys = [rows.person, rows.counted, *(rows[name] for name in also)]
-    back = rows.local_ts.lag(most).over(group_by=keys, order_by=[rows.local_ts, rows.event_key])
-    return (rows.counted & (back.date() == rows.local_ts.date())).fill_null(False)
+def _too_many(rows: ir.Table, most: int) -> ir.Table:
+    """Counted contacts with `most` counted ones before them on the same day; `in_unit`: even counting those of their unit alone."""
+    counted = rows.filter(rows.counted).mutate(day=rows.local_ts.date())
+    # Few debtors have so many on a day: only those are put in order.
+    daily = counted.group_by("person", "day").agg(times=counted.count())
+    busy = counted.semi_join(daily.filter(daily.times > most), ["person", "day"])
+    order = [busy.local_ts, busy.event_key]
+    place = ibis.row_number().over(group_by=[busy.person, busy.day], order_by=order)
+    own = ibis.row_number().over(group_by=[busy.person, busy.day, busy.unit_key], order_by=order)
+    numbered = busy.select(many_key="event_key", place=place, in_unit=own >= most)
+    return numbered.filter(numbered.place >= most).drop("place")
 
 
 def _after_placement(book: Book, rows: ir.Table, reasons: Sequence[str]) -> ir.Table:

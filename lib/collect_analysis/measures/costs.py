@@ -45,10 +45,9 @@ def _on(day: ir.DateValue, price: ir.Table) -> ir.BooleanValue:
 def _events(book: Book, contacts: ir.Table, period: Period) -> ir.Table:
     contact = contacts.filter(within(contacts.local_ts, period.start, period.end))
     out = contact.filter(contact.direction == "out").mutate(day=contact.local_ts.date())
-    daily = out.group_by("account_key", "unit_key", "officer_key", "channel", "day").agg(events=out.count())
     price = _price(book, "channel_event")
-    joined = daily.inner_join(price, (daily.channel == price.priced) & _on(daily.day, price))
-    return joined.select("account_key", "unit_key", "officer_key", cost_minor=(joined.events * joined.price.fill_null(0)).cast("int64"))
+    joined = out.inner_join(price, (out.channel == price.priced) & _on(out.day, price))
+    return joined.group_by("account_key", "unit_key", "officer_key").agg(cost_minor=joined.price.fill_null(0).sum().cast("int64"))
 
 
 def _minutes(book: Book, directory: Directory, period: Period) -> ir.Table:

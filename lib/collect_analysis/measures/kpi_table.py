@@ -1,5 +1,6 @@
 """The KPI table of a period: every KPI of the dictionary in every scope, from one pass per fact relation."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
@@ -36,15 +37,18 @@ class Facts:
     ) -> None:
         self.book, self.period, self.windows, self.limits = book, period, windows or KpiWindows(), limits
         self._stack = ExitStack()
+        weakref.finalize(self, self._stack.close)
         self._built: dict[str, ir.Table] = {}
         self._shared: dict[str, ir.Table] = {}
         self._first = period.previous
+        # The period before lives on what its parent keeps.
+        self._parent: Facts | None = None
 
     @cached_property
     def previous(self) -> "Facts":
         """The fact relations of the period before."""
         before = Facts(self.book, self.period.previous, windows=self.windows, limits=self.limits)
-        before._shared, before._first, before._stack = self._shared, self._first, self._stack
+        before._shared, before._first, before._stack, before._parent = self._shared, self._first, self._stack, self
         return before
 
     def close(self) -> None:
@@ -76,21 +80,25 @@ class Facts:
 
     def __getitem__(self, name: str) -> ir.Table:
         if name not in self._built:
-            source = BASES[name].build(self)
+            base = BASES[name]
+            source = base.build(self)
             if not isinstance(source, AbstractContextManager):
-                # A relation that is another one under a second name is there already.
-                source = nullcontext(source) if any(source is built for built in self._built.values()) else self.book.materialized(source)
+                source = self.book.materialized(source) if base.kept else nullcontext(source)
             self._built[name] = self._stack.enter_context(source)
         return self._built[name]
 
 
 @dataclass(frozen=True)
 class Base:
-    """A fact relation: how it is built, the tables without which it is empty of meaning, whether it needs legal limits."""
+    """A fact relation: how it is built, the tables without which it is empty of meaning, whether it needs legal limits.
+
+    One that is not `kept` says little more than another one that is: it is computed where it is read.
+    """
 
     build: Callable[[Facts], ir.Table | AbstractContextManager[ir.Table]]
     needs: tuple[str, ...]
     limits: bool = False
+    kept: bool = True
 
 
 def _breaches(f: Facts) -> ir.Table:
@@ -100,13 +108,13 @@ def _breaches(f: Facts) -> ir.Table:
 BASES: dict[str, Base] = {
     "holders": Base(lambda f: holders(f.ends, f.directory, f.period), ("month_end",)),
     "pairs": Base(lambda f: flow.month_pairs(f.ends, f.directory, f.period), ("month_end",)),
-    "flow": Base(lambda f: flow.flow_facts(flow.overdue(f["pairs"])), ("month_end",)),
+    "flow": Base(lambda f: flow.flow_facts(flow.overdue(f["pairs"])), ("month_end",), kept=False),
     "net_flow": Base(lambda f: flow.net_flow_facts(f.ends, f.directory, f.period), ("month_end",)),
     "cash": Base(lambda f: recovery.cash_facts(f.book, f["holders"], f.directory, f.period), ("month_end", "payment")),
     "placed": Base(lambda f: recovery.placed_facts(f.book, f.directory, f.period, f.windows), ("decision", "payment")),
     "cost": Base(lambda f: costs.cost_facts(f.book, f["cash"], f.contacts, f.directory, f.period), ("month_end", "payment", "tariff")),
     "reach": Base(lambda f: contact.reach_facts(f.book, f["holders"], f.contacts, f.period, f.windows), ("month_end", "contact")),
-    "promising": Base(lambda f: f["reach"], ("month_end", "contact", "promise")),
+    "promising": Base(lambda f: f["reach"], ("month_end", "contact", "promise"), kept=False),
     "attempts": Base(lambda f: contact.attempt_facts(f.contacts, f.directory, f.period, f.windows), ("contact",)),
     "due": Base(lambda f: promises.due_promises(f.book, f.period, f.windows), ("promise", "payment")),
     "promises": Base(lambda f: promises.promise_facts(f["due"], f.directory), ("promise", "payment")),
@@ -114,14 +122,14 @@ BASES: dict[str, Base] = {
         lambda f: attribution.attribution_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("contact", "payment")
     ),
     "hours": Base(lambda f: productivity.hour_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("unit_day",)),
-    "occupancy": Base(lambda f: productivity.waiting_days(f["hours"], f.windows), ("unit_day",)),
+    "occupancy": Base(lambda f: productivity.waiting_days(f["hours"], f.windows), ("unit_day",), kept=False),
     "breaches": Base(_breaches, ("contact",), limits=True),
     "complaints": Base(
         lambda f: service.complaint_facts(f.book, f["holders"], f["reach"], f.directory, f.period), ("month_end", "contact", "ticket")
     ),
     "tickets": Base(lambda f: service.ticket_facts(f.book, f["holders"], f.directory, f.period, f.windows), ("month_end", "ticket")),
     # R14 has no relation of its own: the target stands against R1.
-    "target": Base(lambda f: f["cash"], ("month_end", "payment", "target")),
+    "target": Base(lambda f: f["cash"], ("month_end", "payment", "target"), kept=False),
 }
 
 

@@ -53,20 +53,15 @@ def _with_company(wide: pd.DataFrame, grains: Sequence[str]) -> pd.DataFrame:
     return pd.concat([wide, pd.DataFrame([nothing])], ignore_index=True)
 
 
-def _scoped(facts: ir.Table, grains: Sequence[str]) -> ir.Table:
-    """Every row once in each grain, so that one pass serves all of them: adds scope_type, scope_key and debtor."""
-    rows = facts.mutate(scope_type=ibis.array([ibis.literal(grain) for grain in grains]).unnest())
-    keys = [(rows.scope_type == grain, rows[SCOPE_COLUMNS[grain]].cast("string")) for grain in grains if grain != "company"]
-    # Days of one officer, debtors of a unit: what varies independently depends on whose result it is.
-    debtor = rows.cluster_key
-    if "officer" in grains and "officer_cluster_key" in rows.columns:
-        debtor = ibis.ifelse(rows.scope_type == "officer", rows.officer_cluster_key, debtor)
-    return rows.mutate(scope_key=ibis.cases(*keys, else_=COMPANY) if keys else ibis.literal(COMPANY), debtor=debtor)
+def _key(facts: ir.Table, grain: str) -> ir.StringValue:
+    return ibis.literal(COMPANY) if grain == "company" else facts[SCOPE_COLUMNS[grain]].cast("string")
 
 
 def _sums(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
-    """Numerator, denominator and cases of every KPI per scope."""
-    rows = _scoped(facts, grains)
+    """Numerator, denominator and cases of every KPI per scope: every row stands once in each grain, one pass serves all of them."""
+    rows = facts.mutate(scope_type=ibis.array([ibis.literal(grain) for grain in grains]).unnest())
+    keys = [(rows.scope_type == grain, _key(rows, grain)) for grain in grains if grain != "company"]
+    rows = rows.mutate(scope_key=ibis.cases(*keys, else_=COMPANY) if keys else ibis.literal(COMPANY))
     sums: dict[str, ir.Scalar] = {}
     for kpi in kpis:
         sums[f"{kpi.id}.y"] = _total(rows, kpi.counted).sum().cast("int64")
@@ -78,11 +73,21 @@ def _sums(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Tab
 
 def _moments(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
     """Per scope, the sums of squares and products over debtors that the intervals of ratios and totals need."""
-    rows = _scoped(facts, grains)
+    parts = [_moments_of(facts, kpis, grain) for grain in grains]
+    return ibis.union(*parts) if len(parts) > 1 else parts[0]
+
+
+def _moments_of(facts: ir.Table, kpis: Sequence[Kpi], grain: str) -> ir.Table:
+    # Days of one officer, debtors of a unit: what varies independently depends on whose result it is.
+    days = grain == "officer" and "officer_cluster_key" in facts.columns
     # Different KPIs share numerators and denominators: each is summed once per debtor.
     names = {columns: "+".join(columns) for kpi in kpis for columns in (kpi.counted, kpi.over) if columns}
-    sums = {name: _total(rows, columns).sum().cast("int64") for columns, name in names.items()}
-    debtors = rows.group_by("scope_type", "scope_key", "debtor").agg(**sums)
+    rows = facts.select(
+        scope_key=_key(facts, grain),
+        debtor=facts.officer_cluster_key if days else facts.cluster_key,
+        **{name: _total(facts, columns) for columns, name in names.items()},
+    )
+    debtors = rows.group_by("scope_key", "debtor").agg(**{name: rows[name].sum().cast("int64") for name in names.values()})
     moments: dict[str, ir.Scalar] = {}
     for kpi in kpis:
         y = debtors[names[kpi.counted]]
@@ -93,7 +98,7 @@ def _moments(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.
         x = debtors[names[kpi.over]]
         moments[f"{kpi.id}.n"] = count_of((x != 0) | (y != 0))
         moments |= {f"{kpi.id}.xx": sum_of_products(x, x), f"{kpi.id}.xy": sum_of_products(x, y)}
-    return debtors.group_by("scope_type", "scope_key").agg(**moments)
+    return debtors.group_by("scope_key").agg(**moments).mutate(scope_type=ibis.literal(grain))
 
 
 def _total(table: ir.Table, columns: Sequence[str]) -> ir.IntegerColumn:
