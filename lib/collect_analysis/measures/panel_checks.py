@@ -106,7 +106,7 @@ def _horizon(held: pd.DataFrame, panel: Panel, age: int) -> Condition:
     return Condition(
         name="horizon_complete",
         met=age == panel.horizon and not young,
-        detail=f"Compared at age {age} of the {panel.horizon} months asked for; {young} units have no batch of that age and are not judged.",
+        detail=f"Compared at age {age} of the {panel.horizon} months asked for; {young} units have no batch of that age: not judged.",
         consequence="note",
         remedy="wait until their first batches are old enough.",
     )
