@@ -235,7 +235,7 @@ def test_a_forecast_is_written_in_its_unit() -> None:
     entries = dict(writer.items({"measure": "net", "value": 123456, "low": 1, "high": 200000, "unit": "minor", "due": "2026-09-30"}))
     assert entries["Value"] == "USD 1,234.56 (USD 0.01 … USD 2,000.00)"
     assert entries["Due"] == "2026-09-30"
-    assert dict(writer.items({"share_next": 0.31, "limit_minor": 100, "steps": [], "undefined": None}))["Share next"] == "31.0 %"
+    assert dict(writer.items({"share_next": 0.31, "limit_minor": 100, "steps": [], "undefined": None}))["Proposed share"] == "31.0 %"
 
 
 def test_rendering_twice_gives_the_same_bytes(tmp_path: Path) -> None:

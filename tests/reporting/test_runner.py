@@ -12,9 +12,9 @@ from tests.small_project import HANGING, KILLED, KIND, RECORD, RUN_ID_TIME, SLOT
 
 RECORDER = """
 from collect_analysis.methods.evidence import Grade
-from collect_analysis.reporting import parameters
+from collect_analysis.reporting import kinds
 from collect_analysis.reporting.results import Decision, RunRecorder
-params = parameters.from_notebook("kpi_period", globals())
+params = kinds.from_notebook("kpi_period", globals())
 record = RunRecorder(params, run_dir)
 record.measure("kept_rate", 0.75, numerator=30, denominator=40, unit="share", kpi="C8")
 record.decide(Decision(question="Keep the target?", answer="Keep it.", confidence="high", grade="C"))
@@ -140,7 +140,7 @@ def test_r1_a_killed_kernel_fails_the_run_and_the_next_one_succeeds(project: Sma
 @pytest.mark.parametrize("hang", [HANGING, "while True:\n    pass"], ids=["sleeping", "busy"])
 def test_r5_a_hanging_run_is_stopped_at_its_deadline(project: SmallProject, hang: str) -> None:
     project.write_notebook("import os, pathlib\npathlib.Path(run_dir, 'pid').write_text(str(os.getpid()))", hang)
-    outcome = one(project, run_seconds=4)
+    outcome = one(project, run_seconds=15)
     assert (outcome.state, outcome.error["type"], outcome.error["cell"]) == ("failed", "Deadline", 3)
     assert is_gone(int((outcome.folder / "pid").read_text()), seconds=2)
 

@@ -108,15 +108,6 @@ def validate(model: type[ReportParameters], values: Mapping[str, Any], *, where:
         raise ParameterError([_sentence(model, problem, where) for problem in error.errors()]) from None
 
 
-def from_notebook(kind: str, namespace: Mapping[str, Any]) -> Any:
-    """The parameters of report `kind` from a notebook's variables (pass `globals()`), validated as in a scheduled run."""
-    from collect_analysis.reporting.kinds import KINDS
-
-    model = KINDS[kind]
-    values = {field: namespace[field] for field in model.model_fields if field in namespace}
-    return validate(model, values, where=f"notebook {kind}")
-
-
 def nearest(word: str, known: list[str]) -> str:
     """A hint at the nearest known word, or the list of known words."""
     match = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
