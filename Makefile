@@ -65,4 +65,4 @@ lock: $(READY)  ## resolve pyproject.toml into requirements.lock
 
 clean:  ## remove the environment, the books and the reports
 	rm -rf .venv .books
-	find reports -mindepth 1 ! -name README.md -delete
+	find reports -mindepth 1 ! -name README.md ! -name example.png -delete

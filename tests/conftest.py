@@ -9,10 +9,14 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Names in COLLECT_REQUIRE (comma-separated: data, browser, postgres) turn "skipped because it is not here" into a failure.
 REQUIRED = frozenset(filter(None, os.environ.get("COLLECT_REQUIRE", "").split(",")))
 PROJECT = Path(__file__).resolve().parent.parent
+# A property is about values; how long an example takes says only how busy the machine is.
+settings.register_profile("values", deadline=None)
+settings.load_profile("values")
 SAMPLE_ACCOUNTS = 20_000
 SAMPLE_SEED = 1
 SAMPLE_AS_OF = date(2026, 6, 30)

@@ -140,7 +140,7 @@ def test_r1_a_killed_kernel_fails_the_run_and_the_next_one_succeeds(project: Sma
 @pytest.mark.parametrize("hang", [HANGING, "while True:\n    pass"], ids=["sleeping", "busy"])
 def test_r5_a_hanging_run_is_stopped_at_its_deadline(project: SmallProject, hang: str) -> None:
     project.write_notebook("import os, pathlib\npathlib.Path(run_dir, 'pid').write_text(str(os.getpid()))", hang)
-    outcome = one(project, run_seconds=4)
+    outcome = one(project, run_seconds=15)
     assert (outcome.state, outcome.error["type"], outcome.error["cell"]) == ("failed", "Deadline", 3)
     assert is_gone(int((outcome.folder / "pid").read_text()), seconds=2)
 
