@@ -152,12 +152,20 @@ def test_b52_reversals_without_original_and_double_postings_are_told(payments: P
     )
 
 
-def test_rows_of_other_tables_are_left_to_them(payments: Payments) -> None:
-    payments.deliver("id,account,amount,day,kind\n1,a,5,01/06/2026,PAY\n2,a,,,CALL\n3,a,7,02/06/2026, PAY\n")
-    path = payments.mapping()
+def test_b57_rows_that_no_table_takes_are_told_and_count_as_loss(payments: Payments) -> None:
+    payments.deliver("id,account,amount,day,kind\n1,a,5,01/06/2026,PAY\n2,a,,,CALL\n3,a,7,02/06/2026, PAY\n4,a,1,02/06/2026,\n")
+    path = payments.mapping(loss=0.5)
     path.write_text(path.read_text(encoding="utf-8") + "    only: {kind: [PAY]}\n", encoding="utf-8")
-    (done,) = import_source(path, books=payments.books, now=NOW).loads
-    assert (done.rows_read, done.rows_kept) == (2, 2)
+    report = import_source(path, books=payments.books, now=NOW)
+    assert (report.loads[0].rows_read, report.loads[0].rows_kept) == (2, 2)
+    told = "cash.csv: 2 of 4 rows are taken by no table (first: line 3); list their words under `only`, or deliver them apart"
+    assert report.warnings == (told,)
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("allowed_loss: 0.5", "allowed_loss: 0.4").replace("[PAY]", "[ PAY, PAY]"), encoding="utf-8"
+    )
+    with pytest.raises(DataError) as refused:
+        import_source(path, books=payments.books, now=NOW)
+    assert refused.value.problems == (told,)
 
 
 def test_one_wide_row_becomes_one_row_per_block(payments: Payments) -> None:

@@ -37,7 +37,6 @@ class Delivery:
     faults: list[Fault] = field(default_factory=list)
     bad: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     unreadable_money: int = 0
-    elsewhere: int = 0
     notes: list[str] = field(default_factory=list)
 
     def set_aside(self, fault: Fault) -> None:
@@ -68,51 +67,57 @@ def typed_rows(cells: Cells, source: Source, name: str, table: Table, *, now: da
     """
     mapping = source.tables[name]
     rules = complete_rules(mapping, table, source.currency)
-    blocks = [_Block(columns, lines) for columns, lines in _blocks(cells, mapping, rules)]
+    blocks = list(_blocks(cells, mapping))
     starts = np.cumsum([0, *(len(block.lines) for block in blocks)])
     total = int(starts[-1])
     delivery = Delivery(
         table, cells.origin, pa.table({}), np.concatenate([block.lines for block in blocks]), bad=np.zeros(total, dtype=bool)
     )
-    delivery.elsewhere = cells.rows * max(len(blocks), 1) - total
     columns: dict[str, pa.Array] = {}
     for target, rule in rules.items():
         column = column_of(table, target)
         assert column is not None  # noqa: S101 - checked when the mapping file was read
         parts = [_filled(block, column, rule, source) for block in blocks]
         columns[target] = pa.concat_arrays([parsed.values for parsed, _ in parts])
-        for (parsed, cell), block, start in zip(parts, blocks, starts.tolist(), strict=False):
+        for (parsed, cell), start in zip(parts, starts[:-1].tolist(), strict=True):
             _mark(delivery, column, rule, parsed, cell, start)
-            del block
     delivery.rows = pa.table(columns)
     _refuse_currency(delivery, source)
-    _judge_days(delivery, rules, now)
+    _judge_days(delivery, now)
     return delivery
 
 
 @dataclass(frozen=True)
 class _Block:
+    """Source columns by name or alias, and the line of every row."""
+
     columns: Mapping[str, TextColumn]
     lines: np.ndarray
 
 
-def _blocks(cells: Cells, mapping: TableMapping, rules: Mapping[str, ColumnRule]) -> Iterator[tuple[dict[str, TextColumn], np.ndarray]]:
-    """The rows this table is made of, once per block of a wide table: the source columns its rules need, and their lines."""
-    chosen = np.ones(cells.rows, dtype=bool)
-    for column, wanted in mapping.only.items():
-        words = cells.columns[column]
-        is_wanted = pc.is_in(pc.utf8_trim_whitespace(words.words), value_set=pa.array(wanted, pa.string())).to_numpy(zero_copy_only=False)
-        chosen &= np.where(words.index < 0, False, is_wanted[words.index] if len(is_wanted) else False)
-    rows = np.flatnonzero(chosen)
+def rows_of(cells: Cells, mapping: TableMapping) -> np.ndarray:
+    """Which rows of a delivery (k,) a table takes: those whose columns hold the words of `only`."""
+    taken = np.ones(cells.rows, dtype=bool)
+    for name, wanted in mapping.only.items():
+        column = cells.columns[name]
+        is_wanted = pc.is_in(pc.utf8_trim_whitespace(column.words), value_set=pa.array(wanted, pa.string())).to_numpy(zero_copy_only=False)
+        taken &= np.where(column.index < 0, False, is_wanted[column.index] if len(is_wanted) else False)
+    return taken
+
+
+def _blocks(cells: Cells, mapping: TableMapping) -> Iterator[_Block]:
+    """The rows this table is made of, once per block of a wide table."""
+    rows = np.flatnonzero(rows_of(cells, mapping))
     number = text_column(pc.cast(pa.array(rows + 1), pa.string()), native=True)
-    kept = {name: column if chosen.all() else column.take(rows) for name, column in cells.columns.items()}
+    kept = {name: column if len(rows) == cells.rows else column.take(rows) for name, column in cells.columns.items()}
     base = {**kept, ROW_NUMBER: number}
     if mapping.unpivot is None:
-        yield base, cells.lines[rows]
+        yield _Block(base, cells.lines[rows])
         return
     for block in mapping.unpivot.blocks:
         renamed = {alias: base[column] for alias, column in block.columns.items()}
-        yield {**base, **renamed, mapping.unpivot.column: constant_column(block.value, len(rows))}, cells.lines[rows]
+        constant = {mapping.unpivot.column: constant_column(block.value, len(rows))}
+        yield _Block({**base, **renamed, **constant}, cells.lines[rows])
 
 
 # No source column can have this name: header names have no blanks at their ends.
@@ -221,7 +226,7 @@ def _refuse_currency(delivery: Delivery, source: Source) -> None:
         )
 
 
-def _judge_days(delivery: Delivery, rules: Mapping[str, ColumnRule], now: datetime) -> None:
+def _judge_days(delivery: Delivery, now: datetime) -> None:
     """Set aside what lies before 1990 or too far ahead; what is known on a day, and every moment in UTC, must not lie after `now`."""
     last = date(now.year + YEARS_AHEAD, 12, 31)
     for name in delivery.rows.column_names:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from collect_analysis.book import crosschecks, shelf
-from collect_analysis.book.contract import Delivery, empty_columns, typed_rows
+from collect_analysis.book.contract import Delivery, empty_columns, rows_of, typed_rows
 from collect_analysis.book.deliveries import Control, Place, absent_sentence, locate, read_delivery
 from collect_analysis.book.parsing.words import pseudonym_key_mark
 from collect_analysis.book.readers.cells import Cells
@@ -175,11 +175,22 @@ class _Import:
             return
         self.origins |= {cells.origin}
         self.notes += cells.notes
+        self._judge_untaken(cells)
         for name in sorted(self.source.tables, key=lambda table: _FIRST.index(table) if table in _FIRST else len(_FIRST)):
             progress(f"{self.source.source}: {cells.origin} -> {name}")
             delivery = typed_rows(cells, self.source, name, TABLES[name], now=self.now)
             self._check_beside_others(delivery)
             self._stage(delivery, cells.content_hash)
+
+    def _judge_untaken(self, cells: Cells) -> None:
+        """Tell rows that no table takes; more of them than the allowed share stop the import."""
+        left = np.flatnonzero(~np.logical_or.reduce([rows_of(cells, mapping) for mapping in self.source.tables.values()]))
+        if len(left):
+            sentence = (
+                f"{cells.origin}: {len(left):,} of {cells.rows:,} rows are taken by no table (first: line {cells.lines[left[0]]}); "
+                "list their words under `only`, or deliver them apart"
+            )
+            (self.problems if len(left) > self.source.allowed_loss * cells.rows else self.warnings).append(sentence)
 
     def _check_beside_others(self, delivery: Delivery) -> None:
         crosschecks.repeats_within(delivery)

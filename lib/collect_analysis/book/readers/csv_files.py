@@ -20,7 +20,7 @@ from collect_analysis.book.source_format import CsvFormat
 from collect_analysis.errors import DataError
 
 MOST_PROBLEMS = 10
-CHUNK_ROWS = 50_000
+CHUNK_ROWS = 5_000
 MOST_CELL = 131_072  # characters, the csv module's own limit
 _BREAK = re.compile(r"\r\n|\r|\n")
 # Bytes that Vietnamese text has in these code pages and plain Western text has not.
