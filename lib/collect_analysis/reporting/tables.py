@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from collect_analysis.book.schema import MINOR_DIGITS
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.disclosure import refuse_personal
 from collect_analysis.reporting.texts import formats
