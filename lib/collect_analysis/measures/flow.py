@@ -61,10 +61,10 @@ def flow_facts(pairs: ir.Table) -> ir.Table:
 
     Contractually a re-aged account stays where it was; `reaged` counts it apart for F5b.
     """
-    is_state = {name: (pairs.state == name).cast("int64") for name in STATES}
-    is_state["stayed"] = pairs.state.isin(["stayed", "reaged"]).cast("int64")
+    is_state = {name: (pairs.state == name).cast("int8") for name in STATES}
+    is_state["stayed"] = pairs.state.isin(["stayed", "reaged"]).cast("int8")
     money = {f"{name}_minor": flag * pairs.open_minor for name, flag in is_state.items()}
-    return pairs.mutate(open=ibis.literal(1, "int64"), **is_state, **money)
+    return pairs.mutate(open=ibis.literal(1, "int8"), **is_state, **money)
 
 
 def overdue(facts: ir.Table) -> ir.Table:

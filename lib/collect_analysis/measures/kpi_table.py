@@ -108,7 +108,7 @@ def _breaches(f: Facts) -> ir.Table:
 BASES: dict[str, Base] = {
     "holders": Base(lambda f: holders(f.ends, f.directory, f.period), ("month_end",)),
     "pairs": Base(lambda f: flow.month_pairs(f.ends, f.directory, f.period), ("month_end",)),
-    "flow": Base(lambda f: flow.flow_facts(flow.overdue(f["pairs"])), ("month_end",), kept=False),
+    "flow": Base(lambda f: flow.flow_facts(flow.overdue(f["pairs"])), ("month_end",)),
     "net_flow": Base(lambda f: flow.net_flow_facts(f.ends, f.directory, f.period), ("month_end",)),
     "cash": Base(lambda f: recovery.cash_facts(f.book, f["holders"], f.directory, f.period), ("month_end", "payment")),
     "placed": Base(lambda f: recovery.placed_facts(f.book, f.directory, f.period, f.windows), ("decision", "payment")),

@@ -29,12 +29,12 @@ def ratio_table(book: Book, facts: ir.Table, kpis: Sequence[Kpi], *, grains: Seq
     grains = [grain for grain in grains if any(_has_meaning(kpi, grain) for kpi in counted)]
     if not counted:
         return pd.DataFrame(columns=list(VALUE_COLUMNS))
-    by_debtor = [kpi for kpi in counted if kpi.interval != "cases"]
-    wide = book.frame(_sums(facts, counted, grains))
-    if by_debtor:
-        wide = wide.merge(book.frame(_moments(facts, by_debtor, grains)), on=["scope_type", "scope_key"], validate="one_to_one")
-    wide = _with_company(wide, grains)
-    rows = [_rows(wide[[_has_meaning(kpi, grain) for grain in wide["scope_type"]]], kpi) for kpi in counted]
+    shares = [kpi for kpi in counted if kpi.interval == "cases"]
+    ratios = [kpi for kpi in counted if kpi.interval != "cases"]
+    rows = []
+    for some, query in ((shares, _sums), (ratios, _moments)):
+        wide = _with_company(book.frame(query(facts, some, grains)), grains) if some else pd.DataFrame()
+        rows += [_rows(wide[[_has_meaning(kpi, grain) for grain in wide["scope_type"]]], kpi) for kpi in some]
     order = {grain: position for position, grain in enumerate(grains)}
     table = pd.concat(rows, ignore_index=True)
     place = table["kpi"].map({kpi.id: position for position, kpi in enumerate(counted)}) * len(order) + table["scope_type"].map(order)
@@ -58,21 +58,23 @@ def _key(facts: ir.Table, grain: str) -> ir.StringValue:
 
 
 def _sums(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
-    """Numerator, denominator and cases of every KPI per scope: every row stands once in each grain, one pass serves all of them."""
+    """Numerator, denominator and cases of shares of cases per scope: every row stands once in each grain, one pass serves all of them."""
     rows = facts.mutate(scope_type=ibis.array([ibis.literal(grain) for grain in grains]).unnest())
     keys = [(rows.scope_type == grain, _key(rows, grain)) for grain in grains if grain != "company"]
     rows = rows.mutate(scope_key=ibis.cases(*keys, else_=COMPANY) if keys else ibis.literal(COMPANY))
     sums: dict[str, ir.Scalar] = {}
     for kpi in kpis:
-        sums[f"{kpi.id}.y"] = _total(rows, kpi.counted).sum().cast("int64")
-        if kpi.over:
-            sums[f"{kpi.id}.x"] = _total(rows, kpi.over).sum().cast("int64")
-        sums[f"{kpi.id}.cases"] = count_of(_total(rows, kpi.over) != 0) if kpi.over else rows.count()
+        counted, over = _total(rows, kpi.counted), _total(rows, kpi.over)
+        sums |= {
+            f"{kpi.id}.y": counted.sum().cast("int64"),
+            f"{kpi.id}.x": over.sum().cast("int64"),
+            f"{kpi.id}.cases": count_of(over != 0),
+        }
     return rows.group_by("scope_type", "scope_key").agg(**sums)
 
 
 def _moments(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
-    """Per scope, the sums of squares and products over debtors that the intervals of ratios and totals need."""
+    """Numerator, denominator and cases of ratios and totals per scope, and the sums of squares and products over debtors for intervals."""
     parts = [_moments_of(facts, kpis, grain) for grain in grains]
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
@@ -87,17 +89,20 @@ def _moments_of(facts: ir.Table, kpis: Sequence[Kpi], grain: str) -> ir.Table:
         debtor=facts.officer_cluster_key if days else facts.cluster_key,
         **{name: _total(facts, columns) for columns, name in names.items()},
     )
-    debtors = rows.group_by("scope_key", "debtor").agg(**{name: rows[name].sum().cast("int64") for name in names.values()})
+    sums = {name: rows[name].sum().cast("int64") for name in names.values()}
+    cases = {f"{names[kpi.over]} rows": count_of(rows[names[kpi.over]] != 0) for kpi in kpis if kpi.over}
+    debtors = rows.group_by("scope_key", "debtor").agg(**sums, **cases, rows=rows.count())
     moments: dict[str, ir.Scalar] = {}
     for kpi in kpis:
         y = debtors[names[kpi.counted]]
-        moments[f"{kpi.id}.yy"] = sum_of_products(y, y)
+        moments |= {f"{kpi.id}.y": y.sum().cast("int64"), f"{kpi.id}.yy": sum_of_products(y, y)}
         if kpi.interval == "total":
-            moments[f"{kpi.id}.n"] = debtors.count()
+            moments |= {f"{kpi.id}.n": debtors.count(), f"{kpi.id}.cases": debtors.rows.sum().cast("int64")}
             continue
         x = debtors[names[kpi.over]]
+        moments |= {f"{kpi.id}.x": x.sum().cast("int64"), f"{kpi.id}.xx": sum_of_products(x, x), f"{kpi.id}.xy": sum_of_products(x, y)}
         moments[f"{kpi.id}.n"] = count_of((x != 0) | (y != 0))
-        moments |= {f"{kpi.id}.xx": sum_of_products(x, x), f"{kpi.id}.xy": sum_of_products(x, y)}
+        moments[f"{kpi.id}.cases"] = debtors[f"{names[kpi.over]} rows"].sum().cast("int64")
     return debtors.group_by("scope_key").agg(**moments).mutate(scope_type=ibis.literal(grain))
 
 

@@ -1,0 +1,192 @@
+"""A KPI period as it is read: who may see what, what is said in both languages, and what a book without data gets."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from collect_analysis.book.store import Book, open_book
+from collect_analysis.decisions.period import attention, period_verdict, standings
+from collect_analysis.errors import DisclosureError, ParameterError
+from collect_analysis.measures.kpi_table import Facts, compared
+from collect_analysis.measures.periods import Period
+from collect_analysis.reporting.disclosure import suppress_small_cells
+from collect_analysis.reporting.figures import kpi as figures
+from collect_analysis.reporting.findings import kpi_decision, kpi_period
+from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
+from collect_analysis.reporting.parameters import validate
+from collect_analysis.reporting.results import Decision, RunRecorder
+
+from tests.small_book import book_of
+
+JUNE = Period(date(2026, 6, 1), date(2026, 6, 30))
+
+
+def parameters(**changes: Any) -> KpiPeriod:
+    values = {"name": "r", "book": "b", "as_of": "2026-06-30", "period_start": "2026-06-01", "period_end": "2026-06-30"}
+    return validate(KpiPeriod, {**values, **changes}, where="test")
+
+
+class Review:
+    """The steps of the notebook, one after the other."""
+
+    def __init__(self, book: Book, params: KpiPeriod) -> None:
+        self.book, self.params = book, params
+        self.record = RunRecorder(params)
+        self.facts = Facts(book, JUNE, limits=kpi_period.limits_of(book, JUNE))
+        self.kpis = standings(compared(self.facts, grains=kpi_period.grains_of(params)))
+        self.told = kpi_period.told(self.kpis, params)
+        self.record.measures("kpi", kpi_period.measured(self.told), by=["scope_type", "scope_key"])
+        self.shown = self.record.table("kpis", self.told)
+        self.states, self.attributed = kpi_period.promises_due(self.facts), kpi_period.attributed_cash(self.facts)
+        self.rules, self.posted = kpi_period.rules(self.facts), kpi_period.postings(self.facts)
+        parts = {"attributed": self.attributed, "states": self.states, "posted": self.posted}
+        self.found = kpi_decision.identities(self.facts, self.kpis, **parts, lang=params.lang)
+        verdict = period_verdict(self.shown, hard_breaches=kpi_period.hard_breaches(self.rules))
+        self.decision: Decision = kpi_decision.decision_of(self.facts, params, verdict, self.found, kpis=self.shown, states=self.states)
+
+    def tables(self) -> list[str]:
+        """Every table of the page as text."""
+        shown, params, book = self.shown, self.params, self.book
+        tables = [
+            kpi_period.headline(shown, params, book),
+            kpi_period.missed_targets(attention(shown), shown, params, book),
+            *(kpi_period.by_scope(shown, grain, params, book) for grain in ("portfolio", "sub_function", "unit")),
+            kpi_period.by_officer(shown, params, book),
+            kpi_period.bucket_table(kpi_period.buckets(self.facts, params), params),
+            kpi_period.attribution_table(self.attributed, params, book),
+            kpi_period.rule_table(self.rules, params),
+            kpi_period.breach_table(kpi_period.rules(self.facts, by_unit=True), params, book),
+        ]
+        return [table.as_text() for table in tables]
+
+    def figures(self) -> list[Any]:
+        """Every figure of the page."""
+        matrix = kpi_period.matrix(self.facts, self.params)
+        return [
+            figures.attainment(kpi_period.attained(self.shown, self.params, self.book), lang=self.params.lang),
+            figures.roll_matrix(matrix, lang=self.params.lang, top_bucket=self.params.top_bucket),
+            figures.pace(kpi_period.pace_of(self.facts, self.kpis), lang=self.params.lang, currency=self.book.currency),
+        ]
+
+
+@pytest.fixture(scope="module")
+def sample(sample_book: Path) -> Book:
+    return open_book("sample", as_of=date(2026, 6, 30), folder=sample_book)
+
+
+@pytest.fixture(scope="module")
+def reviews(sample: Book) -> dict[str, Review]:
+    return {
+        "en": Review(sample, parameters()),
+        "vi": Review(sample, parameters(lang="vi")),
+        "leads": Review(sample, parameters(audience="team_leads")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"period_end": "2026-06-29"}, "not of whole months"),
+        ({"period_start": "2026-07-01", "period_end": "2026-07-31"}, "after as_of 2026-06-30"),
+        ({"top_bukket": 4}, "did you mean 'top_bucket'"),
+        ({"top_bucket": 0}, "top_bucket is 0"),
+    ],
+)
+def test_a_wrong_report_file_is_refused_with_the_fix(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ParameterError, match=told):
+        parameters(**changes)
+
+
+def test_every_identity_of_the_sample_shop_holds(reviews: dict[str, Review]) -> None:
+    found = reviews["en"].found
+    assert len(found) == 6
+    assert all(item.met for item in found if item.consequence == "refuse")
+
+
+@pytest.mark.parametrize("lang", ["en", "vi"])
+def test_the_page_speaks_its_language(reviews: dict[str, Review], lang: str) -> None:
+    review = reviews[lang]
+    said = [review.decision.question, review.decision.answer, review.decision.confidence, *review.decision.caveats]
+    texts = "\n".join([*said, *review.tables(), *(item.detail for item in review.found)])
+    assert not any(mark in texts for mark in ("{", "}", "nan", "None"))
+    own, other = {"en": ("Roll forward", "Nhảy nhóm"), "vi": ("Nhảy nhóm", "Roll forward")}[lang]
+    assert own in texts
+    assert other not in texts
+    assert review.decision.grade == "D"
+
+
+def test_the_answer_states_the_recorded_number(reviews: dict[str, Review]) -> None:
+    review = reviews["en"]
+    attained = review.kpis.set_index(["kpi", "scope_type"]).loc[("R14", "company"), "value"]
+    assert f"{attained * 100:.1f} % of the target" in review.decision.answer
+
+
+def test_officers_are_told_to_team_leads_only(reviews: dict[str, Review]) -> None:
+    assert (reviews["leads"].shown["scope_type"] == "officer").any()
+    assert not (reviews["en"].shown["scope_type"] == "officer").any()
+    managers = RunRecorder(parameters())
+    with pytest.raises(DisclosureError, match="of officers"):
+        managers.table("kpis", reviews["leads"].shown)
+    with pytest.raises(DisclosureError, match="of officers"):
+        managers.measures("kpi", reviews["leads"].shown, by=["scope_type", "scope_key"])
+    assert "team leads only" in kpi_period.by_officer(reviews["en"].shown, reviews["en"].params, reviews["en"].book).as_text()
+
+
+def test_what_a_small_cell_hides_cannot_be_subtracted() -> None:
+    row = {"value": 0.5, "low": 0.1, "high": 0.9, "numerator": 2, "denominator": 4, "cases": 4, "previous": 0.6, "previous_cases": 40}
+    row |= {"change": -0.1, "change_low": -0.5, "change_high": 0.3, "target": 0.7, "target_gap": -0.2, "note": ""}
+    hidden = suppress_small_cells(pd.DataFrame([row, {**row, "cases": 40, "previous_cases": 4}]), min_cell=10)
+    assert hidden.loc[0, ["value", "low", "high", "numerator", "change", "change_low", "change_high", "target_gap"]].isna().all()
+    assert hidden.loc[1, ["previous", "change", "change_low", "change_high"]].isna().all()
+    assert hidden.loc[1, "value"] == 0.5
+
+
+def test_every_figure_of_the_page_is_drawn_with_its_labels(reviews: dict[str, Review]) -> None:
+    drawn = reviews["vi"].figures()
+    assert all(axes.get_xlabel() for axes in drawn)
+    assert "Ngày làm việc" in drawn[2].get_xlabel()
+
+
+def test_a_book_of_month_ends_alone_tells_the_flow_and_why_the_rest_is_missing() -> None:
+    ends = "\n".join(
+        f"a{number}, {day}, {bucket}" for number in range(20) for day, bucket in (("2026-05-31", 1), ("2026-06-30", 2 if number < 5 else 0))
+    )
+    review = Review(book_of({"month_end": f"account_key, month_end, bucket\n{ends}"}, as_of=date(2026, 6, 30)), parameters(top_bucket=3))
+    assert "25.0 % rolled forward" in review.decision.answer
+    assert "no rows in contact" in review.decision.caveats[0]
+    assert [item.met for item in review.found] == [True]
+    assert len(review.tables()) == 10
+    assert len(review.figures()) == 3
+
+
+def test_a_missing_month_end_row_stops_the_decision() -> None:
+    ends = "account_key, month_end, bucket\n" + "\n".join(f"a{number}, 2026-05-31, 1" for number in range(20))
+    review = Review(book_of({"month_end": ends}, as_of=date(2026, 6, 30)), parameters())
+    assert [item.met for item in review.found] == [False]
+    assert review.decision.grade == "none"
+    assert "do not add up" in review.decision.confidence
+
+
+def test_a_report_on_some_units_tells_those_and_the_whole_company(sample: Book) -> None:
+    review = Review(sample, parameters(units=["tele-1"], portfolios=["retail_cards"]))
+    told = review.told.groupby("scope_type")["scope_key"].unique().map(sorted).to_dict()
+    assert told["unit"] == ["tele-1"]
+    assert told["portfolio"] == ["retail_cards"]
+    assert told["company"] == ["all"]
+    assert all(item.met for item in review.found if item.consequence == "refuse")
+
+
+def test_results_are_the_same_bytes_twice(sample: Book) -> None:
+    bodies = [json.dumps(Review(sample, parameters()).record.as_json(), sort_keys=True) for _ in range(2)]
+    assert bodies[0] == bodies[1]
+
+
+def test_measures_start_with_the_companys_headline(reviews: dict[str, Review]) -> None:
+    measures = reviews["en"].record.as_json()["measures"]
+    assert [item["kpi"] for item in measures[:3]] == ["R1", "R14", "R9"]  # type: ignore[index]
+    values = [item["value"] for item in measures]  # type: ignore[union-attr]
+    assert not any(isinstance(value, float) and np.isnan(value) for value in values)
