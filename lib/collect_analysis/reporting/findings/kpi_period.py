@@ -72,7 +72,7 @@ def headline(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.Shown
     order = {kpi: place for place, kpi in enumerate(HEADLINE)}
     company = company.sort_values("kpi", key=lambda column: column.map(order), ignore_index=True)
     named = company.assign(kpi_name=_names(company["kpi"], params.lang))
-    columns = ["kpi", "kpi_name", "value", "low", "high", "previous", "change_standing", "target", "target_standing"]
+    columns = ["kpi_name", "value", "low", "high", "target", "target_standing", "previous", "change_standing"]
     units = ["value", "low", "high", "previous", "target"]
     return tables.show(named, lang=params.lang, columns=columns, by_unit=units, currency=book.currency, compact=True)
 
@@ -113,7 +113,7 @@ def missed_targets(missed: pd.DataFrame, shown: pd.DataFrame, params: KpiPeriod,
     names = scope_names(book, params.lang)
     scope = [names(kind, key) for kind, key in zip(missed["scope_type"], missed["scope_key"], strict=True)]
     named = missed.assign(scope=scope, kpi_name=_names(missed["kpi"], params.lang))
-    columns = ["scope", "kpi", "kpi_name", "value", "low", "high", "target", "shortfall", "short_minor"]
+    columns = ["scope", "kpi_name", "value", "low", "high", "target", "shortfall", "short_minor"]
     units = ["value", "low", "high", "target"]
     return tables.show(named, lang=params.lang, columns=columns, by_unit=units, percent=["shortfall"], currency=book.currency)
 
@@ -265,7 +265,7 @@ def _wide(table: pd.DataFrame, index: str, columns: str, values: str) -> pd.Data
 
 
 def _names(ids: Iterable[str], lang: str) -> list[str]:
-    return [KPIS[kpi].name(lang) for kpi in ids]
+    return [f"{KPIS[kpi].name(lang)} ({kpi})" for kpi in ids]
 
 
 def reason(sentence: str, lang: str) -> tables.ShownTable:
