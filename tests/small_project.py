@@ -8,9 +8,9 @@ import time
 from datetime import date, datetime
 from pathlib import Path
 
+from collect_analysis.book.durable import write_json
 from collect_analysis.book.store import Manifest, write_manifest
 from collect_analysis.reporting import report_files
-from collect_analysis.reporting.durable import write_json
 from collect_analysis.reporting.kinds import KINDS
 from collect_analysis.reporting.publish import Slot, prepare, publish, read_run, seal, stage
 from collect_analysis.reporting.report_files import PlannedRun

@@ -9,9 +9,9 @@ from typing import Any
 import nbformat.v4 as nb
 import numpy as np
 import pandas as pd
+from collect_analysis.book.durable import file_hash, files_below, write_json
 from collect_analysis.methods.evidence import Condition
 from collect_analysis.reporting import tables
-from collect_analysis.reporting.durable import file_hash, files_below, write_json
 from collect_analysis.reporting.figures import curves, intervals
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
 from collect_analysis.reporting.page import render_page

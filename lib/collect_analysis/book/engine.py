@@ -82,10 +82,6 @@ class Engine:
         finally:
             self._backend.drop_table(name)
 
-    def write_parquet(self, expression: ir.Table, path: Path) -> None:
-        """Write an expression to a Parquet file without passing through this process' frames."""
-        self._backend.to_parquet(expression, path, compression="zstd")
-
     def close(self) -> None:
         """Close the connection."""
         self._backend.disconnect()

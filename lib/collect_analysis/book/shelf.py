@@ -15,6 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from collect_analysis.book.contract import Delivery
+from collect_analysis.book.durable import sync
 from collect_analysis.book.parsing.numbers import exact_sum
 from collect_analysis.book.schema import Table
 from collect_analysis.errors import WorkplaceError
@@ -110,22 +111,13 @@ def write_rows(path: Path, rows: pa.Table) -> None:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             pyarrow.parquet.write_table(rows, temporary, compression="zstd")
-            with temporary.open("rb") as handle:
-                os.fsync(handle.fileno())
+            sync(temporary)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise WorkplaceError(f"{path}: cannot be written ({error.strerror or error}); check space and rights") from error
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def move(staged: Path, path: Path) -> None:
@@ -133,7 +125,7 @@ def move(staged: Path, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.replace(staged, path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise WorkplaceError(f"{path}: cannot be written ({error.strerror}); check space and rights") from error
 

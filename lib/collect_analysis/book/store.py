@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -12,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from collect_analysis.book.durable import write_json
 from collect_analysis.book.engine import Engine
 from collect_analysis.book.places import books_folder
 from collect_analysis.book.tables import TABLES
@@ -93,13 +93,7 @@ def read_manifest(folder: Path) -> Manifest:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest of the book in `folder` by one atomic step; the loads' files must be there already."""
     folder.mkdir(parents=True, exist_ok=True)
-    body = json.dumps({"schema": SCHEMA, **asdict(manifest)}, indent=1, ensure_ascii=False)
-    temporary = folder / f"{MANIFEST}.{os.getpid()}.tmp"
-    with temporary.open("w", encoding="utf-8") as handle:
-        handle.write(body)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(temporary, folder / MANIFEST)
+    write_json(folder / MANIFEST, {"schema": SCHEMA, **asdict(manifest)})
 
 
 def with_load(manifest: Manifest, load: Load, *, supersedes: tuple[str, ...] = ()) -> Manifest:
@@ -139,17 +133,6 @@ class Book:
     def has(self, name: str) -> bool:
         """Whether anything was loaded into table `name`."""
         return any(load.table == name and load.rows_kept for load in self.manifest.active_loads)
-
-    def require(self, *names: str) -> None:
-        """Refuse with every missing table named."""
-        missing = [name for name in names if not self.has(name)]
-        if missing:
-            raise DataError(
-                [
-                    f"book '{self.manifest.name}' has no rows in table '{name}' ({TABLES[name].grain}); add a source for it"
-                    for name in missing
-                ]
-            )
 
     def frame(self, expression: ir.Table) -> pd.DataFrame:
         """Run an expression that returns a small table."""

@@ -151,26 +151,6 @@ def funnel_of(found: pd.DataFrame, *, winsor: float = 0.10) -> pd.DataFrame:
     return table.assign(phi=scatter.phi, tau2=scatter.tau2)
 
 
-def strata_table(sums: pd.DataFrame, *, allocation: str) -> pd.DataFrame:
-    """How do the units stand within each placement stratum, the months of placement taken together?
-
-    Columns: unit_key, segment (placement stratum and placement number), cases (accounts), denominator (B0), numerator (cash), value
-    (share), expected (share: the other units' rates on the same strata), ratio (O/E), low, high (of the ratio), note.
-    """
-    columns = ["unit_key", "segment", "cases", "numerator", "denominator", "value", "expected", "ratio", "low", "high", "note"]
-    final = _final(sums, allocation)
-    if final.empty:
-        return pd.DataFrame(columns=columns)
-    final = final.assign(segment=final["stratum"].str.rsplit(" | ", n=1).str[0])
-    table = profiling.observed_expected(_cells(final), by=["segment"]).drop(columns="cases").rename(columns={"value": "ratio"})
-    totals = final.groupby(["segment", "unit_key"], as_index=False)[["accounts", "sum_x", "sum_y"]].sum()
-    table = totals.merge(table, on=["segment", "unit_key"], validate="one_to_one")
-    table = table.rename(columns={"accounts": "cases", "sum_x": "denominator", "sum_y": "numerator"})
-    table["value"] = table["numerator"] / table["denominator"]
-    table["expected"] = table["expected"] / table["exposure"].where(table["exposure"] > 0)
-    return table[columns].sort_values(["unit_key", "segment"], ignore_index=True)
-
-
 def basis_of(sums: pd.DataFrame) -> str:
     """Which placements the answer rests on: random if at least two units have drawn placements with peers, else judgmental."""
     drawn = index(sums, allocation=RANDOM)

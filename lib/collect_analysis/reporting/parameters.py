@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from collect_analysis.reporting.kinds import KINDS
-from collect_analysis.reporting.typed_parameters import ReportParameters, nearest, validate
+from collect_analysis.reporting.typed_parameters import ReportParameters, validate
 
-__all__ = ["ReportParameters", "from_notebook", "nearest", "validate"]
+__all__ = ["ReportParameters", "from_notebook", "validate"]
 
 
 def from_notebook(kind: str, namespace: Mapping[str, Any]) -> Any:

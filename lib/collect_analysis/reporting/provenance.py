@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import collect_analysis
-from collect_analysis.reporting.durable import file_hash, files_below
+from collect_analysis.book.durable import file_hash, files_below
 from collect_analysis.reporting.typed_parameters import ReportParameters
 
 PACKAGES = (

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from collect_analysis.book.durable import file_hash, files_below, sync, sync_tree, write_json
 from collect_analysis.errors import RunError, WorkplaceError
 from collect_analysis.reporting import notebook_files
-from collect_analysis.reporting.durable import file_hash, files_below, sync, sync_tree, write_json
 from collect_analysis.reporting.typed_parameters import PATH_PART
 
 STAGING, FAILED, LOCKS = ".staging", ".failed", ".locks"

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from collect_analysis.book.yaml_files import read_yaml
-from collect_analysis.errors import ParameterError
+from collect_analysis.errors import ParameterError, nearest
 from collect_analysis.reporting import notebook_files
 from collect_analysis.reporting.kinds import KINDS
-from collect_analysis.reporting.typed_parameters import ISO_DAY, PATH_PART, ReportParameters, nearest, validate
+from collect_analysis.reporting.typed_parameters import ISO_DAY, PATH_PART, ReportParameters, validate
 
 MOST_RUNS = 1000
 RUN_DIR = "run_dir"

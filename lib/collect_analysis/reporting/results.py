@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from collect_analysis.book.durable import write_json
 from collect_analysis.errors import RunError
 from collect_analysis.methods.evidence import Condition, Grade
 from collect_analysis.reporting.disclosure import refuse_personal, suppress_small_cells
-from collect_analysis.reporting.durable import write_json
 
 SCHEMA = 1
 SIGNIFICANT_DIGITS = 12

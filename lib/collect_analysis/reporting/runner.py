@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from collect_analysis.book.durable import write_json
 from collect_analysis.errors import DataError, RunError
 from collect_analysis.reporting import notebook_files, provenance, publish
 from collect_analysis.reporting.child import LOOK_EVERY, Child
-from collect_analysis.reporting.durable import write_json
 from collect_analysis.reporting.report_files import PlannedRun
 
 SCHEMA = 1

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collect_analysis.errors import ParameterError
+from collect_analysis.errors import ParameterError, nearest
 from collect_analysis.reporting.publish import CURRENT, FAILED, PAGE, RESULTS, RUN
-from collect_analysis.reporting.typed_parameters import nearest
 
 NUMBERS = ("value", "low", "high", "numerator", "denominator")
 MOST_HINTS = 8

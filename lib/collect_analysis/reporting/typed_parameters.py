@@ -1,6 +1,5 @@
 """What a report is run with: one frozen, typed object, validated before a kernel starts and again inside the notebook."""
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -9,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from collect_analysis.errors import ParameterError
+from collect_analysis.errors import ParameterError, nearest
 
 MOST_ITEMS = 1000
 SHOWN = 80
@@ -106,12 +105,6 @@ def validate(model: type[ReportParameters], values: Mapping[str, Any], *, where:
         return model.model_validate(dict(values))
     except ValidationError as error:
         raise ParameterError([_sentence(model, problem, where) for problem in error.errors()]) from None
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """A hint at the nearest known word, or the list of known words."""
-    match = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean '{match[0]}'?" if match else f"known: {', '.join(known)}"
 
 
 def _sentence(model: type[ReportParameters], problem: Any, where: str) -> str:

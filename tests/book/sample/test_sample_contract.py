@@ -5,7 +5,7 @@ from datetime import date
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from collect_analysis.book.sample.files import ARROW_TYPES
+from collect_analysis.book.arrow_types import ARROW
 from collect_analysis.book.schema import ENGINE_TYPES
 from collect_analysis.book.store import open_book, read_manifest
 from collect_analysis.book.tables import TABLES
@@ -58,7 +58,7 @@ def test_a_table_has_the_declared_columns_and_types(folder, table: str) -> None:
     (path,) = (folder / table).glob("*.parquet")
     schema = pq.read_schema(path)
     assert schema.names == list(TABLES[table].column_names)
-    wrong = [column.name for column in TABLES[table].columns if schema.field(column.name).type != ARROW_TYPES[ENGINE_TYPES[column.type]]]
+    wrong = [column.name for column in TABLES[table].columns if schema.field(column.name).type != ARROW[ENGINE_TYPES[column.type]]]
     assert not wrong
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collect_analysis.book.arrow_types import ARROW
 from collect_analysis.book.parsing import numbers, times
 from collect_analysis.book.parsing.words import Words, prepared
 from collect_analysis.book.readers.cells import TextColumn, constant_column
@@ -14,14 +15,6 @@ from collect_analysis.book.reasons import REASONS
 from collect_analysis.book.schema import ENGINE_TYPES, Column
 from collect_analysis.book.source_format import ColumnRule, Format
 
-ARROW = {
-    "string": pa.string(),
-    "date": pa.date32(),
-    "timestamp(6)": pa.timestamp("us"),
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "boolean": pa.bool_(),
-}
 TRUE, FALSE = ("true", "1"), ("false", "0")
 MOST_NAMED = 20
 

@@ -9,18 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from collect_analysis.book.arrow_types import ARROW
 from collect_analysis.book.schema import ENGINE_TYPES, Table
 from collect_analysis.book.store import Load
 from collect_analysis.book.tables import TABLES
 
-ARROW_TYPES = {
-    "string": pa.string(),
-    "date": pa.date32(),
-    "timestamp(6)": pa.timestamp("us"),
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "boolean": pa.bool_(),
-}
 ROW_GROUP = 250_000
 
 
@@ -116,7 +109,7 @@ def _arrow(spec: Table, columns: Mapping[str, object]) -> pa.Table:
     count = len(next(iter(columns.values())))  # type: ignore[arg-type]
     arrays = []
     for column in spec.columns:
-        kind = ARROW_TYPES[ENGINE_TYPES[column.type]]
+        kind = ARROW[ENGINE_TYPES[column.type]]
         given = columns.get(column.name)
         if given is None:
             arrays.append(pa.nulls(count, kind))

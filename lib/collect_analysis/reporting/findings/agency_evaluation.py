@@ -9,7 +9,7 @@ import pandas as pd
 from collect_analysis.book.policy import in_force, policy
 from collect_analysis.book.store import Book
 from collect_analysis.decisions.placement import PlacementPlan, SharePolicy, UnitStanding, propose_shares
-from collect_analysis.errors import DataError
+from collect_analysis.errors import DataError, nearest
 from collect_analysis.measures import panel_checks, partners, placements, unit_periods
 from collect_analysis.measures.comparison import Belief
 from collect_analysis.measures.conduct import LegalLimits
@@ -20,7 +20,6 @@ from collect_analysis.methods import profiling
 from collect_analysis.methods.evidence import Condition, grade
 from collect_analysis.reporting import tables
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
-from collect_analysis.reporting.parameters import nearest
 from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, phrase, say
 
