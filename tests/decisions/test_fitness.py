@@ -8,14 +8,12 @@ import pandas as pd
 import pytest
 from collect_analysis.decisions.fitness import (
     Evidence,
-    Requirement,
     ReviewPlan,
     allocation,
-    claimable,
-    grade_of,
     planned_shares,
     requirements,
 )
+from collect_analysis.methods.evidence import Condition, grade, withheld
 
 PLAN = ReviewPlan(champion="old", challengers=("new",), primary_outcome="payer_rate", horizon_days=90, min_cell=10)
 
@@ -55,13 +53,13 @@ def evidence(**changes: object) -> Evidence:
 
 
 def unmet(plan: ReviewPlan, found: Evidence) -> list[str]:
-    return [item.code for item in requirements(plan, found) if not item.met]
+    return [item.name for item in requirements(plan, found) if not item.met]
 
 
 def test_a_sound_registered_test_is_grade_a() -> None:
     found = requirements(PLAN, evidence())
     assert not [item for item in found if not item.met]
-    assert grade_of(PLAN, found) == "A"
+    assert grade(PLAN.design, found) == "A"
 
 
 MEANS = evidence().means
@@ -85,8 +83,8 @@ MEANS = evidence().means
 )
 def test_what_makes_an_answer_a_guess_is_refused(changes: dict, code: str) -> None:
     found = requirements(PLAN, evidence(**changes))
-    assert [item.code for item in found if not item.met] == [code]
-    assert grade_of(PLAN, found) == "none"
+    assert [item.name for item in found if not item.met] == [code]
+    assert grade(PLAN.design, found) == "none"
 
 
 @pytest.mark.parametrize(
@@ -103,8 +101,8 @@ def test_what_makes_an_answer_a_guess_is_refused(changes: dict, code: str) -> No
 )
 def test_what_weakens_an_answer_costs_a_grade(changes: dict, code: str) -> None:
     found = requirements(PLAN, evidence(**changes))
-    assert [item.code for item in found if not item.met] == [code]
-    assert grade_of(PLAN, found) == "B"
+    assert [item.name for item in found if not item.met] == [code]
+    assert grade(PLAN.design, found) == "B"
 
 
 def test_five_percent_of_open_horizons_are_tolerated() -> None:
@@ -140,23 +138,23 @@ def test_joint_assignment_without_cluster_ids_weakens_the_answer() -> None:
 
 def test_covariates_from_after_assignment_are_named_and_cost_no_grade() -> None:
     found = requirements(PLAN, evidence(late=["opened", "agreement"], incomplete={"score": 7}))
-    named = {item.code: item.details for item in found if not item.met}
+    named = {item.name: item.details for item in found if not item.met}
     assert named["covariates_before"]["covariates"] == ["opened", "agreement"]
     assert named["covariates_complete"] == {"covariates": ["score"], "missing": 7}
-    assert grade_of(PLAN, found) == "A"
+    assert grade(PLAN.design, found) == "A"
 
 
 def test_what_was_not_randomised_is_a_raw_comparison() -> None:
     plan = replace(PLAN, randomised=False)
-    assert grade_of(plan, requirements(plan, evidence())) == "D"
+    assert grade(plan.design, requirements(plan, evidence())) == "D"
 
 
 def test_a_refused_effect_shows_no_number() -> None:
     effects = pd.DataFrame({"arm": ["new"], "cases": [10], "value": [1.0], "low": [0.5], "relative": [0.2], "note": [""]})
-    refusing = [Requirement(code="sample_ratio", met=False, consequence="refuse")]
-    kept = claimable(effects, [replace(refusing[0], consequence="downgrade")], note="no")
+    refusing = [Condition(name="sample_ratio", met=False, consequence="refuse")]
+    kept = withheld(effects, [replace(refusing[0], consequence="downgrade")], note="no")
     pd.testing.assert_frame_equal(kept, effects)
-    empty = claimable(effects, refusing, note="no")
+    empty = withheld(effects, refusing, note="no")
     assert empty[["value", "low", "relative"]].isna().all(axis=None)
     assert empty["cases"].tolist() == [10]
     assert empty["note"].tolist() == ["no"]

@@ -14,11 +14,14 @@ from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.measures import adjusted, arms
 from collect_analysis.measures.cohort import Cohort, open_cohort
 from collect_analysis.measures.recovery_curve import cumulative_recovery
+from collect_analysis.methods.evidence import withheld
 from collect_analysis.methods.experiments import at_horizon, compare_arms, compare_ratios
 from collect_analysis.methods.power import mde_table
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.figures import strategy as figures
+from collect_analysis.reporting.findings import experiment
 from collect_analysis.reporting.findings import strategy_review as findings
+from collect_analysis.reporting.findings.conditions import worded
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
 from collect_analysis.reporting.parameters import validate
 from collect_analysis.reporting.results import Decision
@@ -42,17 +45,17 @@ class Review:
         self.cohort: Cohort = open_cohort(
             book, params.experiment_id, arms=params.arms, horizon_days=params.horizon_days, horizons=params.horizons
         )
-        means = findings.means_of(book, self.cohort, params, self.cohort.outcomes)
-        self.doses = compare_arms(findings.means_of(book, self.cohort, params, arms.dose_outcomes(self.cohort)), base=params.champion)
-        self.found = findings.conditions_of(book, self.cohort, params, means=means, doses=self.doses)
-        self.effects = fitness.claimable(compare_arms(means, base=params.champion), self.found, note=findings.NOT_ANSWERABLE)
+        means = experiment.means_of(book, self.cohort, params, self.cohort.outcomes)
+        self.doses = compare_arms(experiment.means_of(book, self.cohort, params, arms.dose_outcomes(self.cohort)), base=params.champion)
+        self.found = experiment.conditions_of(book, self.cohort, params, means=means, doses=self.doses)
+        self.effects = withheld(compare_arms(means, base=params.champion), self.found, note=experiment.NOT_ANSWERABLE)
         outcome = self.cohort.outcome(params.primary_outcome, params.horizon_days)
-        covariates = findings.usable_covariates(self.cohort, params, self.found)
+        covariates = experiment.usable_covariates(self.cohort, params, self.found)
         self.adjusted = adjusted.adjusted_comparison(book, self.cohort, outcome, covariates, base=params.champion, arms=params.challengers)
         ratios = arms.ratio_sums(book, self.cohort, params.arms, over="agent_minutes", horizon_days=params.horizon_days)
         self.per_minute = compare_ratios(ratios, base=params.champion)
         self.detectable = mde_table(at_horizon(means, params.horizon_days), base=params.champion, margin=params.margin_relative)
-        self.guarded = findings.guardrails_of(book, self.cohort, params, self.found)
+        self.guarded = experiment.guardrails_of(book, self.cohort, params, self.found)
         self.judged = findings.verdicts(
             params, self.found, effects=self.effects, adjusted_effects=self.adjusted, guardrails=self.guarded,
             per_minute=self.per_minute, detectable=self.detectable,
@@ -67,7 +70,7 @@ class Review:
 
     @property
     def unmet(self) -> list[str]:
-        return [item.code for item in self.found if not item.met]
+        return [item.name for item in self.found if not item.met]
 
 
 def supplied(frame: pd.DataFrame, **roles: dict) -> Book:
@@ -111,7 +114,7 @@ def test_what_a_supplied_cohort_lacks_leaves_a_reason_and_no_section() -> None:
     review = Review(supplied(trial(), **ROLES), parameters())
     assert review.doses.empty
     assert review.per_minute.empty
-    shown = findings.show(review.doses, review.params, review.cohort, columns=["outcome"], reason="no_dose")
+    shown = experiment.show(review.doses, review.params, review.cohort, columns=["outcome"], reason="no_dose")
     assert shown.columns[0].cells == (texts.say("no_dose", "en"),)
     curve = cumulative_recovery(review.book, review.cohort, review.params.arms)
     drawn = figures.cumulative_recovery(curve, lang="en", currency="VND")
@@ -223,7 +226,7 @@ def codes(module: Any, pattern: str) -> set[str]:
 
 def test_every_condition_and_every_verdict_has_its_words() -> None:
     keys = {place.removeprefix("words.") for _, place, _ in texts.entries() if place.startswith("words.")}
-    for code in codes(fitness, r'code="(\w+)"'):
+    for code in codes(fitness, r'name="(\w+)"'):
         assert {f"condition_{code}_unmet", f"condition_{code}_remedy"} <= keys
         assert texts.value("check", code, "vi") != code
     rules = set(re.findall(r'verdict\("(\w+)", "(\w+)"\)', Path(verdict.__file__).read_text(encoding="utf-8")))
@@ -237,7 +240,7 @@ def test_conditions_and_decision_read_in_vietnamese() -> None:
     review = Review(supplied(lost_cases(), **ROLES), parameters(lang="vi"))
     assert review.decision.answer.startswith("Không kết luận")
     assert "Quy mô các nhánh lệch kế hoạch" in review.decision.confidence
-    details = [condition.detail for condition in findings.worded(review.found, "vi")]
+    details = [condition.detail for condition in worded(review.found, "vi")]
     assert all(details)
     assert not any("{" in detail for detail in details)
 

@@ -5,12 +5,11 @@ Thresholds that are the trade's (sample-ratio mismatch at p < 0.001, 5 % open ho
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from collect_analysis.methods.evidence import Condition, Design, Grade, grade
+from collect_analysis.methods.evidence import Condition, Design
 from collect_analysis.methods.experiments import sample_ratio_test
 
 MISMATCH = 0.001
@@ -52,16 +51,6 @@ class ReviewPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Requirement:
-    """One thing a claim rests on: `code`, whether it is met, what follows if not, and the numbers its wording needs."""
-
-    code: str
-    met: bool
-    consequence: Literal["refuse", "downgrade", "note"]
-    details: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What the conditions are judged from: aggregates of the cohort.
 
@@ -81,7 +70,7 @@ class Evidence:
     incomplete: Mapping[str, int] = field(default_factory=dict)
 
 
-def requirements(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
+def requirements(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
     """Which conditions does this test meet?
 
     Refusing: an arm nearly empty, a sample-ratio mismatch, subjects or customers in several arms, certain assignment (probability 0 or 1)
@@ -105,39 +94,18 @@ def requirements(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
     ]
 
 
-def grade_of(plan: ReviewPlan, found: Sequence[Requirement]) -> Grade:
-    """The evidence grade these conditions allow."""
-    return grade(plan.design, [Condition(name=item.code, met=item.met, detail="", consequence=item.consequence) for item in found])
-
-
-def refused(found: Sequence[Requirement]) -> list[Requirement]:
-    """The unmet conditions without which an answer would be a guess."""
-    return [item for item in found if not item.met and item.consequence == "refuse"]
-
-
-def claimable(effects: pd.DataFrame, found: Sequence[Requirement], *, note: str) -> pd.DataFrame:
-    """The effects, or the same rows without any number and with `note` where a refusing condition is not met."""
-    if not refused(found):
-        return effects
-    empty = effects.copy()
-    numbers = ["value", "low", "high", "se", "p_value", "p_adjusted", "relative", "relative_low", "relative_high", "base_mean", "mean"]
-    for column in [name for name in numbers if name in empty.columns]:
-        empty[column] = np.nan
-    return empty.assign(note=note)
-
-
-def _filled(plan: ReviewPlan, facts: pd.DataFrame) -> list[Requirement]:
+def _filled(plan: ReviewPlan, facts: pd.DataFrame) -> list[Condition]:
     clusters = facts["clusters"].fillna(0).astype(int)
     least = str(clusters.idxmin())
     values = {"arm": least, "clusters": int(clusters.min()), "min_cell": plan.min_cell}
-    return [Requirement(code="arms_filled", met=bool((clusters >= plan.min_cell).all()), consequence="refuse", details=values)]
+    return [Condition(name="arms_filled", met=bool((clusters >= plan.min_cell).all()), consequence="refuse", details=values)]
 
 
-def _sample_ratio(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> Requirement:
+def _sample_ratio(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> Condition:
     found = allocation(plan, evidence.facts)
     if np.isnan(found["p_value"]):
-        return Requirement(code="plan_known", met=False, consequence="downgrade")
-    return Requirement(code="sample_ratio", met=found["p_value"] >= MISMATCH, consequence="refuse", details=found)
+        return Condition(name="plan_known", met=False, consequence="downgrade")
+    return Condition(name="sample_ratio", met=found["p_value"] >= MISMATCH, consequence="refuse", details=found)
 
 
 def allocation(plan: ReviewPlan, facts: pd.DataFrame) -> dict[str, float]:
@@ -156,36 +124,36 @@ def planned_shares(plan: ReviewPlan, facts: pd.DataFrame) -> dict[str, float]:
     return {arm: float(plan.planned_shares.get(arm, share)) for arm, share in zip(plan.arms, told, strict=True)}
 
 
-def _shared(evidence: Evidence) -> list[Requirement]:
+def _shared(evidence: Evidence) -> list[Condition]:
     subjects, clusters = evidence.shared
     return [
-        Requirement(
-            code="one_arm_each", met=not (subjects or clusters), consequence="refuse", details={"subjects": subjects, "clusters": clusters}
+        Condition(
+            name="one_arm_each", met=not (subjects or clusters), consequence="refuse", details={"subjects": subjects, "clusters": clusters}
         )
     ]
 
 
-def _chance(plan: ReviewPlan, facts: pd.DataFrame) -> list[Requirement]:
+def _chance(plan: ReviewPlan, facts: pd.DataFrame) -> list[Condition]:
     low, high = facts["propensity_low"], facts["propensity_high"]
     if low.isna().all():
-        return [Requirement(code="probability_logged", met=False, consequence="note")]
+        return [Condition(name="probability_logged", met=False, consequence="note")]
     certain = [str(arm) for arm in facts.index[(low <= 0) | (high >= 1)]]
     varying = [str(arm) for arm in facts.index[(high - low) > SAME_PROPENSITY]]
     values = {"arms": certain or varying, "low": float(low.min()), "high": float(high.max())}
     return [
-        Requirement(code="assigned_by_chance", met=not certain, consequence="refuse", details=values),
-        Requirement(code="one_probability", met=not varying, consequence="refuse", details=values),
+        Condition(name="assigned_by_chance", met=not certain, consequence="refuse", details=values),
+        Condition(name="one_probability", met=not varying, consequence="refuse", details=values),
     ]
 
 
-def _horizon(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> list[Requirement]:
+def _horizon(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> list[Condition]:
     if int(facts["without_date"].sum()) and facts["first_assigned"].isna().all():
-        return [Requirement(code="dates_known", met=False, consequence="note", details={"days": plan.horizon_days})]
+        return [Condition(name="dates_known", met=False, consequence="note", details={"days": plan.horizon_days})]
     values = {"days": plan.horizon_days, "open_share": evidence.open_share}
-    return [Requirement(code="horizon_over", met=evidence.open_share <= MOST_OPEN, consequence="refuse", details=values)]
+    return [Condition(name="horizon_over", met=evidence.open_share <= MOST_OPEN, consequence="refuse", details=values)]
 
 
-def _outcome(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
+def _outcome(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
     counts = {name: int(evidence.flaws[name].sum()) for name in ("missing", "negative", "not_yes_no")}
     shown = {**counts, "outcome": plan.primary_outcome}
     means = evidence.means
@@ -194,17 +162,17 @@ def _outcome(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
     few = fewest is not None and unsigned and fewest["positive"] < 2
     values = {"arm": str(fewest["arm"]) if fewest is not None else "", "positive": int(fewest["positive"]) if fewest is not None else 0}
     return [
-        Requirement(code="outcome_sound", met=not any(counts.values()), consequence="refuse", details=shown),
-        Requirement(code="payers_enough", met=not few, consequence="refuse", details=values),
+        Condition(name="outcome_sound", met=not any(counts.values()), consequence="refuse", details=shown),
+        Condition(name="payers_enough", met=not few, consequence="refuse", details=values),
     ]
 
 
-def _dose(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
+def _dose(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
     if not plan.min_dose_difference:
         return []
     own = evidence.doses[evidence.doses["outcome"] == plan.dose].dropna(subset=["relative"])
     if own.empty:
-        return [Requirement(code="dose_known", met=False, consequence="downgrade", details={"dose": plan.dose})]
+        return [Condition(name="dose_known", met=False, consequence="downgrade", details={"dose": plan.dose})]
     smallest = own.iloc[int(own["relative"].abs().to_numpy().argmin())]
     values = {
         "dose": plan.dose,
@@ -213,23 +181,23 @@ def _dose(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
         "least_share": plan.min_dose_difference,
     }
     return [
-        Requirement(
-            code="arms_treated_apart", met=abs(smallest["relative"]) >= plan.min_dose_difference, consequence="refuse", details=values
+        Condition(
+            name="arms_treated_apart", met=abs(smallest["relative"]) >= plan.min_dose_difference, consequence="refuse", details=values
         )
     ]
 
 
-def _capacity(plan: ReviewPlan, evidence: Evidence) -> list[Requirement]:
+def _capacity(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
     own = evidence.doses[evidence.doses["outcome"] == "agent_minutes"].dropna(subset=["relative"])
     if own.empty:
         return []
     most = own.iloc[int(own["relative"].to_numpy().argmax())]
     values = {"arm": str(most["arm"]), "relative_share": float(most["relative"]), "tolerance_share": plan.capacity_tolerance}
     taken = bool(most["relative"] > plan.capacity_tolerance and most["low"] > 0)
-    return [Requirement(code="capacity_alike", met=not taken, consequence="downgrade", details=values)]
+    return [Condition(name="capacity_alike", met=not taken, consequence="downgrade", details=values)]
 
 
-def _registered(plan: ReviewPlan, evidence: Evidence) -> Requirement:
+def _registered(plan: ReviewPlan, evidence: Evidence) -> Condition:
     rows = [evidence.planned[arm] for arm in plan.arms if arm in evidence.planned]
     logged = bool(rows) and all(row.get("prereg_hash") for row in rows)
     metric = {str(row["primary_metric"]) for row in rows if row.get("primary_metric")} or {plan.primary_outcome}
@@ -242,21 +210,21 @@ def _registered(plan: ReviewPlan, evidence: Evidence) -> Requirement:
         "registered_days": ", ".join(str(days) for days in sorted(horizon)),
     }
     if not (logged or plan.preregistration):
-        return Requirement(code="registered", met=False, consequence="downgrade")
-    return Requirement(code="read_as_registered", met=as_declared, consequence="downgrade", details=values)
+        return Condition(name="registered", met=False, consequence="downgrade")
+    return Condition(name="read_as_registered", met=as_declared, consequence="downgrade", details=values)
 
 
-def _clusters(plan: ReviewPlan, facts: pd.DataFrame) -> list[Requirement]:
+def _clusters(plan: ReviewPlan, facts: pd.DataFrame) -> list[Condition]:
     if not plan.assigned_in_clusters:
         return []
-    return [Requirement(code="clusters_known", met=bool(facts["clusters"].sum() < facts["cases"].sum()), consequence="downgrade")]
+    return [Condition(name="clusters_known", met=bool(facts["clusters"].sum() < facts["cases"].sum()), consequence="downgrade")]
 
 
-def _covariates(evidence: Evidence) -> list[Requirement]:
+def _covariates(evidence: Evidence) -> list[Condition]:
     found = []
     if evidence.late:
-        found.append(Requirement(code="covariates_before", met=False, consequence="note", details={"covariates": list(evidence.late)}))
+        found.append(Condition(name="covariates_before", met=False, consequence="note", details={"covariates": list(evidence.late)}))
     if evidence.incomplete:
         values = {"covariates": list(evidence.incomplete), "missing": max(evidence.incomplete.values())}
-        found.append(Requirement(code="covariates_complete", met=False, consequence="note", details=values))
+        found.append(Condition(name="covariates_complete", met=False, consequence="note", details=values))
     return found

@@ -48,8 +48,9 @@ class Cohort:
     """The subjects of one experiment.
 
     `table` has one row per subject: subject_key, cluster_key (the independent person or group), arm, assigned_on, stratum, propensity,
-    arms_seen (arms in which the subject was recorded), and the columns that `outcomes`, `covariates` and `doses` name. `payments` has one
-    row per cluster and day after assignment with its cash, for curves; None where the source has no daily payments.
+    arms_seen (arms in which the subject was recorded), for a supplied cohort running_value and first_treated_on, and the columns that
+    `outcomes`, `covariates` and `doses` name. `payments` has one row per cluster and day after assignment with its cash, for curves; None
+    where the source has no daily payments.
     """
 
     experiment_id: str
@@ -222,6 +223,8 @@ def _supplied(book: Book, experiment_id: str, horizon_days: int) -> Cohort:
         "assigned_on",
         "stratum",
         "propensity",
+        "running_value",
+        "first_treated_on",
         *columns,
         cluster_key=ibis.coalesce(source["cluster_key"], source["customer_key"], source["subject_key"]),
     )

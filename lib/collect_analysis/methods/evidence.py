@@ -1,8 +1,11 @@
 """How far a claim may be trusted: conditions that are met or not, the grade they allow, what would mend them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
+
+import numpy as np
+import pandas as pd
 
 Grade = Literal["A", "B", "C", "D", "none"]
 Design = Literal["randomised", "quasi_experiment", "adjusted", "raw"]
@@ -16,6 +19,10 @@ GRADE_MEANING: dict[Grade, str] = {
 }
 _BEST: dict[Design, Grade] = {"randomised": "A", "quasi_experiment": "B", "adjusted": "C", "raw": "D"}
 _ORDER: tuple[Grade, ...] = ("A", "B", "C", "D", "none")
+# Columns of effects that claim something; the rest of a table says who was compared.
+CLAIMED = (
+    "value", "low", "high", "se", "p_value", "p_adjusted", "relative", "relative_low", "relative_high", "base_mean", "mean",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,27 +30,45 @@ class Condition:
     """One thing that must hold for a claim.
 
     `consequence` is what follows when it does not: `refuse` (no claim), `downgrade` (one grade less), `note` (said, no more).
-    `remedy` is the smallest change that would make the question answerable.
+    A condition says what was found either in a sentence (`detail`, and `remedy`: the smallest change that would make the question
+    answerable) or, where it is worded for readers of several languages, in `details`: the numbers its wording needs.
     """
 
     name: str
     met: bool
-    detail: str
+    detail: str = ""
     consequence: Literal["refuse", "downgrade", "note"] = "refuse"
     remedy: str = ""
+    details: Mapping[str, object] = field(default_factory=dict)
 
 
 def grade(design: Design, conditions: Iterable[Condition]) -> Grade:
     """Evidence grade of a claim: the best its design allows, one less per unmet `downgrade`, none on any unmet `refuse`."""
     unmet = [condition for condition in conditions if not condition.met]
-    if any(condition.consequence == "refuse" for condition in unmet):
+    if refused(unmet):
         return "none"
     steps = sum(condition.consequence == "downgrade" for condition in unmet)
     best = _ORDER.index(_BEST[design])
     return _ORDER[min(best + steps, _ORDER.index("D"))]
 
 
+def refused(conditions: Iterable[Condition]) -> list[Condition]:
+    """The unmet conditions without which an answer would be a guess."""
+    return [item for item in conditions if not item.met and item.consequence == "refuse"]
+
+
 def refusals(conditions: Iterable[Condition]) -> list[str]:
     """Why there is no answer and what would make one, a sentence per unmet condition that refuses."""
-    unmet = (condition for condition in conditions if not condition.met and condition.consequence == "refuse")
-    return [" ".join([f"{item.name}: {item.detail}", *([f"To answer: {item.remedy}"] if item.remedy else [])]) for item in unmet]
+    return [
+        " ".join([f"{item.name}: {item.detail}", *([f"To answer: {item.remedy}"] if item.remedy else [])]) for item in refused(conditions)
+    ]
+
+
+def withheld(table: pd.DataFrame, conditions: Iterable[Condition], *, note: str) -> pd.DataFrame:
+    """The table, or where a refusing condition is not met the same rows with `note` and without any number that would be a claim."""
+    if not refused(conditions):
+        return table
+    empty = table.copy()
+    for column in [name for name in CLAIMED if name in empty.columns]:
+        empty[column] = np.nan
+    return empty.assign(note=note)

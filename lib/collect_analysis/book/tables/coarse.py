@@ -38,6 +38,7 @@ COHORT = Table(
         Column(name="stratum", type="code", doc="Stratum of assignment.", required=False),
         Column(name="propensity", type="number", doc="Probability of this arm; empty: not logged.", required=False, low=0, high=1),
         Column(name="running_value", type="number", doc="Running variable of a cut-off rule.", required=False),
+        Column(name="first_treated_on", type="date", doc="Day the rule of the subject's cluster changed; empty: never.", required=False),
     ),
 )
 

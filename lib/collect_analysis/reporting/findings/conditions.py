@@ -1,0 +1,41 @@
+"""Conditions in words: what was found and what would mend it, in the language of the page."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from collect_analysis.methods.evidence import Condition
+from collect_analysis.reporting import texts
+from collect_analysis.reporting.texts import formats, say
+
+
+def worded(found: Iterable[Condition], lang: str) -> list[Condition]:
+    """The conditions with their sentences: those of the catalogue (`condition_<name>_met`, `_unmet`, `_remedy`), else their own."""
+    return [_worded(item, lang) for item in found]
+
+
+def sentences(found: Iterable[Condition], lang: str) -> list[str]:
+    """Each condition as one text: what was found, then what would mend it."""
+    return [f"{item.detail} {item.remedy}".strip() for item in worded(found, lang)]
+
+
+def _worded(item: Condition, lang: str) -> Condition:
+    if item.detail:
+        return replace(item, detail=texts.phrase(item.detail, lang), remedy=texts.phrase(item.remedy, lang))
+    values = {name: _written(name, value, lang) for name, value in item.details.items()}
+    return replace(
+        item,
+        detail=say(f"condition_{item.name}_{'met' if item.met else 'unmet'}", lang, **values),
+        remedy="" if item.met else say(f"condition_{item.name}_remedy", lang, **values),
+    )
+
+
+def _written(name: str, value: object, lang: str) -> str:
+    """A number of a condition as the language writes it; a name that ends in `_share` is a percentage."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(entry) for entry in value)
+    if name.endswith("_share"):
+        return formats.share(float(str(value)), lang)
+    if isinstance(value, (int, float)):
+        digits = 0 if float(value).is_integer() else formats.digits_for([float(value)], 3)
+        return formats.number(float(value), lang, digits=digits)
+    return texts.value("outcome", str(value), lang)

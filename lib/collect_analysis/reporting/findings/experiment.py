@@ -1,0 +1,113 @@
+"""What every notebook about one experiment says the same way: who was planned and came, the conditions, the tables, the guardrails."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+
+from collect_analysis.book.store import Book
+from collect_analysis.decisions import fitness
+from collect_analysis.decisions.fitness import Evidence, ReviewPlan
+from collect_analysis.decisions.verdict import guardrail_table
+from collect_analysis.measures import adjusted, arms
+from collect_analysis.measures.cohort import Cohort, Covariate, Outcome
+from collect_analysis.methods.evidence import Condition, refused, withheld
+from collect_analysis.methods.experiments import arm_means, compare_arms
+from collect_analysis.reporting import tables
+from collect_analysis.reporting.disclosure import suppress_small_cells
+from collect_analysis.reporting.kinds.experiment import DeclaredExperiment
+from collect_analysis.reporting.texts import say
+
+NOT_ANSWERABLE = "not answerable: see the conditions that are not met"
+
+
+def plan_of(params: DeclaredExperiment) -> ReviewPlan:
+    """What the report file declared, as the conditions are judged from it."""
+    values = {item.name: getattr(params, item.name) for item in fields(ReviewPlan)}
+    return ReviewPlan(**{**values, "challengers": tuple(params.challengers)})
+
+
+def means_of(book: Book, cohort: Cohort, params: DeclaredExperiment, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """Means by arm of these outcomes (`experiments.arm_means`); arms too small to be shown have none."""
+    return suppress_small_cells(arm_means(arms.arm_sums(book, cohort, params.arms, outcomes)), min_cell=params.min_cell)
+
+
+def conditions_of(book: Book, cohort: Cohort, params: DeclaredExperiment, *, means: pd.DataFrame, doses: pd.DataFrame) -> list[Condition]:
+    """Which conditions does the test meet? Asks the book for what they need beside means and doses."""
+    primary = cohort.outcome(params.primary_outcome, params.horizon_days)
+    declared = adjusted.covariates_of(cohort, params.covariates)
+    evidence = Evidence(
+        facts=arms.arm_facts(book, cohort),
+        shared=arms.shared_subjects(book, cohort, params.arms),
+        open_share=arms.open_horizons(book, cohort, params.arms)[primary.horizon_days],
+        flaws=arms.flaws(book, cohort, params.arms, [primary]),
+        means=means[(means["outcome"] == primary.name) & (means["horizon_days"] == primary.horizon_days)],
+        doses=doses,
+        planned=cohort.planned,
+        late=[item.name for item in declared if item.measured != "before"],
+        incomplete=adjusted.missing_covariates(book, cohort, params.arms, [item for item in declared if item.measured == "before"]),
+    )
+    return fitness.requirements(plan_of(params), evidence)
+
+
+def usable_covariates(cohort: Cohort, params: DeclaredExperiment, found: Sequence[Condition]) -> list[Covariate]:
+    """The declared covariates that were measured before assignment and are known of everybody; none if no claim may be made."""
+    if refused(found):
+        return []
+    left_out = {name for item in found if item.name.startswith("covariates_") for name in item.details["covariates"]}  # type: ignore[attr-defined]
+    return [item for item in adjusted.covariates_of(cohort, params.covariates) if item.name not in left_out]
+
+
+def show(
+    table: pd.DataFrame,
+    params: DeclaredExperiment,
+    cohort: Cohort,
+    *,
+    columns: Sequence[str],
+    percent: Sequence[str] = (),
+    by_unit: Sequence[str] = (),
+    currency: str = "",
+    reason: str = "",
+) -> tables.ShownTable:
+    """A recorded table of effects as a manager reads it, or the `reason` (a key of the catalogue) why there is none.
+
+    The primary outcome comes first, the arm is named where there are several challengers, supplied outcomes are called as their mapping
+    labels them, and `value` is headed as the difference it is.
+    """
+    if table.empty and reason:
+        return tables.show(pd.DataFrame({"note": [say(reason, params.lang)]}), lang=params.lang)
+    shown = named(table, params, cohort).rename(columns={"value": "difference"})
+    if len(params.challengers) == 1:
+        columns = [name for name in columns if name != "arm"]
+    return tables.show(shown, lang=params.lang, columns=columns, percent=percent, by_unit=by_unit, currency=currency)
+
+
+def named(table: pd.DataFrame, params: DeclaredExperiment, cohort: Cohort) -> pd.DataFrame:
+    """The table with the primary outcome first, and supplied outcomes by the label of their mapping."""
+    if "outcome" not in table.columns:
+        return table
+    ordered = table.iloc[np.argsort(table["outcome"].ne(params.primary_outcome).to_numpy(), kind="stable")].reset_index(drop=True)
+    labels = {item.name: item.label[params.lang] for item in cohort.outcomes if params.lang in item.label}
+    return ordered.assign(outcome=ordered["outcome"].replace(labels)) if labels else ordered
+
+
+def allocation_table(params: DeclaredExperiment, facts: pd.DataFrame) -> pd.DataFrame:
+    """Who was planned and who came: arm, role, share (planned), cases, clusters, actual (share), first_assigned, last_assigned."""
+    plan = plan_of(params)
+    shares = fitness.planned_shares(plan, facts)
+    table = facts.set_index("arm").reindex(plan.arms).rename_axis("arm").reset_index()
+    table["role"] = table["role"].fillna("").mask(lambda role: role == "", ["champion", *["challenger"] * len(params.challengers)])
+    planned = pd.Series([shares[arm] for arm in plan.arms])
+    total = table["clusters"].sum()
+    table = table.assign(share=planned / planned.sum(), actual=table["clusters"] / total if total else np.nan)
+    return table[["arm", "role", "share", "cases", "clusters", "actual", "first_assigned", "last_assigned"]]
+
+
+def guardrails_of(book: Book, cohort: Cohort, params: DeclaredExperiment, found: Sequence[Condition]) -> pd.DataFrame:
+    """Did anything the report file guards get worse? (`verdict.guardrail_table`), a row per guardrail and challenger."""
+    outcomes = arms.guardrail_outcomes(cohort, list(params.guardrails))
+    effects = compare_arms(means_of(book, cohort, params, outcomes), base=params.champion)
+    own_horizon = {item.name: item.horizon_days for item in reversed(outcomes)}
+    effects = effects[effects["horizon_days"] == effects["outcome"].map(own_horizon)]
+    return guardrail_table(withheld(effects, found, note=NOT_ANSWERABLE), params.guardrails).reset_index(drop=True)
