@@ -316,3 +316,24 @@ def test_a_later_day_never_lowers_what_was_collected_when_nothing_is_taken_back(
         assert point["value"] == pytest.approx(row["value"])
         assert (point["high"] - point["value"]) / 1.959964 == pytest.approx(np.sqrt(row["variance"]), rel=1e-6)
     assert len(compare_arms(means, base="champion")) == 3
+
+
+def test_one_supplied_outcome_may_be_read_at_several_horizons() -> None:
+    frame = pd.DataFrame(
+        {
+            "experiment_id": "e", "subject_key": ["s1", "s2", "s3", "s4"], "arm": ["champion", "champion", "new", "new"],
+            "outcome_cash_d30_minor": [0, 5, 7, 0], "outcome_cash_d180_minor": [4, 5, 7, 0], "outcome_seen_d9": [1, 0, 0, 1],
+        }
+    )  # fmt: skip
+    roles = {"cohort.outcome_seen_d9": {"kind": "binary", "horizon_days": 14}}
+    book = book_from_frames({"cohort": frame}, as_of=AS_OF, roles=roles)
+    cohort = open_cohort(book, "e", arms=ARMS, horizon_days=90)
+    named = {(item.name, item.horizon_days): item.column for item in cohort.outcomes}
+    assert named == {
+        ("cash", 30): "outcome_cash_d30_minor", ("cash_payer_rate", 30): "payer_cash_d30", ("cash", 180): "outcome_cash_d180_minor",
+        ("cash_payer_rate", 180): "payer_cash_d180", ("seen_d9", 14): "outcome_seen_d9",
+    }  # fmt: skip
+    sums = arms.arm_sums(book, cohort, ARMS, [item for item in cohort.outcomes if item.name == "cash_payer_rate"])
+    assert sums[["horizon_days", "arm", "positive"]].to_numpy().tolist() == [
+        [30, "champion", 1], [30, "new", 1], [180, "champion", 2], [180, "new", 1],
+    ]  # fmt: skip

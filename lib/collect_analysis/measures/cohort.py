@@ -3,6 +3,7 @@
 Subjects stay in the engine: everything that leaves is an aggregate by arm (`measures.arms`).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -266,15 +267,21 @@ def _role(book: Book, experiment_id: str, column: str) -> Mapping[str, object]:
 
 
 def _outcomes_of(table: ir.Table, column: str, role: Mapping[str, object], horizon_days: int) -> tuple[list[Outcome], ir.Table]:
-    """A supplied outcome and, where it is money, the yes/no outcome of having paid anything; and the table with both columns."""
-    name = column.removeprefix("outcome_").removesuffix("_minor")
+    """A supplied outcome and, where it is money, the yes/no outcome of having paid anything; and the table with both columns.
+
+    A column that ends in `_d<days>` is the outcome without that ending at that horizon, unless its mapping declares another: `cash_d30` and
+    `cash_d180` are one outcome read twice.
+    """
+    stem = column.removeprefix("outcome_").removesuffix("_minor")
     kind = role.get("kind", "money" if column.endswith("_minor") else "number")
-    days = int(str(role.get("horizon_days") or horizon_days))
+    ending = re.search(r"_d(\d+)$", stem)
+    days = int(str(role.get("horizon_days") or (ending[1] if ending else horizon_days)))
+    name = stem.removesuffix(f"_d{days}")
     label = role.get("label")
     labels = {str(lang): str(text) for lang, text in label.items()} if isinstance(label, Mapping) else {}
     unit: Unit = "share" if kind == "binary" else "minor" if column.endswith("_minor") else "count"
     found = [Outcome(name=name, column=column, unit=unit, horizon_days=days, label=labels)]
     if kind == "money":
-        table = table.mutate(**{f"payer_{name}": (table[column] > 0).cast("int64")})
-        found.append(Outcome(name=f"{name}_{PAYER}", column=f"payer_{name}", unit="share", horizon_days=days))
+        table = table.mutate(**{f"payer_{stem}": (table[column] > 0).cast("int64")})
+        found.append(Outcome(name=f"{name}_{PAYER}", column=f"payer_{stem}", unit="share", horizon_days=days))
     return found, table
