@@ -49,9 +49,9 @@ class Cohort:
     """The subjects of one experiment.
 
     `table` has one row per subject: subject_key, cluster_key (the independent person or group), arm, assigned_on, stratum, propensity,
-    arms_seen (arms in which the subject was recorded), for a supplied cohort running_value and first_treated_on, and the columns that
-    `outcomes`, `covariates` and `doses` name. `payments` has one row per cluster and day after assignment with its cash, for curves; None
-    where the source has no daily payments.
+    arms_seen (arms in which the subject was recorded), for a supplied cohort running_value, first_treated_on, exit_days and exit_cause,
+    and the columns that `outcomes`, `covariates` and `doses` name. `payments` has one row per cluster and day after assignment with its
+    cash, for curves; None where the source has no daily payments.
     """
 
     experiment_id: str
@@ -226,6 +226,8 @@ def _supplied(book: Book, experiment_id: str, horizon_days: int) -> Cohort:
         "propensity",
         "running_value",
         "first_treated_on",
+        "exit_days",
+        "exit_cause",
         *columns,
         cluster_key=ibis.coalesce(source["cluster_key"], source["customer_key"], source["subject_key"]),
     )
@@ -244,7 +246,12 @@ def _supplied(book: Book, experiment_id: str, horizon_days: int) -> Cohort:
         if column.startswith("covariate_")
     ]
     doses = [
-        Outcome(name=column.removeprefix("dose_"), column=column, unit="count", horizon_days=horizon_days)
+        Outcome(
+            name=column.removeprefix("dose_"),
+            column=column,
+            unit="minor" if column.endswith("_minor") else "count",
+            horizon_days=horizon_days,
+        )
         for column in columns
         if column.startswith("dose_")
     ]
