@@ -1,12 +1,12 @@
 """What a change did that was rolled out branch by branch: difference in differences with staggered starts.
 
 Every function reads a *panel*: one row per unit and period with columns `unit`, `period` (number), `outcome`, `first_treated` (the
-period the unit started in; missing = never) and, where units move together (officers of one branch), `cluster`. Each unit has every
-period.
+period the unit started in; missing = never), where units move together (officers of one branch) `cluster`, and where larger units are
+to count more `weight` (above 0, one per unit). Each unit has every period.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -24,6 +24,9 @@ Controls = Literal["never_treated", "not_yet_treated"]
 MIN_PRE_PERIODS = 3
 MIN_CLUSTERS = 6
 PRETREND_LEVEL = 0.05
+# A joint test of more differences than a tenth of the clusters rejects too often: then the last periods before the start are tested.
+_CLUSTERS_PER_DIFFERENCE = 10
+_MOST_LEADS = 6
 _FEW = f"fewer than {MIN_CLUSTERS} clusters a side: no standard error; judge by a randomisation test"
 
 
@@ -42,13 +45,15 @@ class Rollout:
 
     `effects` has columns cohort, period, event_time (period - cohort), estimate, standard_error, low, high, treated_units, control_units,
     note. Rows with event_time < 0 are checks, not effects: each compares with the period before. `influence` (units x rows) is each
-    unit's part in the error of each row, `cohorts` (units,) its start (inf = never), `clusters` (units,) its cluster's number.
+    unit's part in the error of each row, `cohorts` (units,) its start (inf = never), `clusters` (units,) its cluster's number, `weights`
+    (units,) how much it counts.
     """
 
     effects: pd.DataFrame
     influence: Floats
     cohorts: Floats
     clusters: NDArray[np.intp]
+    weights: Floats
     pretrend: WaldTest
     conditions: tuple[Condition, ...]
     level: float
@@ -56,12 +61,13 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Panel:
-    """A balanced panel as a matrix of outcomes (units x periods), with each unit's start and cluster."""
+    """A balanced panel as a matrix of outcomes (units x periods), with each unit's start, cluster and weight."""
 
     outcome: Floats
     periods: Floats
     starts: Floats
     clusters: NDArray[np.intp]
+    weights: Floats
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def read_panel(panel: pd.DataFrame) -> Panel:
     """Turn a panel table into a matrix, or say everything that is wrong with it.
 
     A start after the last period counts as never. Raises DataError: missing columns, repeated or missing rows, a missing outcome, a unit
-    with two starts or two clusters, a start that is no period of the panel.
+    with two starts, two clusters or two weights, a weight not above 0, a start that is no period of the panel.
     """
     absent = [name for name in ("unit", "period", "outcome", "first_treated") if name not in panel.columns]
     if absent or panel.empty:
@@ -89,24 +95,29 @@ def read_panel(panel: pd.DataFrame) -> Panel:
     table = panel.assign(first_treated=start.where(start <= panel["period"].max(), np.inf))
     if "cluster" not in table.columns:
         table["cluster"] = table["unit"]
+    if "weight" not in table.columns:
+        table["weight"] = 1.0
     problems = _panel_problems(table)
     if problems:
         raise DataError(problems)
-    units = table.groupby("unit", sort=True)[["first_treated", "cluster"]].first()
+    units = table.groupby("unit", sort=True)[["first_treated", "cluster", "weight"]].first()
     outcome = table.pivot_table(index="unit", columns="period", values="outcome", aggfunc="first").astype(float)
     clusters = np.unique(units["cluster"].to_numpy(), return_inverse=True)[1]
-    return Panel(outcome.to_numpy(), outcome.columns.to_numpy(dtype=float), units["first_treated"].to_numpy(dtype=float), clusters)
+    starts, weights = (units[name].to_numpy(dtype=float) for name in ("first_treated", "weight"))
+    return Panel(outcome.to_numpy(), outcome.columns.to_numpy(dtype=float), starts, clusters, weights)
 
 
 def group_time_effects(panel: pd.DataFrame, *, controls: Controls = "not_yet_treated", level: float = 0.95) -> Rollout:
     """What did the change do to each cohort of starters, in each period?
 
     Formula: ATT(g,t) = mean change of cohort g from its last untreated period g-1 to t, minus the mean change of the controls over the
-    same periods (units that never start, or have not started by t). Before the start: change from t-1 to t. No covariates.
-    SE from the influence function, summed within clusters.
+    same periods (units that never start, or have not started by t). Before the start: change from t-1 to t. No covariates; means are
+    weighted where units have weights. SE from the influence function, summed within clusters.
     Population: units untreated in the first period. Undefined (NaN + note): no controls; the SE of a cohort in one cluster, and every
     SE with fewer than six clusters a side; effects (event_time >= 0) where a condition refuses: no controls at all, fewer than two
-    clusters a side, no cohort with three periods before its start, or trends that differed before it (joint test below 5 %).
+    clusters a side, no cohort with three periods before its start, or trends that differed before it (joint test below 5 %: of all
+    differences before a start, or where clusters are fewer than ten times those, of the last up to six periods before it, all cohorts
+    together, F-test).
     Raises DataError as `read_panel`; ParameterError: unknown `controls`.
     Source: Callaway & Sant'Anna, Journal of Econometrics 225 (2021) 200.
     """
@@ -118,7 +129,7 @@ def group_time_effects(panel: pd.DataFrame, *, controls: Controls = "not_yet_tre
     if min(sides) < MIN_CLUSTERS:
         influence = np.full_like(influence, np.nan)
         effects["note"] = effects["note"].where(effects["note"] != "", _FEW)
-    pretrend = _pretrend(effects, by_cluster(influence, data.clusters))
+    pretrend = _pretrend(effects, influence, data)
     conditions = _conditions(data, sides, pretrend, already_treated=panel["unit"].nunique() - len(data.starts))
     reasons = refusals(conditions)
     if reasons:
@@ -134,6 +145,7 @@ def group_time_effects(panel: pd.DataFrame, *, controls: Controls = "not_yet_tre
         influence=influence,
         cohorts=data.starts,
         clusters=data.clusters,
+        weights=data.weights,
         pretrend=pretrend,
         conditions=conditions,
         level=level,
@@ -143,7 +155,7 @@ def group_time_effects(panel: pd.DataFrame, *, controls: Controls = "not_yet_tre
 def untreated_at_first(panel: Panel) -> Panel:
     """The units that were seen before they started: without a period before the start there is no change to compare."""
     kept = panel.starts > panel.periods[0]
-    return replace(panel, outcome=panel.outcome[kept], starts=panel.starts[kept], clusters=panel.clusters[kept])
+    return Panel(panel.outcome[kept], panel.periods, panel.starts[kept], panel.clusters[kept], panel.weights[kept])
 
 
 def comparisons(panel: Panel, controls: Controls) -> Iterator[Cell]:
@@ -163,7 +175,12 @@ def cell_estimate(panel: Panel, cell: Cell) -> float:
     if not cell.control.any():
         return float("nan")
     change = panel.outcome[:, cell.now] - panel.outcome[:, cell.base]
-    return float(change[cell.treated].mean() - change[cell.control].mean())
+    return _mean(panel, change, cell.treated) - _mean(panel, change, cell.control)
+
+
+def _mean(panel: Panel, values: Floats, side: Mask) -> float:
+    """Mean of one side, each unit with its weight."""
+    return float(np.average(values[side], weights=panel.weights[side]))
 
 
 def by_cluster(influence: Floats, clusters: NDArray[np.intp]) -> Floats:
@@ -194,20 +211,40 @@ def _influence(panel: Panel, cell: Cell) -> Floats:
     if not cell.control.any() or not _spread_known(panel, cell):
         return np.full(len(panel.starts), np.nan)
     change = panel.outcome[:, cell.now] - panel.outcome[:, cell.base]
-    treated, control = change - change[cell.treated].mean(), change - change[cell.control].mean()
-    return cell.treated * treated / cell.treated.sum() - cell.control * control / cell.control.sum()
+    parts = []
+    for side in (cell.treated, cell.control):
+        weights = side * panel.weights
+        parts.append(weights * (change - _mean(panel, change, side)) / weights.sum())
+    return parts[0] - parts[1]
 
 
-def _pretrend(effects: pd.DataFrame, parts: Floats) -> WaldTest:
-    """Joint Wald test that every change before a start was that of the controls."""
+def _pretrend(effects: pd.DataFrame, influence: Floats, panel: Panel) -> WaldTest:
+    """Joint test that every change before a start was that of the controls."""
     checks = ((effects["event_time"] < 0) & effects["estimate"].notna()).to_numpy()
-    estimate, parts = effects["estimate"].to_numpy()[checks], parts[:, checks]
-    freedom = int(checks.sum())
+    estimate, parts = effects["estimate"].to_numpy()[checks], by_cluster(influence[:, checks], panel.clusters)
+    clusters, freedom = len(parts), int(checks.sum())
+    if freedom * _CLUSTERS_PER_DIFFERENCE > clusters:
+        leads = _leads(effects[checks], panel, most=min(_MOST_LEADS, clusters // 6))
+        estimate, parts, freedom = leads @ estimate, parts @ leads.T, len(leads)
     covariance = parts.T @ parts
     if not freedom or np.isnan(covariance).any() or np.linalg.matrix_rank(covariance) < freedom:
         return WaldTest(statistic=float("nan"), degrees_of_freedom=freedom, p_value=float("nan"))
     statistic = float(estimate @ np.linalg.solve(covariance, estimate))
-    return WaldTest(statistic=statistic, degrees_of_freedom=freedom, p_value=float(stats.chi2.sf(statistic, freedom)))
+    if freedom == int(checks.sum()):
+        return WaldTest(statistic=statistic, degrees_of_freedom=freedom, p_value=float(stats.chi2.sf(statistic, freedom)))
+    # Few clusters: Hotelling's test, which knows that the covariance is itself estimated, around the means of each cohort.
+    known = clusters - len(np.unique(panel.starts))
+    ratio = statistic * (known / clusters) * (known - freedom + 1) / (known * freedom)
+    p_value = float(stats.f.sf(ratio, freedom, known - freedom + 1)) if known >= freedom else float("nan")
+    return WaldTest(statistic=statistic, degrees_of_freedom=freedom, p_value=p_value)
+
+
+def _leads(checks: pd.DataFrame, panel: Panel, *, most: int) -> Floats:
+    """Weights that make the last periods before a start, all cohorts together, out of single differences (leads x differences)."""
+    times = np.unique(checks["event_time"].to_numpy())[::-1][:most]
+    sizes = np.array([panel.weights[panel.starts == cohort].sum() for cohort in checks["cohort"]])
+    rows = [np.where(checks["event_time"].to_numpy() == time, sizes, 0.0) for time in times]
+    return np.array([row / row.sum() for row in rows]).reshape(len(times), len(checks))
 
 
 def _clusters_a_side(panel: Panel, cells: list[Cell]) -> tuple[int, int]:
@@ -276,6 +313,7 @@ def _panel_problems(table: pd.DataFrame) -> list[str]:
         (table[["unit", "period"]].isna().any(axis=1), "have no unit or no period", "Fill both."),
         (table.duplicated(["unit", "period"]), "repeat a unit and period", "Sum them to one row first."),
         (~table["outcome"].astype(float).abs().lt(np.inf), "have no outcome", "Leave out units with gaps, or fill what is truly 0."),
+        (~(table["weight"].astype(float) > 0), "have a weight that is not above 0", "Leave out units without cases."),
         (table["first_treated"].isin(finite[~finite.isin(table["period"])]), "start in a period the panel lacks", "Give a period of it."),
     ]
     problems = [
@@ -283,7 +321,7 @@ def _panel_problems(table: pd.DataFrame) -> list[str]:
         for wrong, what, fix in rules
         if wrong.any()
     ]
-    for name in ("first_treated", "cluster"):
+    for name in ("first_treated", "cluster", "weight"):
         values = table.groupby("unit")[name].nunique(dropna=False)
         several = values.index[values > 1]
         if len(several):

@@ -77,15 +77,17 @@ def two_way_fixed_effects(panel: pd.DataFrame) -> TwoWayFixedEffects:
     """
     data = read_panel(panel)
     treated = (data.periods[None, :] >= data.starts[:, None]).astype(float)
-    residual, outcome = _within(treated), _within(data.outcome)
-    scale = float((residual**2).sum())
+    residual, outcome = _within(treated, data.weights), _within(data.outcome, data.weights)
+    # Units count by their weight; the residual of the treatment carries it from here on.
+    score = residual * data.weights[:, None]
+    scale = float((score * residual).sum())
     if not scale > 1e-12:
         nothing = pd.DataFrame({"cohort": [], "period": [], "weight": []}, dtype=float)
         return TwoWayFixedEffects(estimate=float("nan"), standard_error=float("nan"), negative_share=float("nan"), weights=nothing)
-    estimate = float((residual * data.outcome).sum() / scale)
-    scores = (residual * (outcome - estimate * residual)).sum(axis=1, keepdims=True) / scale
+    estimate = float((score * data.outcome).sum() / scale)
+    scores = (score * (outcome - estimate * residual)).sum(axis=1, keepdims=True) / scale
     unit, period = np.nonzero(treated)
-    cells = pd.DataFrame({"cohort": data.starts[unit], "period": data.periods[period], "weight": residual[unit, period] / scale})
+    cells = pd.DataFrame({"cohort": data.starts[unit], "period": data.periods[period], "weight": score[unit, period] / scale})
     weights = cells.groupby(["cohort", "period"], as_index=False).sum()
     return TwoWayFixedEffects(
         estimate=estimate,
@@ -100,13 +102,14 @@ def _overall(panel: Panel, controls: Controls) -> float:
     cells = [cell for cell in comparisons(panel, controls) if panel.periods[cell.now] >= cell.cohort and cell.control.any()]
     if not cells:
         return float("nan")
-    return float(np.average([cell_estimate(panel, cell) for cell in cells], weights=[cell.treated.sum() for cell in cells]))
+    return float(np.average([cell_estimate(panel, cell) for cell in cells], weights=[panel.weights[cell.treated].sum() for cell in cells]))
 
 
 def _restarted(panel: Panel, names: NDArray[np.intp], starts: Floats) -> Panel:
     return replace(panel, starts=starts[np.searchsorted(names, panel.clusters)])
 
 
-def _within(values: Floats) -> Floats:
-    """Values less their unit and period means."""
-    return values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
+def _within(values: Floats, weights: Floats) -> Floats:
+    """Values less their unit and period means; units weighted, which in a balanced panel is all that weighted least squares does."""
+    by_period = np.average(values, axis=0, weights=weights)
+    return values - values.mean(axis=1, keepdims=True) - by_period + by_period.mean()

@@ -33,8 +33,8 @@ class _Row:
 def summarise(rollout: Rollout, *, by: Summary, rng: np.random.Generator, draws: int = 999) -> pd.DataFrame:
     """What did the change do on the whole, by time since the start, by cohort, or by calendar period?
 
-    Formula: `event_time` and `period` rows and `simple` weight ATT(g,t) by the size of the cohort; a `cohort` row is the plain mean over
-    its treated periods. The overall row is the mean of the rows with event time >= 0, the mean of the periods, the mean of the cohorts
+    Formula: `event_time` and `period` rows and `simple` weight ATT(g,t) by the size of the cohort (weights of its units); a `cohort` row
+    is the plain mean over its treated periods. The overall row is the mean of the rows with event time >= 0, the mean of the periods, the mean of the cohorts
     weighted by size, or (`simple`) all treated cells weighted by size. SE from the influence function, the estimated weights included;
     `bootstrap_error` (interquartile range / 1.349) and the simultaneous band from a multiplier bootstrap over clusters.
     Columns: summary (event_time | cohort | period | overall), at (its value; NaN overall), estimate, standard_error, bootstrap_error, low,
@@ -82,7 +82,7 @@ def _weighted(rollout: Rollout, cells: NDArray[np.bool_], summary: str, at: floa
     if not defined.any():
         return _Row(summary, at, float("nan"), np.full(len(rollout.cohorts), np.nan), effects.loc[cells, "note"].iloc[0])
     values, cohorts = effects["estimate"].to_numpy()[defined], effects["cohort"].to_numpy()[defined]
-    members = (rollout.cohorts[:, None] == cohorts[None, :]).astype(float)
+    members = (rollout.cohorts[:, None] == cohorts[None, :]) * rollout.weights[:, None]
     sizes = members.sum(axis=0) if by_size else np.ones(len(values))
     estimate = float(values @ sizes / sizes.sum())
     influence = rollout.influence[:, defined] @ (sizes / sizes.sum())
@@ -102,7 +102,7 @@ def _overall(rollout: Rollout, by: str, rows: list[_Row]) -> _Row:
     if not known:
         return _Row("overall", np.nan, np.nan, np.full(len(rollout.cohorts), np.nan), used[0].note if used else "no treated period")
     values = np.array([row.estimate for row in known])
-    members = np.column_stack([rollout.cohorts == row.at for row in known]).astype(float)
+    members = np.column_stack([rollout.cohorts == row.at for row in known]) * rollout.weights[:, None]
     sizes = members.sum(axis=0) if by == "cohort" else np.ones(len(known))
     estimate = float(values @ sizes / sizes.sum())
     influence = np.column_stack([row.influence for row in known]) @ (sizes / sizes.sum())
