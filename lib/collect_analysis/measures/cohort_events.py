@@ -13,8 +13,11 @@ def _days_since(event: ir.DateValue, assigned: ir.DateValue) -> ir.IntegerValue:
     return event.delta(assigned, unit="day")
 
 
-def _net_payments(book: Book) -> ir.Table:
-    """Eligible postings: account_key, paid_on, amount_minor. A reversal counts on the day of the payment it takes back, if that counts."""
+def net_payments(book: Book) -> ir.Table:
+    """Eligible postings: account_key, paid_on, known_on, amount_minor.
+
+    A reversal counts on the day of the payment it takes back, if that counts, and is known on its own day.
+    """
     payment = book.table("payment")
     original = payment.select(
         original_key=payment["payment_key"], original_date=payment["value_date"], original_eligible=payment["eligible"]
@@ -24,34 +27,41 @@ def _net_payments(book: Book) -> ir.Table:
     return joined.select(
         account_key=joined["account_key"],
         paid_on=joined["original_date"].fill_null(joined["value_date"]),
+        known_on=joined["value_date"],
         amount_minor=joined["amount_minor"],
     )
 
 
 def paid_within(book: Book, assigned: ir.Table, days: int) -> ir.Table:
-    """Which cash came in from the day of assignment to `days` days after it? One row per payment: subject_key, cluster_key, arm, day."""
-    payments = _net_payments(book)
+    """Which cash came in from the day of assignment to `days` days after it? One row per payment: subject_key, cluster_key, arm, day,
+    known_on, amount_minor."""
+    payments = net_payments(book)
     joined = assigned.join(payments, assigned["subject_key"] == payments["account_key"])
     joined = joined.mutate(day=_days_since(joined["paid_on"], joined["assigned_on"]))
     inside = joined.filter(joined["day"] >= 0, joined["day"] <= days)
-    return inside.select("subject_key", "cluster_key", "arm", "day", "amount_minor")
+    return inside.select("subject_key", "cluster_key", "arm", "day", "known_on", "amount_minor")
 
 
 def paid_before(book: Book, assigned: ir.Table) -> ir.Table:
     """How much did each subject pay in the 90 days before assignment? Columns: subject_key, paid_before (minor units)."""
-    payments = _net_payments(book)
+    payments = net_payments(book)
     joined = assigned.join(payments, assigned["subject_key"] == payments["account_key"])
     day = _days_since(joined["paid_on"], joined["assigned_on"])
     before = joined.filter(day < 0, day >= -PAID_BEFORE_DAYS)
     return before.group_by("subject_key").aggregate(paid_before=before["amount_minor"].sum().cast("int64"))
 
 
-def contact_doses(book: Book, assigned: ir.Table, days: int) -> ir.Table:
-    """How much was each subject worked? Columns: subject_key, outbound_contacts, right_party_contacts, agent_minutes (talk and wrap)."""
+def contacts_within(book: Book, assigned: ir.Table, days: int) -> ir.Table:
+    """The contacts from the day of assignment to `days` days after it, with the columns of `assigned` beside those of table `contact`."""
     contact = book.table("contact")
     joined = assigned.join(contact, assigned["subject_key"] == contact["account_key"])
     day = _days_since(joined["local_ts"].date(), joined["assigned_on"])
-    inside = joined.filter(day >= 0, day <= days)
+    return joined.filter(day >= 0, day <= days)
+
+
+def contact_doses(book: Book, assigned: ir.Table, days: int) -> ir.Table:
+    """How much was each subject worked? Columns: subject_key, outbound_contacts, right_party_contacts, agent_minutes (talk and wrap)."""
+    inside = contacts_within(book, assigned, days)
     seconds = inside["talk_s"].fill_null(0) + inside["wrap_s"].fill_null(0)
     return inside.group_by("subject_key").aggregate(
         outbound_contacts=(inside["direction"] == "out").sum().cast("int64"),

@@ -181,6 +181,40 @@ def mixture_precision(planned_information: float, *, alpha: float = 0.05) -> flo
     return _positive(planned_information, "planned_information") / (-branch - 1)
 
 
+def final_bound(
+    fractions: ArrayLike, *, planned_information: float, rule: Spending | Literal["always_valid"] = "obrien_fleming", alpha: float = 0.05
+) -> float:
+    """Which |z| will have to be reached when the planned information is in, if nobody looks again before?
+
+    Formula: the last of `boundaries` at the looks taken so far and full information; always valid: the half-width of `confidence_sequence`
+    at `planned_information`, in standard errors. Shapes: fractions (k,), rising and below 1. Raises as `boundaries`.
+    """
+    if rule == "always_valid":
+        total = _positive(planned_information, "planned_information") + (rho := mixture_precision(planned_information, alpha=alpha))
+        return float(np.sqrt(total / planned_information * np.log(total / (rho * alpha**2))))
+    taken = np.atleast_1d(np.asarray(fractions, dtype=float))
+    return float(boundaries([*taken[taken < 1 - _CLOSEST], 1.0], spending=rule, alpha=alpha)["z"].iloc[-1])
+
+
+def conditional_power(z: float, fraction: float, *, drift: float, bound: float) -> float:
+    """How likely is it that the test ends above its bound, given what was seen so far and a true effect that was declared?
+
+    Formula: with B = z·√t, Φ((B + drift·(1 - t) - bound) / √(1 - t)), t the information fraction, drift = effect·√(planned information)
+    (the z that effect is expected to have at full information), bound the |z| needed at full information. Only the upper end counts.
+    Result: probability. Undefined (NaN): z or drift is; at full information it is 0 or 1. Non-binding: stopping for futility by it lowers
+    the error rate, going on in spite of it does not raise it.
+    Raises ParameterError: fraction not above 0. Source: Lan, Simon & Halperin, Sequential Analysis 1 (1982) 207; Lan & Wittes,
+    Biometrics 44 (1988) 579.
+    """
+    if not fraction > 0:
+        raise ParameterError(f"fraction must be above 0, not {fraction:g}; it is the share of the planned information that is in.")
+    if not (np.isfinite(z) and np.isfinite(drift)):
+        return float("nan")
+    if fraction >= 1:
+        return float(z >= bound)
+    return float(stats.norm.cdf((z * np.sqrt(fraction) + drift * (1 - fraction) - bound) / np.sqrt(1 - fraction)))
+
+
 class _Walk:
     """Density of the score B(t) on the region not yet stopped, as weighted points."""
 
