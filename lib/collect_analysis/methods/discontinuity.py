@@ -15,7 +15,7 @@ from scipy import stats
 
 from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.methods.density_jump import MIN_DISTINCT, BalanceTest, DensityTest, balance_test, density_test
-from collect_analysis.methods.evidence import Condition, refusals
+from collect_analysis.methods.evidence import Condition, refused
 from collect_analysis.methods.local_polynomial import PILOT_FACTOR, fit_weights, neighbour_residuals, pilot_spread, reach
 
 Floats = NDArray[np.float64]
@@ -23,7 +23,9 @@ Where = Literal["above", "below"]
 
 MIN_SIDE = 50
 MAX_REPEATED = 0.20
-MAX_AT_CUTOFF = 0.05
+# With so many distinct values a side, that some repeat does no harm.
+MANY_DISTINCT = 200
+MAX_HEAP = 0.05
 MOVED_LEVEL = 0.01
 
 
@@ -82,7 +84,8 @@ def sharp_discontinuity(
     other rules switch on the same variable. The effect holds at the cut-off only.
     Undefined (NaN + note): where a condition refuses, that is running variable or outcome constant, a side empty or with fewer than 50
     cases or 20 distinct values (in the data or inside h), rule not kept, cases moved across (density or balance test, p < 1 %
-    for both together), another rule switching inside h.
+    for both together), another rule switching inside h. Coarse values (a fifth repeat and fewer than 200 differ) and heaps (a twentieth
+    of a side at one value, or of all cases at the cut-off) cost a grade: Barreca, Lindo & Waddell, Economic Inquiry 54 (2016) 268.
     Raises DataError: missing columns or values; ParameterError: a side that is neither above nor below.
     Source: Calonico, Cattaneo & Titiunik, Econometrica 82 (2014) 2295; Calonico, Cattaneo, Farrell & Titiunik, Stata Journal 17 (2017) 372.
     """
@@ -92,12 +95,11 @@ def sharp_discontinuity(
     density = density_test(cases["running"], cutoff=cutoff, cutoff_belongs_to=cutoff_belongs_to)
     balance = balance_test(cases["running"], cutoff=cutoff)
     conditions = [*_supply(below, above), *_kept(cases, cutoff, cutoff_belongs_to, treated_side)]
-    if not refusals(conditions):
+    if not refused(conditions):
         widths = bandwidths or mse_bandwidths(below, above)
         conditions += [*_near(below, above, widths), _nobody_moves(density, balance), _alone(other_cutoffs, cutoff, widths)]
-    reasons = refusals(conditions)
-    if reasons:
-        return Discontinuity(effects=_withheld(reasons), density=density, balance=balance, conditions=tuple(conditions))
+    if refused(conditions):
+        return Discontinuity(effects=_withheld(refused(conditions)), density=density, balance=balance, conditions=tuple(conditions))
     effects = jump(below, above, widths, level=level, sign=1.0 if treated_side == "above" else -1.0)
     return Discontinuity(effects=effects, density=density, balance=balance, conditions=tuple(conditions))
 
@@ -203,31 +205,13 @@ def _supply(below: Side, above: Side) -> list[Condition]:
     values, outcomes = len(np.unique(np.concatenate([below.x, above.x]))), len(np.unique(np.concatenate([below.y, above.y])))
     sizes = len(below.x), len(above.x)
     distinct = len(np.unique(below.x)), len(np.unique(above.x))
+    counts = {"below": sizes[0], "above": sizes[1], "distinct_below": distinct[0], "distinct_above": distinct[1]}
+    enough = min(sizes) >= MIN_SIDE and min(distinct) >= MIN_DISTINCT
     return [
-        Condition(
-            name="running variable varies",
-            met=values > 1,
-            detail=f"distinct values: {values}.",
-            remedy="take the variable the rule really looks at.",
-        ),
-        Condition(
-            name="outcome varies",
-            met=outcomes > 1,
-            detail=f"distinct values: {outcomes}.",
-            remedy="wait for the horizon, or take an outcome that some cases reach.",
-        ),
-        Condition(
-            name="cases on both sides",
-            met=min(sizes) > 0,
-            detail=f"{sizes[0]} cases below the cut-off, {sizes[1]} above.",
-            remedy="include cases of both sides, or check the cut-off and its unit.",
-        ),
-        Condition(
-            name="cases per side",
-            met=min(sizes) >= MIN_SIDE and min(distinct) >= MIN_DISTINCT,
-            detail=f"{sizes[0]} cases with {distinct[0]} distinct values below, {sizes[1]} with {distinct[1]} above.",
-            remedy=f"{MIN_SIDE} cases with {MIN_DISTINCT} distinct values a side: more months, or the score before it was rounded.",
-        ),
+        Condition(name="running_varies", met=values > 1, details={"values": values}),
+        Condition(name="outcome_varies", met=outcomes > 1, details={"values": outcomes}),
+        Condition(name="both_sides_filled", met=min(sizes) > 0, details=counts),
+        Condition(name="cases_per_side", met=enough, details={**counts, "least": MIN_SIDE, "least_distinct": MIN_DISTINCT}),
     ]
 
 
@@ -239,74 +223,50 @@ def _kept(cases: pd.DataFrame, cutoff: float, cutoff_belongs_to: Where, treated_
     # Whether an unrecorded case was treated nobody knows: it counts against the rule.
     as_ruled = cases["treated"].astype("boolean") == (above if treated_side == "above" else ~above)
     other = int((~as_ruled.fillna(False)).sum())
-    return [
-        Condition(
-            name="rule kept",
-            met=not other,
-            detail=f"{other} of {len(cases)} cases were treated otherwise than their side of the cut-off says.",
-            remedy="correct the cut-off, its side or its date; where the rule was overridden, an experiment has to answer.",
-        )
-    ]
+    at_cutoff = int((cases["running"] == cutoff).sum())
+    return [Condition(name="rule_kept", met=not other, details={"other": other, "cases": len(cases), "at_cutoff": at_cutoff})]
 
 
 def _near(below: Side, above: Side, widths: Bandwidths) -> list[Condition]:
     """Enough different cases inside the bandwidth, not heaped on round values or on the cut-off."""
     inside = [np.abs(side.x[np.abs(side.x) < widths.main]) for side in (below, above)]
     sizes, distinct = [len(x) for x in inside], [len(np.unique(x)) for x in inside]
-    repeated = [1 - count / max(size, 1) for count, size in zip(distinct, sizes, strict=True)]
+    repeated = max(1 - count / max(size, 1) for count, size in zip(distinct, sizes, strict=True))
     at_cutoff = sum(int((x == 0).sum()) for x in inside) / max(sum(sizes), 1)
+    heap = max(int(np.unique(x[x > 0], return_counts=True)[1].max(initial=0)) / max(len(x), 1) for x in inside)
+    counts = {"width": widths.main, "below": sizes[0], "above": sizes[1], "distinct_below": distinct[0], "distinct_above": distinct[1]}
+    enough = min(sizes) >= MIN_SIDE and min(distinct) >= MIN_DISTINCT
+    coarse = repeated >= MAX_REPEATED and min(distinct) < MANY_DISTINCT
+    values = {"repeated_share": repeated, "distinct": min(distinct), "heap_share": heap}
     return [
-        Condition(
-            name="cases inside the bandwidth",
-            met=min(sizes) >= MIN_SIDE and min(distinct) >= MIN_DISTINCT,
-            detail=f"within {widths.main:g} of the cut-off: {sizes[0]} cases ({distinct[0]} distinct values) below, "
-            f"{sizes[1]} ({distinct[1]}) above.",
-            remedy=f"more months, until {MIN_SIDE} cases with {MIN_DISTINCT} distinct values a side lie inside.",
-        ),
-        Condition(
-            name="mass points",
-            met=max(repeated) < MAX_REPEATED,
-            detail=f"{repeated[0]:.0%} of the cases below and {repeated[1]:.0%} above repeat a value of the running variable.",
-            consequence="downgrade",
-            remedy="take the running variable before rounding.",
-        ),
-        Condition(
-            name="heap at the cut-off",
-            met=at_cutoff <= MAX_AT_CUTOFF,
-            detail=f"{at_cutoff:.1%} of the cases inside the bandwidth lie exactly at the cut-off.",
-            consequence="downgrade",
-            remedy="compare with the estimate that leaves them out (donut).",
-        ),
+        Condition(name="cases_near", met=enough, details={**counts, "least": MIN_SIDE, "least_distinct": MIN_DISTINCT}),
+        Condition(name="mass_points", met=not coarse, consequence="downgrade", details=values),
+        # A coarse variable is one heap beside the other, and said to be so already.
+        Condition(name="heap_near", met=heap <= MAX_HEAP or coarse, consequence="downgrade", details=values),
+        Condition(name="heap_at_cutoff", met=at_cutoff <= MAX_HEAP, consequence="downgrade", details={"heap_share": at_cutoff}),
     ]
 
 
 def _nobody_moves(density: DensityTest, balance: BalanceTest) -> Condition:
     known = [p for p in (density.p_value, balance.p_value) if np.isfinite(p)]
     both = min(1.0, len(known) * min(known, default=np.nan))
-    fit = f"density {density.below:.3g} below, {density.above:.3g} above, p = {density.p_value:.3f}"
-    count = f"of the closest cases {balance.below} below, {balance.above} above, p = {balance.p_value:.3f}"
-    said = [fit if not density.note else f"density: {density.note}", count if not balance.note else f"closest cases: {balance.note}"]
     return Condition(
-        name="nobody moves cases across",
+        name="nobody_moves",
         met=bool(known and both >= MOVED_LEVEL),
-        detail="; ".join(said) + ".",
         consequence="refuse" if known else "downgrade",
-        remedy="take the running variable as it was before anybody knew the rule, or draw cases near the cut-off by lot.",
+        details={"p_density": density.p_value, "p_closest": balance.p_value, "below": balance.below, "above": balance.above},
     )
 
 
 def _alone(other_cutoffs: Sequence[float], cutoff: float, widths: Bandwidths) -> Condition:
-    inside = [f"{other:g}" for other in sorted(other_cutoffs) if abs(other - cutoff) < widths.main]
-    return Condition(
-        name="no other rule switches here",
-        met=not inside,
-        detail=f"other rules switch at {', '.join(inside) or 'no value'} within {widths.main:g} of the cut-off.",
-        remedy="keep to products or months in which only this rule switches.",
-    )
+    inside = sorted(float(other) for other in other_cutoffs if abs(other - cutoff) < widths.main)
+    details = {"first": inside[0] if inside else cutoff, "count": len(inside), "width": widths.main}
+    return Condition(name="rule_alone", met=not inside, details=details)
 
 
-def _withheld(reasons: list[str]) -> pd.DataFrame:
+def _withheld(unmet: Sequence[Condition]) -> pd.DataFrame:
     """The two rows without numbers."""
     numbers = dict.fromkeys(("estimate", "standard_error", "low", "high", "p_value", "bandwidth", "bias_bandwidth"), np.nan)
-    row = {**numbers, "cases_below": 0, "cases_above": 0, "note": " ".join(reasons)}
+    note = f"not answerable: {', '.join(item.name for item in unmet)}"
+    row = {**numbers, "cases_below": 0, "cases_above": 0, "note": note}
     return pd.DataFrame([{"method": method, **row} for method in ("conventional", "robust")])

@@ -40,11 +40,10 @@ def covariates_continuous(placebo: pd.DataFrame) -> Condition:
     jumping = placebo.loc[placebo["holm_p_value"] < COVARIATE_LEVEL, "covariate"].tolist()
     unknown = int(placebo["p_value"].isna().sum())
     return Condition(
-        name="covariates continuous",
+        name="covariates_smooth",
         met=not jumping and not unknown,
-        detail=f"of {len(placebo)} covariates, jumping at the cut-off: {', '.join(jumping) or 'none'}; not testable: {unknown}.",
         consequence="downgrade",
-        remedy="find the rule that moves them, and leave out its products or months.",
+        details={"count": len(placebo), "jumping": jumping or "–", "unknown": unknown},
     )
 
 

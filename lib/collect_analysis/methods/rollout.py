@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from collect_analysis.errors import DataError, ParameterError
-from collect_analysis.methods.evidence import Condition, refusals
+from collect_analysis.methods.evidence import Condition, refused
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -131,12 +131,12 @@ def group_time_effects(panel: pd.DataFrame, *, controls: Controls = "not_yet_tre
         effects["note"] = effects["note"].where(effects["note"] != "", _FEW)
     pretrend = _pretrend(effects, influence, data)
     conditions = _conditions(data, sides, pretrend, already_treated=panel["unit"].nunique() - len(data.starts))
-    reasons = refusals(conditions)
-    if reasons:
-        refused = effects["event_time"].to_numpy() >= 0
-        effects["estimate"] = effects["estimate"].mask(refused)
-        effects["note"] = effects["note"].mask(refused, " ".join(reasons))
-        influence[:, refused] = np.nan
+    unmet = refused(conditions)
+    if unmet:
+        effect = effects["event_time"].to_numpy() >= 0
+        effects["estimate"] = effects["estimate"].mask(effect)
+        effects["note"] = effects["note"].mask(effect, f"not answerable: {', '.join(item.name for item in unmet)}")
+        influence[:, effect] = np.nan
     error = np.sqrt((by_cluster(influence, data.clusters) ** 2).sum(axis=0))
     half = stats.norm.ppf((1 + level) / 2) * error
     effects = effects.assign(standard_error=error, low=effects["estimate"] - half, high=effects["estimate"] + half)
@@ -259,50 +259,29 @@ def _clusters_a_side(panel: Panel, cells: list[Cell]) -> tuple[int, int]:
 def _conditions(panel: Panel, sides: tuple[int, int], pretrend: WaldTest, *, already_treated: int) -> tuple[Condition, ...]:
     treated, control = sides
     cohorts = np.unique(panel.starts[np.isfinite(panel.starts)])
-    before = {f"{cohort:g}": int((panel.periods < cohort).sum()) for cohort in cohorts}
-    short = [f"{cohort} ({count})" for cohort, count in before.items() if count < MIN_PRE_PERIODS]
+    before = [int((panel.periods < cohort).sum()) for cohort in cohorts]
+    short = [count for count in before if count < MIN_PRE_PERIODS]
+    sides_known = {"treated": treated, "control": control, "least": MIN_CLUSTERS}
     return (
+        Condition(name="both_sides", met=treated >= 2 and control >= 2, details=sides_known),
+        Condition(name="clusters_enough", met=min(sides) >= MIN_CLUSTERS, consequence="downgrade", details=sides_known),
         Condition(
-            name="both sides",
-            met=treated >= 2 and control >= 2,
-            detail=f"{treated} clusters start within the panel, {control} serve as controls.",
-            remedy="keep at least two branches that start and two that start later or never, each seen before the first start.",
-        ),
-        Condition(
-            name="clusters",
-            met=min(sides) >= MIN_CLUSTERS,
-            detail=f"{treated} clusters start, {control} serve as controls; standard errors need {MIN_CLUSTERS} a side.",
-            consequence="downgrade",
-            remedy="draw the order of starts by lot and judge by a randomisation test, or include more branches.",
-        ),
-        Condition(
-            name="periods before the start",
+            name="periods_before",
             met=not short,
-            detail=f"cohorts with fewer than {MIN_PRE_PERIODS} periods before their start: {', '.join(short) or 'none'}.",
             consequence="refuse" if len(short) == len(cohorts) else "downgrade",
-            remedy=f"include {MIN_PRE_PERIODS} periods before each start.",
+            details={"short": len(short), "cohorts": len(cohorts), "fewest": min(before, default=0), "least": MIN_PRE_PERIODS},
         ),
         _same_trend(pretrend),
-        Condition(
-            name="seen before the start",
-            met=not already_treated,
-            detail=f"{already_treated} units had started by the first period and are left out.",
-            consequence="note",
-            remedy="include earlier periods.",
-        ),
+        Condition(name="seen_before", met=not already_treated, consequence="note", details={"units": already_treated}),
     )
 
 
 def _same_trend(pretrend: WaldTest) -> Condition:
-    tested = np.isfinite(pretrend.p_value)
-    result = f"joint test p = {pretrend.p_value:.3f} on {pretrend.degrees_of_freedom} differences."
-    return Condition(
-        name="same trend before the start",
-        met=bool(tested and pretrend.p_value >= PRETREND_LEVEL),
-        detail=result if tested else "could not be tested: too few clusters or periods before a start.",
-        consequence="refuse" if tested else "downgrade",
-        remedy="choose controls whose results moved alike before the start, or draw the order of the next starts by lot.",
-    )
+    tested = bool(np.isfinite(pretrend.p_value))
+    details = {"p_value": pretrend.p_value, "differences": pretrend.degrees_of_freedom}
+    if not tested:
+        return Condition(name="trend_tested", met=False, consequence="downgrade", details=details)
+    return Condition(name="same_trend", met=pretrend.p_value >= PRETREND_LEVEL, details=details)
 
 
 def _panel_problems(table: pd.DataFrame) -> list[str]:
