@@ -33,3 +33,9 @@ def policy_folder() -> Path:
     """Folder that holds the dated policy files: `COLLECT_POLICY`, else `parameters/policy` in the project."""
     given = os.environ.get("COLLECT_POLICY")
     return Path(given) if given else project_folder() / "parameters" / "policy"
+
+
+def rules_folder() -> Path:
+    """Folder that holds the rule tables: `COLLECT_RULES`, else `parameters/rules` in the project."""
+    given = os.environ.get("COLLECT_RULES")
+    return Path(given) if given else project_folder() / "parameters" / "rules"

@@ -1,11 +1,11 @@
-"""What would another rule have brought, judged from decisions that were drawn by lot with known probabilities?
+"""What a rule would have brought, judged from decisions whose probabilities were logged: estimates from sums, never from decisions.
 
-*Decisions*: one row per logged decision with columns `cell` (all that the rule looks at, as one code), `action`, `propensity` (probability
-with which that action was drawn), `outcome` (number), optionally `unit` (customer: decisions of one vary together) and, for the doubly
-robust estimate, `predicted` (outcome expected after the action taken) and `predicted_rule` (outcome expected under the rule), both from a
-model that did not see the row: `cell_means` makes them. *Rule*: columns `cell`, `action`, `probability` (1 for a rule without chance).
+A decision drew `action` with probability `propensity` in a cell (the row of the rule that decides it, and a stratum); its weight is the
+rule's probability of that action / propensity. Sums per row, stratum, action and fold are enough for every estimate; the spread comes from
+the squares and products of influences, summed by independent unit.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,263 +13,198 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from collect_analysis.errors import DataError, ParameterError
-from collect_analysis.methods.evidence import Condition, refusals
-from collect_analysis.methods.power import cases_for
+from collect_analysis.methods.multiplicity import holm
 
 Floats = NDArray[np.float64]
 
-MIN_EFFECTIVE_PAYERS = 200
-WEIGHT_LEVEL = 0.001
-_EFFECT_TO_FIND = 0.10
+ESTIMATORS = ("ips", "self_normalised", "doubly_robust")
+CELL = ["row", "stratum", "fold", "action"]
+# What `policy_sums` must hold per row, stratum, fold and action (w: weight as used, full_w: before any cut, p: outcome other than 0).
+SUMS = ["n", "sum_y", "payers", "sum_w", "sum_ww", "sum_wy", "payers_w", "payers_ww", "full_w", "cut", "certain"]
+# Fewer cases of an action than this in the other folds of a cell and the next wider mean is taken.
+MODEL_CASES = 20
+# Differences whose spread is a smaller part than this of the outcome's own are rounding: variances cancel to half the digits.
+_ROUNDING = 1e-6
+_UNITS_TO_TELL = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyValue:
-    """Value of a rule per decision, and whether the log can answer.
+class Points:
+    """Value of a rule per decision by each estimator, beside what was done (`logged`); NaN where no weight is above 0."""
 
-    `estimates` has rows estimator = logged (what was done), ips, self_normalised, doubly_robust and columns estimator, value,
-    standard_error, low, high, gain (value - logged), gain_error, gain_low, gain_high, note. `effective_cases` is how many decisions
-    drawn by the rule itself would tell as much, `effective_payers` the same among those with an outcome other than 0.
+    cases: float
+    weight: float
+    logged: float
+    ips: float
+    self_normalised: float
+    doubly_robust: float
+
+
+def effective(total: float, squares: float) -> float:
+    """How many decisions drawn by the rule itself would tell as much: (Σw)²/Σw²; 0 without weight. Source: Kong (1992)."""
+    return total**2 / squares if squares > 0 else 0.0
+
+
+def cell_means(sums: pd.DataFrame, chances: pd.DataFrame) -> pd.DataFrame:
+    """The outcome expected in each cell, learnt from the other folds: the model of the doubly robust estimate.
+
+    Mean of the action in the row and stratum; with fewer than 20 cases there in the row, then anywhere, then of all actions together.
+    Takes `sums` (CELL and SUMS) and the rule: row, action, probability. Returns CELL, predicted (for the action drawn) and predicted_rule
+    (Σ probability · mean of that action), one row per row of `sums`.
     """
-
-    estimates: pd.DataFrame
-    effective_cases: float
-    effective_payers: float
-    conditions: tuple[Condition, ...]
-
-
-def policy_value(decisions: pd.DataFrame, rule: pd.DataFrame, *, max_weight: float | None = None, level: float = 0.95) -> PolicyValue:
-    """What would a decision have brought on average, had the rule been in force?
-
-    Formula: w = rule probability / propensity; ips mean(w·y); self_normalised Σwy/Σw; doubly_robust mean(q̂(rule) + w·(y - q̂(action))).
-    SE from each unit's influence; effective cases (Σw)²/Σw². `max_weight` cuts weights off, which pulls the value towards what was done
-    (doubly robust: towards the model).
-    Population: the logged decisions. Undefined (NaN + note): where a condition refuses - nothing was drawn by lot, the rule wants an action
-    never drawn in its cell (propensity 0), weights do not average 1 (the propensities are not those that drew), fewer than 200 effective
-    payers; doubly_robust without predictions.
-    Raises DataError: columns or values missing, a propensity not in (0, 1], a rule without every cell or not summing to 1.
-    Source: Dudík, Langford & Li, ICML (2011); Swaminathan & Joachims, NeurIPS (2015) for self-normalised; Kong (1992) for effective cases.
-    """
-    if max_weight is not None and not max_weight > 0:
-        raise ParameterError(f"max_weight must be above 0, not {max_weight:g}.")
-    _check(decisions, rule)
-    y = decisions["outcome"].to_numpy(dtype=float)
-    full = _weights(decisions, rule)
-    weights = full if max_weight is None else np.minimum(full, max_weight)
-    payers = _effective(weights[y != 0])
-    conditions = (
-        _drawn(decisions, y),
-        _supported(decisions, rule, y),
-        _averaging(full, decisions),
-        _enough(payers, len(y)),
-        _clipped(full, weights),
-    )
-    estimates = _estimates(decisions, y, weights, level=level)
-    reasons = refusals(conditions)
-    if reasons:
-        refused = estimates["estimator"] != "logged"
-        estimates.loc[refused, [name for name in estimates.columns if name not in ("estimator", "note")]] = np.nan
-        estimates["note"] = estimates["note"].mask(refused, " ".join(reasons))
-    return PolicyValue(estimates=estimates, effective_cases=_effective(weights), effective_payers=payers, conditions=conditions)
-
-
-def cell_means(decisions: pd.DataFrame, rule: pd.DataFrame, *, rng: np.random.Generator, folds: int = 5) -> pd.DataFrame:
-    """The decisions with predictions for the doubly robust estimate: mean outcome per cell and action, from the other folds.
-
-    Where the other folds never saw an action in a cell, the mean of that action anywhere, else of all. Folds are drawn by unit.
-    Columns added: predicted, predicted_rule. Raises DataError as `policy_value`; ParameterError: fewer than 2 folds.
-    """
-    if folds < 2:
-        raise ParameterError(f"folds must be at least 2, not {folds}.")
-    _check(decisions, rule)
-    unit = pd.factorize(decisions["unit"], sort=True)[0] if "unit" in decisions.columns else np.arange(len(decisions))
-    fold = rng.permutation(int(unit.max()) + 1)[unit] % folds
-    predicted, predicted_rule = np.empty(len(decisions)), np.empty(len(decisions))
-    for part in range(folds):
-        own = fold == part
-        model = _Means(decisions[~own] if not own.all() else decisions)
-        rule_means = (model.of(rule["cell"], rule["action"]) * rule["probability"].to_numpy(dtype=float)).tolist()
-        by_cell = pd.Series(rule_means).groupby(rule["cell"].to_numpy()).sum()
-        predicted[own] = model.of(decisions.loc[own, "cell"], decisions.loc[own, "action"])
-        predicted_rule[own] = decisions.loc[own, "cell"].map(by_cell).to_numpy(dtype=float)
-    return decisions.assign(predicted=predicted, predicted_rule=predicted_rule)
+    found, chance = sums[CELL].copy(), chances.set_index(["row", "action"])["probability"]
+    by_row = {row: part.droplevel("row") for row, part in chance.groupby(level="row")}
+    for fold in sorted(sums["fold"].unique()):
+        own = sums["fold"] == fold
+        model = _Means(sums[~own] if not own.all() else sums)
+        cells = [(row, stratum) for row, stratum in zip(sums.loc[own, "row"], sums.loc[own, "stratum"], strict=True)]
+        wanted = {
+            (row, stratum): float(sum(share * model.of(row, stratum, action) for action, share in by_row[row].items() if share > 0))
+            for row, stratum in set(cells)
+        }
+        found.loc[own, "predicted"] = [
+            model.of(row, stratum, action) for (row, stratum), action in zip(cells, sums.loc[own, "action"], strict=True)
+        ]
+        found.loc[own, "predicted_rule"] = [wanted[cell] for cell in cells]
+    return found
 
 
 class _Means:
     """Mean outcome by cell and action, with the wider means to fall back on."""
 
-    def __init__(self, decisions: pd.DataFrame) -> None:
-        self.cells = decisions.groupby(["cell", "action"])["outcome"].mean()
-        self.actions = decisions.groupby("action")["outcome"].mean()
-        self.overall = float(decisions["outcome"].mean())
+    def __init__(self, sums: pd.DataFrame) -> None:
+        levels = (["row", "stratum", "action"], ["row", "action"], ["action"])
+        self.levels = [_mean_of(sums, keys) for keys in levels]
+        total = float(sums["n"].sum())
+        self.overall = float(sums["sum_y"].sum()) / total if total else float("nan")
 
-    def of(self, cell: pd.Series, action: pd.Series) -> Floats:
-        narrow = self.cells.reindex(pd.MultiIndex.from_arrays([cell, action])).to_numpy(dtype=float)
-        wide = action.map(self.actions).to_numpy(dtype=float)
-        return np.where(np.isfinite(narrow), narrow, np.where(np.isfinite(wide), wide, self.overall))
-
-
-def _weights(decisions: pd.DataFrame, rule: pd.DataFrame) -> Floats:
-    chances = rule.set_index(["cell", "action"])["probability"]
-    wanted = chances.reindex(pd.MultiIndex.from_frame(decisions[["cell", "action"]])).fillna(0.0).to_numpy(dtype=float)
-    return wanted / decisions["propensity"].to_numpy(dtype=float)
+    def of(self, row: object, stratum: object, action: object) -> float:
+        for level, key in zip(self.levels, ((row, stratum, action), (row, action), action), strict=True):
+            if key in level:
+                return level[key]
+        return self.overall
 
 
-def _effective(weights: Floats) -> float:
-    squares = float(weights @ weights)
-    return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
+def _mean_of(sums: pd.DataFrame, keys: list[str]) -> dict[object, float]:
+    totals = sums.groupby(keys, sort=True)[["n", "sum_y"]].sum()
+    enough = totals[totals["n"] >= MODEL_CASES]
+    return dict(zip(enough.index, (enough["sum_y"] / enough["n"]).astype(float), strict=True))
 
 
-def _estimates(decisions: pd.DataFrame, y: Floats, weights: Floats, *, level: float) -> pd.DataFrame:
-    """The four rows, each from the part every decision has in its value and in its error."""
-    nothing = np.full(len(y), np.nan)
-    predicted = {"predicted", "predicted_rule"} <= set(decisions.columns)
-    model, under_rule = (
-        (decisions[name].to_numpy(dtype=float) for name in ("predicted", "predicted_rule")) if predicted else (nothing, nothing)
+def policy_points(sums: pd.DataFrame, predictions: pd.DataFrame) -> Points:
+    """What would a decision have brought on average, had the rule been in force?
+
+    Formula: ips Σwy/n; self_normalised Σwy/Σw; doubly_robust mean(q(rule) + w·(y - q(action))), q the outcome expected in the cell
+    (`cell_means`, or a model of your own with the same columns). Population: the logged decisions.
+    Source: Dudík, Langford & Li, ICML (2011); Swaminathan & Joachims, NeurIPS (2015) for self-normalised.
+    """
+    cases, weight = float(sums["n"].sum()), float(sums["sum_w"].sum())
+    weighted = float(sums["sum_wy"].sum())
+    q = sums[CELL].merge(predictions, on=CELL, how="left", validate="one_to_one")
+    model = float((sums["n"].to_numpy() * q["predicted_rule"].to_numpy()).sum())
+    correction = weighted - float((sums["sum_w"].to_numpy() * q["predicted"].to_numpy()).sum())
+    undefined = float("nan")
+    return Points(
+        cases=cases,
+        weight=weight,
+        logged=float(sums["sum_y"].sum()) / cases if cases else undefined,
+        ips=weighted / cases if weight > 0 else undefined,
+        self_normalised=weighted / weight if weight > 0 else undefined,
+        doubly_robust=(model + correction) / cases if weight > 0 else undefined,
     )
-    total = float(weights.sum())
-    normalised = float(weights @ y) / total if total > 0 else float("nan")
-    robust = under_rule + weights * (y - model)
-    parts = {
-        "logged": (float(y.mean()), (y - y.mean()) / len(y)),
-        "ips": (float((weights * y).mean()), (weights * y - (weights * y).mean()) / len(y)),
-        "self_normalised": (normalised, weights * (y - normalised) / total if total > 0 else nothing),
-        "doubly_robust": (float(robust.mean()), (robust - robust.mean()) / len(y)),
-    }
-    z, logged = stats.norm.ppf((1 + level) / 2), parts["logged"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Squares and products of influences summed over independent units: `matrix` (k, k) in the order of `names`; how many `units`."""
+
+    names: Sequence[tuple[str, str]]
+    matrix: Floats
+    units: int
+
+    def error(self, combination: Mapping[tuple[str, str], float]) -> float:
+        """Standard error of a combination of estimates, with the factor units / (units - 1); NaN with fewer than 2 units."""
+        if self.units < 2:
+            return float("nan")
+        a = np.array([combination.get(name, 0.0) for name in self.names])
+        used = np.flatnonzero(a)
+        variance = float(a[used] @ self.matrix[np.ix_(used, used)] @ a[used])
+        return float(np.sqrt(max(variance, 0.0) * self.units / (self.units - 1)))
+
+
+LOGGED = ("", "logged")
+
+
+def estimate_table(points: Mapping[str, Points], spread: Spread, *, level: float = 0.95) -> pd.DataFrame:
+    """Every estimate of every rule with its interval, beside what was done.
+
+    Columns: rule, estimator (logged first, then ips, self_normalised, doubly_robust), value, se, low, high, gain (value - logged), gain_se,
+    gain_low, gain_high, relative (gain / logged), relative_low, relative_high (delta method; NaN unless logged > 0).
+    """
+    z = float(stats.norm.ppf((1 + level) / 2))
     rows = []
-    for estimator, (value, influence) in parts.items():
-        error, gain_error = (_standard_error(part, decisions) for part in (influence, influence - logged[1]))
-        gain = value - logged[0]
-        note = "no predictions; add them with cell_means or a model of your own" if estimator == "doubly_robust" and not predicted else ""
-        rows.append(
-            {
-                "estimator": estimator,
-                "value": value,
-                "standard_error": error,
-                "low": value - z * error,
-                "high": value + z * error,
-                "gain": gain,
-                "gain_error": gain_error,
-                "gain_low": gain - z * gain_error,
-                "gain_high": gain + z * gain_error,
-                "note": note,
-            }
-        )
-    return pd.DataFrame(rows)
+    for rule, point in points.items():
+        for estimator in ("logged", *ESTIMATORS):
+            value = float(getattr(point, estimator))
+            own = LOGGED if estimator == "logged" else (rule, estimator)
+            row: dict[str, object] = {"rule": rule, "estimator": estimator, **_interval("", value, spread.error({own: 1.0}), z)}
+            if estimator != "logged":
+                row |= _gain(value, point.logged, own, spread, z)
+            rows.append(row)
+    columns = ["rule", "estimator", "value", "se", "low", "high", "gain", "gain_se", "gain_low", "gain_high"]
+    return pd.DataFrame(rows, columns=[*columns, "relative", "relative_low", "relative_high"])
 
 
-def _standard_error(influence: Floats, decisions: pd.DataFrame) -> float:
-    """Root of the sum of squares over units, with the factor units / (units - 1)."""
-    if "unit" in decisions.columns:
-        influence = np.bincount(pd.factorize(decisions["unit"])[0], weights=influence).astype(float)
-    if len(influence) < 2:
-        return float("nan")
-    return float(np.sqrt(influence @ influence * len(influence) / (len(influence) - 1)))
+def _interval(name: str, value: float, error: float, z: float) -> dict[str, object]:
+    before = f"{name}_" if name else ""
+    return {name or "value": value, f"{before}se": error, f"{before}low": value - z * error, f"{before}high": value + z * error}
 
 
-def _drawn(decisions: pd.DataFrame, y: Floats) -> Condition:
-    certain = float((decisions["propensity"] >= 1).mean())
-    return Condition(
-        name="drawn by lot",
-        met=certain < 1,
-        detail=f"{certain:.1%} of the decisions had only one possible action.",
-        remedy=_designed_test(y),
-    )
+def _gain(value: float, logged: float, own: tuple[str, str], spread: Spread, z: float) -> dict[str, object]:
+    found = _interval("gain", value - logged, spread.error({own: 1.0, LOGGED: -1.0}), z)
+    if not logged > 0:
+        return found
+    ratio = value / logged
+    relative = _interval("relative", ratio - 1, spread.error({own: 1 / logged, LOGGED: -ratio / logged}), z)
+    relative.pop("relative_se")
+    return {**found, **relative}
 
 
-def _supported(decisions: pd.DataFrame, rule: pd.DataFrame, y: Floats) -> Condition:
-    """Every action the rule may choose was drawn at least once in that cell."""
-    seen = decisions[["cell", "action"]].drop_duplicates()
-    wanted = rule.loc[(rule["probability"] > 0) & rule["cell"].isin(set(seen["cell"])), ["cell", "action"]]
-    tried = wanted.merge(seen, how="left", on=["cell", "action"], indicator=True, validate="one_to_one")["_merge"] == "both"
-    missing = wanted.loc[~tried.to_numpy()].sort_values(["cell", "action"])
-    first = f" (first: {missing['action'].iloc[0]} in {missing['cell'].iloc[0]})" if len(missing) else ""
-    touched = float(decisions["cell"].isin(set(missing["cell"])).mean())
-    return Condition(
-        name="every action of the rule was tried",
-        met=missing.empty,
-        detail=f"{len(missing)} of {len(wanted)} pairs of cell and action were never drawn{first}; "
-        f"{touched:.1%} of the decisions lie there.",
-        remedy=f"in those cells, {_designed_test(y)}",
-    )
+def contrast_table(
+    points: Mapping[str, Points], spread: Spread, pairs: Sequence[tuple[str, str]], *, estimator: str = "doubly_robust", level: float = 0.95
+) -> pd.DataFrame:
+    """By how much would one rule bring more than another? A row per pair (rule, against); against "" is what was done.
+
+    Columns: rule, against, value, se, low, high, p_value (two-sided, normal), p_adjusted (Holm over the pairs). A difference without spread
+    is a rule that decides alike: p 1.
+    """
+    z = float(stats.norm.ppf((1 + level) / 2))
+    rows = []
+    for rule, against in pairs:
+        other = float(getattr(points[against], estimator)) if against else points[rule].logged
+        value = float(getattr(points[rule], estimator)) - other
+        error = spread.error({(rule, estimator): 1.0, ((against, estimator) if against else LOGGED): -1.0})
+        alike = error <= _ROUNDING * spread.error({LOGGED: 1.0})
+        p = 1.0 if alike else float(2 * stats.norm.sf(abs(value / error))) if np.isfinite(error) else float("nan")
+        rows.append({"rule": rule, "against": against, **_interval("", value, error, z), "p_value": p})
+    table = pd.DataFrame(rows, columns=["rule", "against", "value", "se", "low", "high", "p_value"])
+    return table.assign(p_adjusted=holm(table["p_value"]) if len(table) else np.nan)
 
 
-def _averaging(weights: Floats, decisions: pd.DataFrame) -> Condition:
-    """With the propensities that really drew, weights average 1."""
-    mean = float(weights.mean())
-    error = _standard_error((weights - mean) / len(weights), decisions)
-    p_value = float(2 * stats.norm.sf(abs(mean - 1) / error)) if error > 0 else float(np.isclose(mean, 1))
-    return Condition(
-        name="propensities are those that drew",
-        met=p_value >= WEIGHT_LEVEL,
-        detail=f"weights average {mean:.3f} where 1 is expected, p = {p_value:.3g}.",
-        remedy="log the probability at the moment of the draw, and try every action of the rule in each of its cells.",
-    )
+def weight_averages(rows: pd.DataFrame) -> pd.DataFrame:
+    """Do weights average 1, as they do with the propensities that really drew?
 
-
-def _enough(payers: float, cases: int) -> Condition:
-    more = (
-        f"about {cases * MIN_EFFECTIVE_PAYERS / payers:,.0f} decisions logged this way" if payers > 0 else "decisions that follow the rule"
-    )
-    return Condition(
-        name="effective payers",
-        met=payers >= MIN_EFFECTIVE_PAYERS,
-        detail=f"the log tells as much as {payers:,.0f} payers drawn by the rule itself; {MIN_EFFECTIVE_PAYERS} are needed.",
-        remedy=f"{more}, or a larger random share for the actions of the rule.",
-    )
-
-
-def _clipped(full: Floats, weights: Floats) -> Condition:
-    cut = full > weights
-    lost = float((full - weights).sum() / full.sum()) if full.sum() > 0 else 0.0
-    return Condition(
-        name="weights whole",
-        met=not cut.any(),
-        detail=f"{int(cut.sum())} of {len(full)} weights are cut off, {lost:.1%} of their sum; the value leans that far from the rule.",
-        consequence="note",
-        remedy="compare with the value without cutting.",
-    )
-
-
-def _designed_test(y: Floats) -> str:
-    """The test that would answer: how many cases an action needs."""
-    draw = "draw the action by lot, with logged probabilities above 0 for every action of the rule"
-    if not y.mean() or not y.std():
-        return f"{draw}."
-    cases = float(cases_for(abs(y.std(ddof=1) / y.mean()), _EFFECT_TO_FIND))
-    return f"{draw}: {cases:,.0f} cases per action find a change of {_EFFECT_TO_FIND:.0%} of the mean outcome with 80 % probability."
-
-
-def _check(decisions: pd.DataFrame, rule: pd.DataFrame) -> None:
-    """Everything wrong with log and rule, raised once."""
-    problems = []
-    for table, columns, name in (
-        (decisions, ("cell", "action", "propensity", "outcome"), "decisions"),
-        (rule, ("cell", "action", "probability"), "rule"),
-    ):
-        absent = [column for column in columns if column not in table.columns]
-        if absent or table.empty:
-            problems.append(f"{name}: {'no column ' + ', '.join(absent) if absent else 'no rows'}.")
-    if problems:
-        raise DataError(problems)
-    propensity, chance = decisions["propensity"].astype(float), rule["probability"].astype(float)
-    sums, cells = chance.groupby(rule["cell"]).sum(), set(rule["cell"])
-    rules = [
-        ("decisions.propensity", ~((propensity > 0) & (propensity <= 1)), "are not above 0 and at most 1",
-         "An action that was taken had a probability; leave out decisions made by judgement, and say so."),
-        ("decisions.outcome", ~decisions["outcome"].astype(float).abs().lt(np.inf), "are missing", "Wait for the horizon, or count 0."),
-        ("decisions.cell", ~decisions["cell"].isin(cells), "have no row in the rule", "A rule decides every case."),
-        ("rule.probability", ~chance.between(0, 1), "lie outside 0 to 1", "Give the share of cases that get the action."),
-        ("decisions.unit", decisions.get("unit", propensity).isna() & ("unit" in decisions.columns), "are missing", "Name the customer."),
-        ("rule", rule.duplicated(["cell", "action"]), "repeat a cell and action", "Keep one."),
-        ("rule.probability", rule["cell"].map((sums - 1).abs() > 1e-9), "belong to a cell whose shares do not sum to 1", "Complete them."),
-    ]  # fmt: skip
-    found = [
-        f"{name}: {int(wrong.sum())} of {len(wrong)} rows {what} (first: row {int(np.flatnonzero(wrong)[0]) + 1}). {fix}"
-        for name, wrong, what, fix in rules
-        if wrong.any()
-    ]
-    if found:
-        raise DataError(found)
+    Takes per row of the rule (and row 0 for all together): row, n, excess (Σ(w - 1)), squares (Σ of squared excess by independent unit),
+    units. Adds mean, p_value (two-sided; without spread 1 where the mean is 1, else 0; NaN for a row of fewer than 50 units, too few to tell)
+    and p_adjusted (Holm).
+    """
+    table = rows.copy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table["mean"] = 1 + table["excess"] / table["n"]
+        centred = table["squares"] - table["excess"] ** 2 / table["units"]
+        error = np.sqrt(np.maximum(centred, 0) * table["units"] / (table["units"] - 1))
+        p = 2 * stats.norm.sf(np.abs(table["excess"]) / error)
+    exact = ~(error > 1e-9 * table["n"])
+    told = (table["units"] >= _UNITS_TO_TELL) | (table["row"] == 0)
+    table["p_value"] = np.where(told, np.where(exact, np.isclose(table["mean"], 1).astype(float), p), np.nan)
+    return table.assign(p_adjusted=holm(table["p_value"]))
