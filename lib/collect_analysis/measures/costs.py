@@ -31,22 +31,24 @@ def cost_facts(book: Book, cash_facts: ir.Table, contacts: ir.Table, directory: 
     return ibis.union(money, spent, minutes)
 
 
-def _price(book: Book, kind: str) -> ir.Table:
+def price_list(book: Book, kind: str) -> ir.Table:
+    """The tariff of a kind: priced (what), since, before (empty: still valid), price (minor units), rate."""
     tariff = book.table("tariff")
     return tariff.filter(tariff.kind == kind).select(
         priced="item", since="valid_from", before="valid_to", price="amount_minor", rate="rate"
     )
 
 
-def _on(day: ir.DateValue, price: ir.Table) -> ir.BooleanValue:
+def valid_on(day: ir.DateValue, price: ir.Table) -> ir.BooleanValue:
+    """Whether a price of `price_list` is valid on a day."""
     return (price.since <= day) & (price.before.isnull() | (day < price.before))
 
 
 def _events(book: Book, contacts: ir.Table, period: Period) -> ir.Table:
     contact = contacts.filter(within(contacts.local_ts, period.start, period.end))
     out = contact.filter(contact.direction == "out").mutate(day=contact.local_ts.date())
-    price = _price(book, "channel_event")
-    joined = out.inner_join(price, (out.channel == price.priced) & _on(out.day, price))
+    price = price_list(book, "channel_event")
+    joined = out.inner_join(price, (out.channel == price.priced) & valid_on(out.day, price))
     return joined.group_by("account_key", "unit_key", "officer_key").agg(cost_minor=joined.price.fill_null(0).sum().cast("int64"))
 
 
@@ -58,8 +60,8 @@ def _minutes(book: Book, directory: Directory, period: Period) -> ir.Table:
         officer,
         (day.officer_key == officer.who) & (officer.role_from <= day.date) & (officer.role_to.isnull() | (day.date < officer.role_to)),
     ).select("officer_key", "unit_key", "date", "logged_min", "role")
-    price, units = _price(book, "officer_minute"), directory.units
-    priced = known.inner_join(price, (known.role == price.priced) & _on(known.date, price))
+    price, units = price_list(book, "officer_minute"), directory.units
+    priced = known.inner_join(price, (known.role == price.priced) & valid_on(known.date, price))
     joined = priced.left_join(units, priced.unit_key == units.unit_key)
     return joined.select(
         cluster_key=priced.officer_key,
@@ -71,22 +73,38 @@ def _minutes(book: Book, directory: Directory, period: Period) -> ir.Table:
     )
 
 
-def _commission(book: Book, directory: Directory, period: Period) -> ir.Table:
-    """Commission of each payment while on placement, rounded to the minor unit, with the tax on it."""
-    counted = cash(book)
-    paid = counted.filter(within(counted.value_date, period.start, period.end)).select(
-        "payment_key", "account_key", "value_date", "amount_minor"
+def commission_on(book: Book, paid: ir.Table, units: ir.Table, *, until: date) -> ir.Table:
+    """What does each payment cost in commission and the tax on it, by who held the account on placement on the day of the money?
+
+    `paid`: account_key, value_date, amount_minor (further columns stay). `units`: unit_key, sub_function, tariff_id. `until`: last day on
+    which a placement counts as made. Commission and tax are rounded to the minor unit per payment.
+    Columns: those of `paid`, unit_key, chargeable (the holder has a tariff or is an agency), priced (a tariff was valid), cost_minor (0 where
+    none was); payments outside any placement are left out.
+    """
+    base = placed(book, start=_LONG_AGO, end=until).select(
+        placed_account="account_key", unit_key="unit_key", placed_on="from_date", ended_on="to_date"
     )
-    base = placed(book, start=_LONG_AGO, end=period.end)
-    held = paid.inner_join(base, "account_key")
-    held = held.filter(held.value_date >= held.from_date, held.to_date.isnull() | (held.value_date < held.to_date))
-    held = held.select("account_key", "unit_key", "value_date", "amount_minor", age=months_between(held.value_date, held.from_date))
-    units, tiers, tax = directory.units, commission_tiers(book), _price(book, "tax")
-    held = held.left_join(units, held.unit_key == units.unit_key).select(*[held[name] for name in held.columns], units.tariff_id)
+    held = paid.inner_join(base, paid.account_key == base.placed_account)
+    held = held.filter(held.value_date >= held.placed_on, held.ended_on.isnull() | (held.value_date < held.ended_on))
+    names = [*paid.columns, "unit_key"]
+    held = held.select(*names, age=months_between(held.value_date, held.placed_on))
+    own = units.select(of_unit="unit_key", in_sub_function="sub_function", charged_by="tariff_id")
+    held = held.left_join(own, held.unit_key == own.of_unit)
+    tiers, tax = commission_tiers(book), price_list(book, "tax").select("since", "before", tax_rate="rate")
     in_tier = (tiers.tier_from <= held.age) & (tiers.tier_to.isnull() | (held.age < tiers.tier_to))
     valid = (tiers.valid_from <= held.value_date) & (tiers.valid_to.isnull() | (held.value_date < tiers.valid_to))
-    charged = held.inner_join(tiers, (held.tariff_id == tiers.tariff_id) & in_tier & valid)
-    charged = charged.select("account_key", "unit_key", "value_date", fee=(charged.amount_minor * charged.rate).round().cast("int64"))
-    taxed = charged.left_join(tax.rename(tax_rate="rate"), _on(charged.value_date, tax.rename(tax_rate="rate")))
+    charged = held.left_join(tiers, (held.charged_by == tiers.tariff_id) & in_tier & valid)
+    chargeable = charged.charged_by.notnull() | (charged.in_sub_function == "agency").fill_null(False)
+    fee = (charged.amount_minor * charged.rate.fill_null(0.0)).round().cast("int64")
+    charged = charged.select(*names, chargeable=chargeable, priced=charged.rate.notnull(), fee=fee)
+    taxed = charged.left_join(tax, valid_on(charged.value_date, tax))
     cost = charged.fee + (charged.fee * taxed.tax_rate.fill_null(0.0)).round().cast("int64")
-    return taxed.select("account_key", "unit_key", officer_key=ibis.null("string"), cost_minor=cost)
+    return taxed.select(*names, "chargeable", "priced", cost_minor=cost)
+
+
+def _commission(book: Book, directory: Directory, period: Period) -> ir.Table:
+    """Commission of each payment of the period, with the tax on it."""
+    counted = cash(book)
+    paid = counted.filter(within(counted.value_date, period.start, period.end)).select("account_key", "value_date", "amount_minor")
+    charged = commission_on(book, paid, directory.units, until=period.end)
+    return charged.filter(charged.priced).select("account_key", "unit_key", officer_key=ibis.null("string"), cost_minor=charged.cost_minor)
