@@ -245,24 +245,51 @@ def test_sums_of_a_supplied_cohort_are_those_of_pandas(supplied: tuple[Book, pd.
         )
 
 
+@pytest.mark.parametrize("interacted", [True, False])
 @pytest.mark.parametrize("clustered", [False, True])
-def test_adjusted_effects_are_statsmodels(supplied: tuple[Book, pd.DataFrame], clustered: bool) -> None:
+def test_adjusted_effects_are_statsmodels(supplied: tuple[Book, pd.DataFrame], clustered: bool, interacted: bool) -> None:
     _, frame = supplied
+    household = frame.index // 3
+    frame = frame.assign(arm=frame["arm"].to_numpy()[3 * household])  # a household is in one arm
+    frame["outcome_paid"] += (frame["arm"] == "c") * 0.2 * frame["covariate_before"]
     frame = frame if clustered else frame.drop(columns="cluster_key")
     roles = {f"cohort.covariate_{name}": {"measured": "before"} for name in ("before", "owing")}
     book = book_from_frames({"cohort": frame}, as_of=AS_OF, roles=roles)
     cohort = open_cohort(book, "letters", arms=["a", "b", "c"], horizon_days=30)
     outcome, chosen = cohort.outcome("paid", 30), adjusted.covariates_of(cohort, ["before", "owing"])
-    found = adjusted.adjusted_comparison(book, cohort, outcome, chosen, base="a", arms=["b", "c"]).set_index("arm")
-    x = pd.DataFrame({arm: frame["arm"] == arm for arm in "bc"} | {name: frame[f"covariate_{name}"] for name in ("before", "owing")})
-    options = {"cov_type": "cluster", "cov_kwds": {"groups": frame["cluster_key"]}} if clustered else {"cov_type": "HC2"}
-    expected = sm.OLS(frame["outcome_paid"], sm.add_constant(x.astype(float))).fit(use_t=True, **options)
+    found = adjusted.adjusted_comparison(book, cohort, outcome, chosen, base="a", arms=["b", "c"], interacted=interacted).set_index("arm")
+    x = pd.DataFrame({arm: (frame["arm"] == arm).astype(float) for arm in "bc"})
+    for name in ("before", "owing"):
+        x[name] = frame[f"covariate_{name}"] - frame[f"covariate_{name}"].mean()
+        for arm in "bc" if interacted else "":
+            x[f"{name}:{arm}"] = x[name] * x[arm]
+    options = {"cov_type": "cluster", "cov_kwds": {"groups": household}} if clustered else {"cov_type": "HC2"}
+    expected = sm.OLS(frame["outcome_paid"], sm.add_constant(x)).fit(use_t=True, **options)
     for arm in "bc":
-        assert found.loc[arm, ["value", "se", "p_value"]].tolist() == pytest.approx(
-            [expected.params[arm], expected.bse[arm], expected.pvalues[arm]], rel=1e-6
-        )
+        assert found.loc[arm, ["value", "se"]].tolist() == pytest.approx([expected.params[arm], expected.bse[arm]], rel=1e-8)
     within = frame["outcome_paid"] - frame.groupby("arm")["outcome_paid"].transform("mean")
     assert found.loc["b", "variance_kept"] == pytest.approx(expected.ssr / (within**2).sum())
+    if not interacted:
+        told = adjusted.explained(book, cohort, [outcome], chosen, arms=["a", "b", "c"]).set_index("covariate")
+        assert told["theta"].tolist() == pytest.approx([expected.params["before"], expected.params["owing"]])
+        assert told["rho2"].tolist() == pytest.approx([1 - expected.ssr / (within**2).sum()] * 2)
+        assert told["multiplier"].tolist() == pytest.approx(1 / (1 - told["rho2"]))
+
+
+def test_a_household_in_two_arms_has_no_adjusted_effect(supplied: tuple[Book, pd.DataFrame]) -> None:
+    book, _ = supplied
+    cohort = open_cohort(book, "letters", arms=["a", "b", "c"], horizon_days=30)
+    chosen = adjusted.covariates_of(cohort, ["before"])
+    with pytest.raises(DataError, match=r"clusters \(customers\) are in more than one arm"):
+        adjusted.adjusted_comparison(book, cohort, cohort.outcome("paid", 60), chosen, base="a", arms=["b", "c"])
+
+
+def test_a_covariate_with_one_value_in_an_arm_is_found(supplied: tuple[Book, pd.DataFrame]) -> None:
+    _, frame = supplied
+    frame = frame.assign(covariate_owing=frame["covariate_owing"].mask(frame["arm"] == "b", 4))
+    book = book_from_frames({"cohort": frame}, as_of=AS_OF)
+    cohort = open_cohort(book, "letters", arms=["a", "b"], horizon_days=30)
+    assert adjusted.flat_covariates(book, cohort, ["a", "b"], cohort.covariates) == {"owing": "b"}
 
 
 def test_a_covariate_measured_after_assignment_is_never_adjusted_for(supplied: tuple[Book, pd.DataFrame]) -> None:

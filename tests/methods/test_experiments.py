@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from collect_analysis.methods import experiments
-from collect_analysis.methods.experiments import arm_means, compare_arms, compare_ratios, sample_ratio_test, two_part
+from collect_analysis.methods.experiments import arm_means, compare_arms, compare_ratios, read_out, sample_ratio_test, two_part
+from collect_analysis.methods.multiplicity import benjamini_hochberg, holm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -233,3 +234,48 @@ def test_nothing_to_compare_gives_tables_with_the_same_columns() -> None:
     assert list(compare_arms(nothing, base="b").columns) == list(compare_arms(means, base="b").columns)
     assert two_part(nothing, base="b").empty
     assert compare_ratios(pd.DataFrame(), base="b").empty
+
+
+def _several() -> pd.DataFrame:
+    """Two outcomes at two horizons, three challengers; sums of independent yes/no cases."""
+    rows = []
+    for outcome, days, counts in (
+        ("paid", 90, {"old": 200, "a": 230, "b": 250, "c": 262}),
+        ("paid", 30, {"old": 90, "a": 110, "b": 95, "c": 126}),
+        ("called", 90, {"old": 300, "a": 290, "b": 300, "c": 330}),
+    ):
+        rows += [
+            {
+                "outcome": outcome, "unit": "share", "horizon_days": days, "arm": arm, "clusters": 1_000, "cases": 1_000, "positive": x,
+                "sum_y": x, "sum_y2": x, "sum_yy": x, "sum_yn": x, "sum_nn": 1_000, "note": "",
+            }
+            for arm, x in counts.items()
+        ]  # fmt: skip
+    return arm_means(pd.DataFrame(rows))
+
+
+def test_what_was_declared_is_one_family_and_all_the_rest_another() -> None:
+    means = _several()
+    table = read_out(means, base="old", outcome="paid", horizon_days=90)
+    primary = table["family"] == "confirmatory"
+    assert set(zip(table.loc[primary, "outcome"], table.loc[primary, "horizon_days"], strict=True)) == {("paid", 90)}
+    assert table.loc[primary, "p_adjusted"].tolist() == pytest.approx(holm(table.loc[primary, "p_value"]))
+    assert table.loc[~primary, "p_adjusted"].tolist() == pytest.approx(benjamini_hochberg(table.loc[~primary, "p_value"]))
+
+
+def test_intervals_of_the_declared_effects_hold_together() -> None:
+    means = _several()
+    table, single = read_out(means, base="old", outcome="paid", horizon_days=90), compare_arms(means, base="old")
+    primary = table["family"] == "confirmatory"
+    assert table.loc[primary, "level"].tolist() == pytest.approx([1 - 0.05 / 3] * 3)
+    wider = compare_arms(means, base="old", level=1 - 0.05 / 3)
+    pd.testing.assert_frame_equal(table.loc[primary, ["low", "high", "relative_low"]], wider.loc[primary, ["low", "high", "relative_low"]])
+    pd.testing.assert_frame_equal(table.loc[~primary, ["low", "high"]], single.loc[~primary, ["low", "high"]])
+
+
+def test_one_challenger_is_read_as_before() -> None:
+    means = _several()
+    two = means[means["arm"].isin(["old", "a"])]
+    table, plain = read_out(two, base="old", outcome="paid", horizon_days=90), compare_arms(two, base="old")
+    primary = table["family"] == "confirmatory"
+    pd.testing.assert_frame_equal(table.loc[primary, plain.columns], plain.loc[primary])

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from collect_analysis.errors import DataError
-from collect_analysis.methods.regression import Fit, adjusted_effects, fit_arms, robust_covariance
+from collect_analysis.methods.regression import Fit, adjusted_effects, fit_arms, robust_covariance, variance_reduction
+from scipy import stats
 
 
 def products_of(frame: pd.DataFrame, covariates: list[str]) -> dict[str, dict[tuple[str, str], float]]:
@@ -19,24 +20,27 @@ def products_of(frame: pd.DataFrame, covariates: list[str]) -> dict[str, dict[tu
     }
 
 
-def design_of(fit: Fit, frame: pd.DataFrame) -> np.ndarray:
-    design = fit.design
-    columns = [np.ones(len(frame)), *((frame["arm"] == arm).to_numpy(float) for arm in design.arms)]
-    columns += [
-        ((frame[name] - centre) / scale).to_numpy()
-        for name, centre, scale in zip(design.covariates, design.centres, design.scales, strict=True)
-    ]
-    return np.column_stack(columns)
+def squares_of(fit: Fit, frame: pd.DataFrame, cluster: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Per arm the sums that robust errors need, case by case."""
+    squares = {}
+    for arm in fit.arm_cases:
+        rows = (frame["arm"] == arm).to_numpy()
+        part = frame[rows]
+        x = np.column_stack(
+            [np.ones(len(part))]
+            + [(part[n] - c) / s for n, c, s in zip(fit.design.covariates, fit.design.centres, fit.design.scales, strict=True)]
+        )
+        e = part["y"].to_numpy() - x @ fit.line_of(arm)
+        if cluster is None:
+            leverage = np.einsum("ij,jk,ik->i", x, fit.leverage_of(arm), x)
+            squares[arm] = (x * (e**2 / (1 - leverage))[:, None]).T @ x
+        else:
+            scores = pd.DataFrame(x * e[:, None]).groupby(cluster[rows]).sum().to_numpy()
+            squares[arm] = scores.T @ scores
+    return squares
 
 
-def meat_of(fit: Fit, frame: pd.DataFrame, cluster: np.ndarray | None = None) -> np.ndarray:
-    z = design_of(fit, frame)
-    e = frame["y"].to_numpy() - z @ fit.coefficients
-    if cluster is None:
-        leverage = np.einsum("ij,jk,ik->i", z, fit.inverse, z)
-        return (z * (e**2 / (1 - leverage))[:, None]).T @ z
-    scores = pd.DataFrame(z * e[:, None]).groupby(cluster).sum().to_numpy()
-    return scores.T @ scores
+COVARIATES = ["born", "balance"]
 
 
 @pytest.fixture
@@ -49,49 +53,110 @@ def cases() -> pd.DataFrame:
     return pd.DataFrame({"arm": arm, "y": y, "born": born, "balance": balance})
 
 
-def reference(cases: pd.DataFrame, **options):
-    x = pd.DataFrame({"a": cases["arm"] == "a", "b": cases["arm"] == "b", "born": cases["born"], "balance": cases["balance"]}).astype(float)
+def reference(cases: pd.DataFrame, *, interacted: bool = True, **options):
+    """The same regression by statsmodels, case by case, covariates centred."""
+    x = pd.DataFrame({arm: (cases["arm"] == arm).astype(float) for arm in ("a", "b")})
+    for name in COVARIATES:
+        x[name] = cases[name] - cases[name].mean()
+        if interacted:
+            for arm in ("a", "b"):
+                x[f"{name}:{arm}"] = x[name] * x[arm]
     return sm.OLS(cases["y"], sm.add_constant(x)).fit(use_t=True, **options)
 
 
-def test_effects_and_hc2_errors_are_statsmodels(cases: pd.DataFrame) -> None:
-    fit = fit_arms(products_of(cases, ["born", "balance"]), base="champion", covariates=["born", "balance"])
-    table = adjusted_effects(fit, robust_covariance(fit, meat_of(fit, cases))).set_index("arm")
-    expected = reference(cases, cov_type="HC2")
+def fitted(cases: pd.DataFrame, *, interacted: bool = True) -> Fit:
+    return fit_arms(products_of(cases, COVARIATES), base="champion", covariates=COVARIATES, interacted=interacted)
+
+
+@pytest.mark.parametrize("interacted", [True, False])
+def test_effects_and_hc2_errors_are_statsmodels(cases: pd.DataFrame, interacted: bool) -> None:
+    fit = fitted(cases, interacted=interacted)
+    table = adjusted_effects(fit, robust_covariance(fit, squares_of(fit, cases))).set_index("arm")
+    expected = reference(cases, interacted=interacted, cov_type="HC2")
     for arm in ("a", "b"):
-        interval = expected.conf_int().loc[arm]
-        found = table.loc[arm, ["value", "se", "p_value", "low", "high"]].tolist()
-        assert found == pytest.approx([expected.params[arm], expected.bse[arm], expected.pvalues[arm], *interval], rel=1e-8)
+        assert table.loc[arm, ["value", "se"]].tolist() == pytest.approx([expected.params[arm], expected.bse[arm]], rel=1e-8)
+    assert fit.residual_squares == pytest.approx(expected.ssr, rel=1e-8)
 
 
 def test_classical_errors_are_statsmodels(cases: pd.DataFrame) -> None:
-    fit = fit_arms(products_of(cases, ["born", "balance"]), base="champion", covariates=["born", "balance"])
+    fit = fitted(cases, interacted=False)
     table = adjusted_effects(fit, fit.classical_covariance, method="classical").set_index("arm")
-    assert table.loc["a", "se"] == pytest.approx(reference(cases).bse["a"], rel=1e-8)
+    expected = reference(cases, interacted=False)
+    assert table.loc["a", ["se", "p_value"]].tolist() == pytest.approx([expected.bse["a"], expected.pvalues["a"]], rel=1e-8)
 
 
-def test_clustered_errors_are_statsmodels(cases: pd.DataFrame) -> None:
-    cluster = np.arange(len(cases)) // 3
-    fit = fit_arms(products_of(cases, ["born", "balance"]), base="champion", covariates=["born", "balance"])
-    groups = len(np.unique(cluster))
-    covariance = robust_covariance(fit, meat_of(fit, cases, cluster), clusters=groups)
-    table = adjusted_effects(fit, covariance, method="cr1", clusters=groups).set_index("arm")
-    expected = reference(cases, cov_type="cluster", cov_kwds={"groups": cluster})
+@pytest.mark.parametrize("interacted", [True, False])
+def test_clustered_errors_are_statsmodels(cases: pd.DataFrame, interacted: bool) -> None:
+    cases = cases.sort_values("arm", ignore_index=True)
+    cluster = (cases.groupby("arm").cumcount() // 3).astype(str) + cases["arm"]
+    fit = fitted(cases, interacted=interacted)
+    clusters = cluster.groupby(cases["arm"]).nunique().to_dict()
+    covariance = robust_covariance(fit, squares_of(fit, cases, cluster.to_numpy()), clusters=clusters)
+    table = adjusted_effects(fit, covariance, method="cr1", clusters=clusters).set_index("arm")
+    expected = reference(cases, interacted=interacted, cov_type="cluster", cov_kwds={"groups": cluster})
     assert table.loc["b", "se"] == pytest.approx(expected.bse["b"], rel=1e-8)
-    assert table.loc["b", "p_value"] == pytest.approx(expected.pvalues["b"], rel=1e-6)
+    if not interacted:
+        assert table.loc["b", "p_value"] == pytest.approx(expected.pvalues["b"], rel=1e-6)
+
+
+def test_with_slopes_of_its_own_each_arm_is_a_regression_of_its_own(cases: pd.DataFrame) -> None:
+    """Lin's effect is the difference of two predictions at the mean of the covariates, its degrees of freedom are Welch's."""
+    fit = fitted(cases)
+    row = adjusted_effects(fit, robust_covariance(fit, squares_of(fit, cases))).set_index("arm").loc["b"]
+    at = np.array([1.0, *cases[COVARIATES].mean()])
+    means, variances, free = [], [], []
+    for arm in ("b", "champion"):
+        own = cases[cases["arm"] == arm]
+        model = sm.OLS(own["y"], sm.add_constant(own[COVARIATES])).fit(cov_type="HC2")
+        means.append(at @ model.params)
+        variances.append(at @ model.cov_params().to_numpy() @ at)
+        free.append(len(own) - 3)
+    assert row["value"] == pytest.approx(means[0] - means[1], rel=1e-8)
+    assert row["se"] ** 2 == pytest.approx(sum(variances), rel=1e-6)
+    assert row["df"] == pytest.approx(sum(variances) ** 2 / sum(v**2 / d for v, d in zip(variances, free, strict=True)), rel=1e-6)
+
+
+def test_several_arms_have_intervals_that_hold_together(cases: pd.DataFrame) -> None:
+    fit = fitted(cases)
+    covariance = robust_covariance(fit, squares_of(fit, cases))
+    row = adjusted_effects(fit, covariance).set_index("arm").loc["a"]
+    assert row["level"] == pytest.approx(0.975)
+    assert (row["high"] - row["value"]) / row["se"] == pytest.approx(stats.t.ppf(0.9875, row["df"]))
 
 
 def test_relative_effect_counts_that_effect_and_base_mean_move_together(cases: pd.DataFrame) -> None:
-    fit = fit_arms(products_of(cases, ["born", "balance"]), base="champion", covariates=["born", "balance"])
-    row = adjusted_effects(fit, robust_covariance(fit, meat_of(fit, cases))).set_index("arm").loc["a"]
-    # The same ratio by statsmodels' own covariance of (const, a), covariates centred.
-    centred = cases.assign(born=cases["born"] - cases["born"].mean(), balance=cases["balance"] - cases["balance"].mean())
-    expected = reference(centred, cov_type="HC2")
+    two = cases[cases["arm"] != "b"].reset_index(drop=True)
+    fit = fitted(two)
+    row = adjusted_effects(fit, robust_covariance(fit, squares_of(fit, two))).set_index("arm").loc["a"]
+    x = pd.DataFrame({"a": (two["arm"] == "a").astype(float)})
+    for name in COVARIATES:
+        x[name] = two[name] - two[name].mean()
+        x[f"{name}:a"] = x[name] * x["a"]
+    expected = sm.OLS(two["y"], sm.add_constant(x)).fit(cov_type="HC2")
     gradient = np.array([-expected.params["a"] / expected.params["const"] ** 2, 1 / expected.params["const"]])
     covariance = expected.cov_params().loc[["const", "a"], ["const", "a"]].to_numpy()
     se = np.sqrt(gradient @ covariance @ gradient)
     assert row["relative"] == pytest.approx(expected.params["a"] / expected.params["const"])
-    assert (row["relative_high"] - row["relative"]) / se == pytest.approx(1.9648, abs=1e-3)
+    assert (row["relative_high"] - row["relative"]) / se == pytest.approx(stats.t.ppf(0.975, row["df"]), rel=1e-6)
+
+
+def test_without_covariates_it_is_the_comparison_of_two_means(cases: pd.DataFrame) -> None:
+    fit = fit_arms(products_of(cases, []), base="champion", covariates=[])
+    row = adjusted_effects(fit, robust_covariance(fit, squares_of(fit, cases))).set_index("arm").loc["a"]
+    a, champion = (cases.loc[cases["arm"] == arm, "y"] for arm in ("a", "champion"))
+    welch = stats.ttest_ind(a, champion, equal_var=False)
+    assert [row["value"], row["p_value"], row["df"]] == pytest.approx([a.mean() - champion.mean(), welch.pvalue, welch.df])
+
+
+def test_the_reduction_is_realised_not_promised() -> None:
+    plain = pd.DataFrame(
+        {"arm": ["a"], "value": [1.0], "low": 0.0, "high": 2.0, "relative": 0.1, "relative_low": 0.0, "relative_high": 0.2}
+    )
+    table = variance_reduction({"plain": plain.assign(se=2.0), "lin": plain.assign(se=1.0), "useless": plain.assign(se=2.2)})
+    assert table["method"].tolist() == ["plain", "lin", "useless"]
+    assert table["reduction"].tolist() == pytest.approx([0.0, 0.75, -0.21])
+    assert table["multiplier"].tolist() == pytest.approx([1.0, 4.0, 1 / 1.21])
+    assert variance_reduction({}).empty
 
 
 def test_scale_and_origin_of_a_covariate_do_not_matter(cases: pd.DataFrame) -> None:
@@ -110,6 +175,14 @@ def test_a_covariate_that_repeats_another_is_named_and_refused(cases: pd.DataFra
         fit_arms(products_of(cases.assign(twice=2 * cases["born"]), ["born", "twice"]), base="champion", covariates=["born", "twice"])
 
 
+def test_a_covariate_that_does_not_vary_within_one_arm_is_named_with_the_arm(cases: pd.DataFrame) -> None:
+    rare = cases.assign(rare=((cases["arm"] != "b") & (cases.index % 2 == 0)).astype(float))
+    with pytest.raises(DataError, match="'rare' is a combination of the columns before it within arm 'b'"):
+        fit_arms(products_of(rare, ["born", "rare"]), base="champion", covariates=["born", "rare"])
+    fit_arms(products_of(rare, ["born", "rare"]), base="champion", covariates=["born", "rare"], interacted=False)
+
+
 def test_fewer_cases_than_columns_are_refused(cases: pd.DataFrame) -> None:
-    with pytest.raises(DataError, match="3 cases for 4 columns"):
-        fit_arms(products_of(cases[cases["arm"] != "b"].head(3), ["born", "balance"]), base="champion", covariates=["born", "balance"])
+    few = pd.concat([cases[cases["arm"] == "champion"], cases[cases["arm"] == "a"].head(3)])
+    with pytest.raises(DataError, match=r"3 cases for 3 columns \(a\)"):
+        fit_arms(products_of(few, COVARIATES), base="champion", covariates=COVARIATES)

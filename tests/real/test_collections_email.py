@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from collect_analysis.book.sources import Source, read_source
 from collect_analysis.book.store import Book, book_from_frames
-from collect_analysis.decisions import fitness
 from collect_analysis.errors import DataError
 from collect_analysis.measures import adjusted, arms
 from collect_analysis.measures.cohort import Cohort, open_cohort
+from collect_analysis.methods.evidence import refused
 from collect_analysis.methods.experiments import arm_means, compare_arms
 from collect_analysis.methods.regression import fit_arms
 
@@ -58,7 +58,9 @@ def test_difference_of_means_is_the_published_one(email: tuple[Book, Cohort]) ->
 def test_adjusted_effect_is_the_published_one(email: tuple[Book, Cohort]) -> None:
     book, cohort = email
     outcome, covariates = cohort.outcome("payments", 90), adjusted.covariates_of(cohort, BEFORE)
-    (row,) = adjusted.adjusted_comparison(book, cohort, outcome, covariates, base="no_email", arms=["email"]).to_dict("records")
+    (row,) = adjusted.adjusted_comparison(book, cohort, outcome, covariates, base="no_email", arms=["email"], interacted=False).to_dict(
+        "records"
+    )
     assert row["value"] == pytest.approx(4.4304, abs=1e-3)
     assert row["p_value"] == pytest.approx(0.038, abs=1e-3)
     assert row["variance_kept"] == pytest.approx(5652.45 / 10807.61, abs=1e-3)  # published residual and total variance
@@ -73,7 +75,7 @@ def test_the_wrong_regression_is_what_the_refusal_prevents(raw: pd.DataFrame) ->
             arm: {(a, b): float((part[a] * part[b]).sum()) for a, b in itertools.combinations_with_replacement(["1", "y", *names], 2)}
             for arm, part in ((ARMS[email], part) for email, part in frame.groupby("email"))
         }
-        fit = fit_arms(products, base="no_email", covariates=names)
+        fit = fit_arms(products, base="no_email", covariates=names, interacted=False)
         assert fit.coefficients[1] == pytest.approx(effect, abs=1e-3)
         assert fit.classical_covariance[1, 1] ** 0.5 == pytest.approx(error, abs=1e-3)
 
@@ -87,7 +89,7 @@ def test_what_was_measured_after_the_email_is_refused_by_name(email: tuple[Book,
 
 
 def test_the_report_file_names_all_four_and_the_review_keeps_two(email: tuple[Book, Cohort]) -> None:
-    from collect_analysis.reporting.findings import strategy_review as findings
+    from collect_analysis.reporting.findings import experiment as findings
     from collect_analysis.reporting.kinds.strategy_review import StrategyReview
     from collect_analysis.reporting.parameters import validate
 
@@ -100,4 +102,4 @@ def test_the_report_file_names_all_four_and_the_review_keeps_two(email: tuple[Bo
     means = findings.means_of(book, cohort, params, cohort.outcomes)
     found = findings.conditions_of(book, cohort, params, means=means, doses=compare_arms(means.iloc[:0], base="no_email"))
     assert [item.name for item in findings.usable_covariates(cohort, params, found)] == BEFORE
-    assert not fitness.refused(found)
+    assert not refused(found)

@@ -1,6 +1,7 @@
 """What a strategy review needs of a cohort, computed where the data live: aggregates by arm, never subjects."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import ibis
@@ -52,6 +53,30 @@ def arm_facts(book: Book, cohort: Cohort) -> pd.DataFrame:
     return facts.astype({"share": float, "propensity_low": float, "propensity_high": float}).rename_axis("arm").reset_index()
 
 
+def strata_facts(book: Book, cohort: Cohort, arms: Sequence[str]) -> pd.DataFrame:
+    """Who is in each arm of each stratum? Columns: stratum, arm, cases, clusters, propensity_low, propensity_high (NaN: not logged).
+
+    Every stratum has a row per arm, with 0 cases where the arm got nobody. Empty where a subject has no stratum.
+    """
+    columns = ["stratum", "arm", "cases", "clusters", "propensity_low", "propensity_high"]
+    table = subjects_of(cohort, arms)
+    found = book.frame(
+        table.group_by(["stratum", "arm"]).aggregate(
+            cases=table.count(),
+            clusters=table["cluster_key"].nunique(),
+            propensity_low=table["propensity"].min(),
+            propensity_high=table["propensity"].max(),
+        )
+    )
+    if found.empty or found["stratum"].isna().any():
+        return pd.DataFrame(columns=columns)
+    every = pd.MultiIndex.from_product([sorted(set(found["stratum"].astype(str))), sorted(arms)], names=["stratum", "arm"])
+    facts = found.astype({"stratum": str, "propensity_low": float, "propensity_high": float}).set_index(["stratum", "arm"]).reindex(every)
+    counted = ["cases", "clusters"]
+    facts[counted] = facts[counted].fillna(0).astype("int64")
+    return facts.reset_index()[columns]
+
+
 def shared_subjects(book: Book, cohort: Cohort, arms: Sequence[str]) -> tuple[int, int]:
     """How many subjects, and how many clusters (customers), are in more than one of the arms?"""
     table = subjects_of(cohort, arms)
@@ -98,59 +123,60 @@ def flaws(book: Book, cohort: Cohort, arms: Sequence[str], outcomes: Sequence[Ou
     return pd.DataFrame(rows, columns=["outcome", "horizon_days", "missing", "negative", "not_yes_no"])
 
 
-def arm_sums(book: Book, cohort: Cohort, arms: Sequence[str], outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """The sums behind every mean: what `experiments.arm_means` takes.
+def arm_sums(book: Book, cohort: Cohort, arms: Sequence[str], outcomes: Sequence[Outcome], *, by_stratum: bool = False) -> pd.DataFrame:
+    """The sums behind every mean: what `experiments.arm_means` takes, or `strata.post_stratified_means` if `by_stratum`.
 
-    One row per outcome, horizon and arm: outcome, unit, horizon_days, arm, clusters, cases, positive, sum_y, sum_y2, sum_yy, sum_yn,
-    sum_nn, note (the reason where the horizon is not over for more than 5 % of the cases). Arms without a case have zeros. A missing value
-    counts as 0 here; `flaws` counts them.
+    One row per outcome, horizon and arm (and stratum): outcome, unit, horizon_days, arm, (stratum,) clusters, cases, positive, sum_y,
+    sum_y2, sum_yy, sum_yn, sum_nn, note (the reason where the horizon is not over for more than 5 % of the cases). Arms without a case have
+    zeros. A missing value counts as 0 here; `flaws` counts them.
     """
+    keys = ["arm", "stratum"] if by_stratum else ["arm"]
     if not outcomes:
-        return pd.DataFrame(columns=[*KEYS, "arm", *SUMS, "note"])
+        return pd.DataFrame(columns=[*KEYS, *keys, *SUMS, "note"])
     table = subjects_of(cohort, arms)
     still_open = open_horizons(book, cohort, arms)
-    single, clustered = _sums_of_cases(book, table, outcomes), _sums_of_clusters(book, table, outcomes)
-    rows = []
+    found = _sums_of_clusters(book, table, outcomes, keys).join(_sums_of_cases(book, table, outcomes, keys))
+    levels = [sorted(arms), *([sorted(set(found.index.get_level_values("stratum")))] if by_stratum else [])]
+    found = found.reindex(pd.MultiIndex.from_product(levels, names=keys)).fillna(0.0)
+    parts = []
     for position, item in enumerate(outcomes):
         late = still_open.get(item.horizon_days, 0.0)
+        columns = {"clusters": "clusters", "cases": "cases", "sum_nn": "sum_nn"}
+        columns |= {f"{name}{position}": name for name in ("positive", "sum_y", "sum_y2", "sum_yy", "sum_yn")}
+        own = found[list(columns)].rename(columns=columns).astype(float).reset_index()
         note = HORIZON_OPEN.format(share=late) if late > MOST_OPEN else ""
-        for arm in sorted(arms):
-            row: dict[str, object] = {"outcome": item.name, "unit": item.unit, "horizon_days": item.horizon_days, "arm": arm}
-            row |= {name: _cell(clustered, arm, name) for name in ("clusters", "cases", "sum_nn")}
-            row |= {name: _cell(clustered, arm, f"{name}{position}") for name in ("sum_y", "sum_yy", "sum_yn")}
-            row |= {name: _cell(single, arm, f"{name}{position}") for name in ("positive", "sum_y2")}
-            rows.append({**row, "note": note})
-    return pd.DataFrame(rows, columns=[*KEYS, "arm", *SUMS, "note"])
+        parts.append(own.assign(outcome=item.name, unit=item.unit, horizon_days=item.horizon_days, note=note))
+    return pd.concat(parts, ignore_index=True)[[*KEYS, *keys, *SUMS, "note"]]
 
 
-def _cell(frame: pd.DataFrame, arm: str, column: str) -> float:
-    value = frame[column].get(arm)
-    return 0.0 if value is None or pd.isna(value) else float(value)
-
-
-def _sums_of_cases(book: Book, table: ir.Table, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+def _sums_of_cases(book: Book, table: ir.Table, outcomes: Sequence[Outcome], keys: Sequence[str]) -> pd.DataFrame:
     sums: dict[str, ir.Value] = {}
     for position, item in enumerate(outcomes):
         column = table[item.column]
         sums[f"positive{position}"] = (column > 0).fill_null(False).cast("int64").sum()
         sums[f"sum_y2{position}"] = sum_of_products(column, column)
-    return book.frame(table.group_by("arm").aggregate(**sums)).set_index("arm")
+    return _indexed(book.frame(table.group_by(list(keys)).aggregate(**sums)), keys)
 
 
-def _sums_of_clusters(book: Book, table: ir.Table, outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    inner = {f"y{position}": _total(table[item.column]) for position, item in enumerate(outcomes)}
-    cluster = table.group_by(["arm", "cluster_key"]).aggregate(n=table.count(), **inner)
+def _sums_of_clusters(book: Book, table: ir.Table, outcomes: Sequence[Outcome], keys: Sequence[str]) -> pd.DataFrame:
+    inner = {f"y{position}": total(table[item.column]) for position, item in enumerate(outcomes)}
+    cluster = table.group_by([*keys, "cluster_key"]).aggregate(n=table.count(), **inner)
     n = cluster["n"]
     sums: dict[str, ir.Value] = {"clusters": cluster.count(), "cases": n.sum(), "sum_nn": sum_of_products(n, n)}
     for position in range(len(outcomes)):
         y = cluster[f"y{position}"]
-        sums[f"sum_y{position}"] = _total(y)
+        sums[f"sum_y{position}"] = total(y)
         sums[f"sum_yy{position}"] = sum_of_products(y, y)
         sums[f"sum_yn{position}"] = sum_of_products(y, n)
-    return book.frame(cluster.group_by("arm").aggregate(**sums)).set_index("arm")
+    return _indexed(book.frame(cluster.group_by(list(keys)).aggregate(**sums)), keys)
 
 
-def _total(column: ir.Column) -> ir.Scalar:
+def _indexed(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    frame.index = pd.MultiIndex.from_frame(frame[list(keys)].astype(str))
+    return frame.drop(columns=list(keys))
+
+
+def total(column: ir.Column) -> ir.Scalar:
     """Sum of a column: whole numbers exactly, others compensated; nothing there is 0."""
     if column.type().is_integer():
         return column.sum().cast("int64").fill_null(0)
@@ -179,26 +205,72 @@ def guardrail_outcomes(cohort: Cohort, names: Sequence[str]) -> list[Outcome]:
     return [known[name] for name in names]
 
 
-def ratio_sums(book: Book, cohort: Cohort, arms: Sequence[str], *, over: str, horizon_days: int) -> pd.DataFrame:
-    """The sums behind a ratio of cash to a dose (money per agent minute): what `experiments.compare_ratios` takes.
+def weighted(table: ir.Table, weights: Mapping[tuple[str, str], float]) -> ir.Value:
+    """The weight of each subject by its stratum and arm (`strata.stratum_weights`), as a column."""
+    return ibis.cases(
+        *(((table["stratum"] == stratum) & (table["arm"] == arm), ibis.literal(weight)) for (stratum, arm), weight in weights.items()),
+        else_=0.0,
+    )
 
+
+def ratio_sums(
+    book: Book,
+    cohort: Cohort,
+    arms: Sequence[str],
+    *,
+    over: str,
+    horizon_days: int,
+    weights: Mapping[tuple[str, str], float] | None = None,
+) -> pd.DataFrame:
+    """The sums behind a ratio of cash to a dose or to what was owed (per agent minute, of the balance): for `experiments.compare_ratios`.
+
+    `over` names a dose, or a covariate measured before assignment that is known of every subject; `weights` are those of
+    `strata.stratum_weights` where the assignment was stratified.
     Columns: arm, clusters, sum_y (cash at the horizon, minor units), sum_x (`over`), sum_yy, sum_xx, sum_xy over clusters. Empty where the
-    cohort lacks the cash or the dose.
+    cohort lacks the cash or `over`.
     """
     columns = ["arm", "clusters", "sum_y", "sum_x", "sum_yy", "sum_xx", "sum_xy"]
-    cash = [item for item in cohort.outcomes if item.unit == "minor" and item.horizon_days == horizon_days]
-    dose = [item for item in cohort.doses if item.name == over]
-    if not cash or not dose:
-        return pd.DataFrame(columns=columns)
+    cash = [item.column for item in cohort.outcomes if item.unit == "minor" and item.horizon_days == horizon_days]
+    base = [item.column for item in cohort.doses if item.name == over]
+    base += [item.column for item in cohort.covariates if item.name == over and item.measured == "before"]
     table = subjects_of(cohort, arms)
-    cluster = table.group_by(["arm", "cluster_key"]).aggregate(y=_total(table[cash[0].column]), x=_total(table[dose[0].column]))
+    if not cash or not base or book.scalar(table[base[0]].isnull().any()):
+        return pd.DataFrame(columns=columns)
+    y, x = table[cash[0]], table[base[0]]
+    if weights:
+        factor = weighted(table, weights)
+        y, x = y * factor, x * factor
+    table = table.select("arm", "cluster_key", y=y, x=x)
+    cluster = table.group_by(["arm", "cluster_key"]).aggregate(y=total(table["y"]), x=total(table["x"]))
     y, x = cluster["y"], cluster["x"]
     sums = cluster.group_by("arm").aggregate(
         clusters=cluster.count(),
-        sum_y=_total(y),
-        sum_x=_total(x),
+        sum_y=total(y),
+        sum_x=total(x),
         sum_yy=sum_of_products(y, y),
         sum_xx=sum_of_products(x, x),
         sum_xy=sum_of_products(y, x),
     )
     return book.frame(sums).sort_values("arm", ignore_index=True)[columns]
+
+
+def after_early(cohort: Cohort) -> tuple[Cohort, tuple[Outcome, ...]]:
+    """What came after each earlier horizon: the cohort with those columns, and them as outcomes.
+
+    For an outcome read at several horizons, `<name>_after_<d>` read at each later horizon is what that horizon has on top of the one at d
+    days: cash that came later, or a first payment that came later. Empty where no outcome has two horizons.
+    """
+    later, columns = [], {}
+    for item in cohort.outcomes:
+        for early in cohort.outcomes:
+            if early.name != item.name or early.horizon_days >= item.horizon_days or item.unit == "count":
+                continue
+            column = f"after_{early.horizon_days}_{item.column}"
+            columns[column] = cohort.table[item.column] - cohort.table[early.column]
+            later.append(replace(item, name=after(item.name, early.horizon_days), column=column))
+    return replace(cohort, table=cohort.table.mutate(**columns) if columns else cohort.table), tuple(later)
+
+
+def after(outcome: str, days: int) -> str:
+    """The name of what an outcome has on top of the same at an earlier horizon."""
+    return f"{outcome}_after_{days}"

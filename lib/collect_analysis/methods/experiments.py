@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from collect_analysis.methods.multiplicity import holm
+from collect_analysis.methods.multiplicity import benjamini_hochberg, holm, simultaneous_level
 from collect_analysis.methods.rates import newcombe_difference, wilson_interval
 
 Floats = NDArray[np.float64]
@@ -65,33 +65,44 @@ def arm_means(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """
     table = sums.sort_values([*KEYS, "arm"], ignore_index=True).astype(dict.fromkeys(SUMS, float))
     n, groups = table["cases"], table["clusters"]
-    y, y2, yy, yn, nn = (table[column] for column in ("sum_y", "sum_y2", "sum_yy", "sum_yn", "sum_nn"))
-    table["note"] = _reason(table)
+    table["note"] = reason_of(table)
     usable = table["note"] == ""
+    mean, between = mean_and_variance(table)
+    mean, between = mean.where(usable), between.where(usable)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = (y / n).where(usable)
-        between = (yy - 2 * mean * yn + mean**2 * nn).clip(lower=0) / n**2 * groups / (groups - 1)
-        single = ((y2 - n * mean**2).clip(lower=0) / (n - 1)).where(n > 1)
+        single = ((table["sum_y2"] - n * mean**2).clip(lower=0) / (n - 1)).where(n > 1)
         # Every case alike: clusters cannot be told from independent cases, so count clusters only.
-        effect = (between / (single / n)).where(single > 0, nn / n)
+        effect = (between / (single / n)).where(single > 0, table["sum_nn"] / n)
     effect = effect.where(groups < n, 1.0)
-    share = table["unit"] == "share"
-    half = stats.t.ppf((1 + level) / 2, groups - 1) * np.sqrt(between)
-    low, high = wilson_interval(y / effect, n / effect, level=level)
+    return with_intervals(table.assign(value=mean, variance=between, df=groups - 1, single=single, design_effect=effect), level=level)
+
+
+def mean_and_variance(sums: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Σy/Σn per row of sums over clusters, and the variance of that mean: [Σy² - 2mΣyn + m²Σn²]/(Σn)² · G/(G-1)."""
+    n, groups = sums["cases"], sums["clusters"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = sums["sum_y"] / n
+        spread = (sums["sum_yy"] - 2 * mean * sums["sum_yn"] + mean**2 * sums["sum_nn"]).clip(lower=0)
+        return mean, spread / n**2 * groups / (groups - 1)
+
+
+def with_intervals(table: pd.DataFrame, *, level: float) -> pd.DataFrame:
+    """Means as `arm_means` returns them, from value, variance, df, single (variance of one case), design_effect, sum_y, cases and note."""
+    usable, share = table["note"] == "", table["unit"] == "share"
+    n, y, mean = table["cases"], table["sum_y"], table["value"]
+    half = stats.t.ppf((1 + level) / 2, table["df"]) * np.sqrt(table["variance"])
+    low, high = wilson_interval(y / table["design_effect"], n / table["design_effect"], level=level)
     return table.assign(
-        value=mean,
-        variance=between,
-        df=groups - 1,
-        low=np.where(share, low, mean - half),
-        high=np.where(share, high, mean + half),
-        cv=np.sqrt(single) / mean.where(mean > 0),
-        design_effect=effect.where(usable),
+        low=np.where(share, np.where(usable, low, np.nan), mean - half),
+        high=np.where(share, np.where(usable, high, np.nan), mean + half),
+        cv=np.sqrt(table["single"]) / mean.where(mean > 0),
+        design_effect=table["design_effect"].where(usable),
         numerator=y.where(usable),
         denominator=n,
-    )
+    ).drop(columns="single")
 
 
-def _reason(sums: pd.DataFrame) -> pd.Series:
+def reason_of(sums: pd.DataFrame) -> pd.Series:
     """Why a row of sums gives no mean; empty where it does. A reason given with the sums comes first."""
     given = sums["note"].fillna("") if "note" in sums.columns else pd.Series("", index=sums.index)
     signed = (sums["sum_y2"] > 0) & (sums["unit"] == "count")
@@ -164,6 +175,28 @@ def compare_arms(means: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.D
     table["note"] = table["note"].mask(no_base, BASE_NOT_POSITIVE)
     table["p_adjusted"] = table.groupby(["outcome", "horizon_days"], dropna=False)["p_value"].transform(holm)
     return table.sort_values([*KEYS, "arm"], ignore_index=True)
+
+
+def read_out(means: pd.DataFrame, *, base: str, outcome: str, horizon_days: int, level: float = 0.95) -> pd.DataFrame:
+    """Which effects were asked about before the test, which only looked at afterwards, and what of them stands?
+
+    Two families. Confirmatory: the primary `outcome` at its `horizon_days`, every arm; p-values by Holm (no false effect among them with
+    probability `level`), intervals that hold together (Bonferroni). Exploratory: everything else; p-values by Benjamini-Hochberg over all of
+    it (of the effects that stand a share 1 - `level` is false), each interval on its own.
+    Takes what `arm_means` returns; columns as `compare_arms` and family (confirmatory, exploratory), level (of one interval).
+    """
+    table = compare_arms(means, base=base, level=level)
+    primary = (table["outcome"] == outcome) & (table["horizon_days"] == horizon_days)
+    each = simultaneous_level(level, int(table.loc[primary, "p_value"].notna().sum()))
+    if each != level:
+        chosen = means[(means["outcome"] == outcome) & (means["horizon_days"] == horizon_days)]
+        together = compare_arms(chosen, base=base, level=each)
+        bounds = ["low", "high", "relative_low", "relative_high"]
+        table.loc[primary, bounds] = together[bounds].to_numpy()
+    table["family"] = np.where(primary, "confirmatory", "exploratory")
+    table["level"] = np.where(primary, each, level)
+    table.loc[~primary, "p_adjusted"] = benjamini_hochberg(table.loc[~primary, "p_value"]) if (~primary).any() else np.nan
+    return table
 
 
 def _share_difference(pairs: pd.DataFrame, level: float) -> tuple[Floats, Floats, Floats]:

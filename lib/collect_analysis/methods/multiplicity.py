@@ -38,6 +38,16 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     return _placed(np.minimum.accumulate(steps[::-1])[::-1], order, values, answered)
 
 
+def simultaneous_level(level: float, questions: int) -> float:
+    """At which level must each of `questions` intervals be drawn so that all of them hold together with probability `level`?
+
+    Formula: 1 - (1 - level)/k (Bonferroni); fewer than 2 questions leave the level as it is. Intervals that go with Holm's tests are wider
+    than needed by little and always hold.
+    Source: Dunn, Journal of the American Statistical Association 56 (1961) 52.
+    """
+    return 1 - (1 - level) / max(questions, 1)
+
+
 def _checked(p_values: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
     values = np.atleast_1d(np.asarray(p_values, dtype=float))
     wrong = np.flatnonzero((values < 0) | (values > 1))

@@ -63,18 +63,35 @@ def relative_mde(
         return np.where((n > 0) & (n0 > 0), factor * np.asarray(cv, dtype=float) * np.sqrt(spread), np.nan)
 
 
-def cases_for(cv: ArrayLike, relative_effect: float, *, power: float = 0.8, level: float = 0.95, design_effect: ArrayLike = 1.0) -> Floats:
+def cases_for(
+    cv: ArrayLike,
+    relative_effect: float,
+    *,
+    power: float = 0.8,
+    level: float = 0.95,
+    design_effect: ArrayLike = 1.0,
+    correlation: ArrayLike = 0.0,
+) -> Floats:
     """How many cases per arm, two arms of equal size, would find a relative change of `relative_effect`?
 
-    Formula: `relative_mde` solved for n: 2·deff·((z(1-α/2) + z(power))·CV / effect)²; not rounded up. Undefined (NaN): effect 0.
+    Formula: `relative_mde` solved for n: 2·deff·(1-ρ²)·((z(1-α/2) + z(power))·CV / effect)²; not rounded up. Undefined (NaN): effect 0.
     """
     factor = stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power)
     if not relative_effect:
         return np.full(np.shape(cv), np.nan)
-    return 2 * np.asarray(design_effect, dtype=float) * (factor * np.asarray(cv, dtype=float) / relative_effect) ** 2
+    left = 1 - np.asarray(correlation, dtype=float) ** 2
+    return 2 * np.asarray(design_effect, dtype=float) * left * (factor * np.asarray(cv, dtype=float) / relative_effect) ** 2
 
 
-def mde_table(means: pd.DataFrame, *, base: str, margin: float | None = None, power: float = 0.8, level: float = 0.95) -> pd.DataFrame:
+def mde_table(
+    means: pd.DataFrame,
+    *,
+    base: str,
+    margin: float | None = None,
+    explained: pd.DataFrame | None = None,
+    power: float = 0.8,
+    level: float = 0.95,
+) -> pd.DataFrame:
     """What could this test have detected, given the arms' sizes and how the base arm's outcomes vary?
 
     Parameters
@@ -85,22 +102,24 @@ def mde_table(means: pd.DataFrame, *, base: str, margin: float | None = None, po
         The arm compared with.
     margin
         Smallest relative change worth having.
+    explained
+        What covariates known before assignment explain: outcome, horizon_days, rho2 (`measures.adjusted.explained`).
 
     Returns
     -------
     outcome, unit, horizon_days, arm, cases, base_cases, base_mean, detectable (relative), detectable_amount (in the outcome's unit), margin
-    (relative), needed (cases per arm that would find the margin), note.
+    (relative), needed (cases per arm that would find the margin), rho2, detectable_adjusted, needed_adjusted (the same at equal covariates;
+    NaN where none are given), note.
     """
     bases = means[means["arm"] == base].set_index(["outcome", "horizon_days"])
+    known = {} if explained is None else {(row.outcome, row.horizon_days): float(row.rho2) for row in explained.itertuples()}
     rows = []
     for row in means[means["arm"] != base].to_dict("records"):
-        reference = bases.loc[(row["outcome"], row["horizon_days"])]
-        relative = float(
-            relative_mde(
-                reference["cv"], row["cases"], reference["cases"], power=power, level=level, design_effect=reference["design_effect"]
-            )
-        )
-        needed = cases_for(reference["cv"], margin or 0.0, power=power, level=level, design_effect=reference["design_effect"])
+        key = (row["outcome"], row["horizon_days"])
+        reference, rho2 = bases.loc[key], known.get(key, np.nan)
+        how = {"power": power, "level": level, "design_effect": reference["design_effect"]}
+        relative, needed = _found(reference, row["cases"], margin, how, rho2=0.0)
+        adjusted, needed_adjusted = _found(reference, row["cases"], margin, how, rho2=rho2)
         rows.append(
             {
                 **{key: row[key] for key in ("outcome", "unit", "horizon_days", "arm", "cases")},
@@ -109,9 +128,19 @@ def mde_table(means: pd.DataFrame, *, base: str, margin: float | None = None, po
                 "detectable": relative,
                 "detectable_amount": relative * abs(reference["value"]),
                 "margin": np.nan if margin is None else margin,
-                "needed": float(np.ceil(needed)),
+                "needed": needed,
+                "rho2": rho2,
+                "detectable_adjusted": adjusted,
+                "needed_adjusted": needed_adjusted,
                 "note": reference["note"],
             }
         )
-    columns = ["outcome", "unit", "horizon_days", "arm", "cases", "base_cases", "base_mean"]
-    return pd.DataFrame(rows, columns=[*columns, "detectable", "detectable_amount", "margin", "needed", "note"])
+    columns = ["outcome", "unit", "horizon_days", "arm", "cases", "base_cases", "base_mean", "detectable", "detectable_amount", "margin"]
+    return pd.DataFrame(rows, columns=[*columns, "needed", "rho2", "detectable_adjusted", "needed_adjusted", "note"])
+
+
+def _found(reference: pd.Series, cases: float, margin: float | None, how: dict[str, float], *, rho2: float) -> tuple[float, float]:
+    """The detectable relative change and the cases needed for the margin, where covariates explain `rho2`."""
+    detectable = relative_mde(reference["cv"], cases, reference["cases"], correlation=np.sqrt(rho2), **how)
+    needed = cases_for(reference["cv"], margin or 0.0, correlation=np.sqrt(rho2), **how)
+    return float(detectable), float(np.ceil(needed))
