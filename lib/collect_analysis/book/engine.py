@@ -72,6 +72,10 @@ class Engine:
         """Run an expression that returns one value; None where it is undefined."""
         return self._backend.to_pyarrow(expression).as_py()
 
+    def batches(self, expression: ir.Table) -> Iterator[pa.RecordBatch]:
+        """Run an expression whose rows leave piece by piece, for an operational list: never all of them in memory."""
+        yield from self._backend.to_pyarrow_batches(expression, chunk_size=100_000)
+
     @contextmanager
     def materialized(self, expression: ir.Table) -> Iterator[ir.Table]:
         """Run an expression once and keep its rows where the data live, for several expressions that read it; gone afterwards."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -10,6 +11,7 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+import pyarrow as pa
 
 from collect_analysis.book.durable import write_json
 from collect_analysis.book.engine import Engine
@@ -141,6 +143,10 @@ class Book:
     def scalar(self, expression: ir.Scalar) -> object:
         """Run an expression that returns one value."""
         return self._engine.scalar(expression)
+
+    def batches(self, expression: ir.Table) -> Iterator[pa.RecordBatch]:
+        """Run an expression whose rows leave piece by piece: operational lists only, never for a frame or a page."""
+        return self._engine.batches(expression)
 
     def materialized(self, expression: ir.Table) -> AbstractContextManager[ir.Table]:
         """Run an expression once for several that read it: `with book.materialized(expression) as rows: ...`."""

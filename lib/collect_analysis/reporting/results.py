@@ -1,5 +1,6 @@
 """What a run says: measures, tables, figures, checks and one decision, recorded by name and written once."""
 
+import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -8,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from collect_analysis.book.durable import write_json
 from collect_analysis.errors import RunError
 from collect_analysis.methods.evidence import Condition, Grade
 from collect_analysis.reporting.disclosure import refuse_personal, suppress_small_cells
+from collect_analysis.reporting.operational_lists import OperationalList, write_list
 
 SCHEMA = 1
 SIGNIFICANT_DIGITS = 12
@@ -189,6 +192,28 @@ class RunRecorder:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(recorded.svg)
         return recorded
+
+    def operational_list(self, name: str, batches: Iterable[pa.RecordBatch], *, write: bool) -> OperationalList:
+        """Record a list of persons that operations work from: its rows and the hash of its content, never the content.
+
+        With `write` it lies in the run folder as `lists/<name>.csv`, readable by the folder's owner alone; no page serves it.
+        """
+        from collect_analysis.reporting.texts import say
+
+        self._claim("list", name)
+        found = write_list(name, batches, run_folder=self.folder if write else None)
+        words = {"rows": found.rows, "sha256": found.sha256, "file": f"lists/{name}.csv"}
+        self.check(f"list_{name}", True, detail=say("list_written" if write else "list_not_written", self.parameters.lang, **words))
+        self.measure("list_rows", found.rows, by={"list": name}, unit="count")
+        return found
+
+    def document(self, name: str, content: str) -> str:
+        """Write a text without personal data into the run folder as `name`, byte for byte, and return its SHA-256."""
+        self._claim("document", name)
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        if self.folder:
+            (self.folder / name).write_bytes(content.encode())
+        return digest
 
     def check(self, name: str, passed: bool, *, detail: str, blocking: bool = False) -> None:
         """Record a check; a failed blocking one puts "not for decision" on the page."""
