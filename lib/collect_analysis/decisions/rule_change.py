@@ -13,7 +13,7 @@ LEAST_RANDOM = 0.05
 ALL_ROWS, RULE, AS_NOW = 0, "rule", "as_now"
 CHANGE_COLUMNS = ["rule", "row", "action", "cases", "share", "rule_share", "rule_cases", "difference"]
 TEST_COLUMNS = [
-    "rule", "row", "arms", "cases", "changed", "payer_rate", "needed", "needed_all", "per_week", "weeks", "random_share", "weeks_share",
+    "rule", "row", "arms", "cases", "changed", "payer_rate", "needed", "needed_all", "per_week", "weeks_all", "random_share", "weeks_share",
 ]  # fmt: skip
 
 
@@ -42,14 +42,14 @@ def design_test(
 ) -> pd.DataFrame:
     """Which test would tell what the rule is worth?
 
-    In each row where the rule changes what is done: its actions and the one most often taken there are drawn by lot. Cases per arm find the
+    In each row where the rule changes what is done: its actions and the one it replaces most are drawn by lot. Cases per arm find the
     relative `margin` of the row's own mean with probability `power` (`power.cases_for`: the row's own coefficient of variation and design
     effect). The cases come at the row's own rate in the log. Several such rows are also planned as one test of the rule against what is done
     today (row 0).
 
     Takes `measures.rule_value.row_facts` and `changes`. Columns: rule, row, arms (joined by " / "), cases (in the log), changed, payer_rate,
-    needed (per arm), needed_all (all arms), per_week, weeks (if everybody is drawn), random_share (to be drawn by lot so that the test ends
-    within `weeks`; at least 5 %), weeks_share (at that share). Undefined (NaN): a row without payers (needed), a log of one day (weeks).
+    needed (per arm), needed_all (all arms), per_week, weeks_all (if everybody is drawn), random_share (to be drawn by lot so that the test ends
+    within `weeks`; at least 5 %), weeks_share (at that share). Undefined (NaN): a row without payers (needed), a log of one day (weeks_all).
     """
     known = [{str(key): item for key, item in fact.items()} for fact in facts.to_dict("records")]
     concerned: list[dict[str, Any]] = [fact for fact in known if changed(change[change["row"] == fact["row"]]) > 0]
@@ -66,7 +66,7 @@ def design_test(
             {
                 "rule": rule, "row": fact["row"], "arms": " / ".join(arms), "cases": fact["cases"], "changed": changed(own),
                 "payer_rate": fact["payers"] / fact["cases"], "needed": needed, "needed_all": total, "per_week": rate,
-                "weeks": np.ceil(total / rate) if rate > 0 else np.nan, "random_share": share,
+                "weeks_all": np.ceil(total / rate) if rate > 0 else np.nan, "random_share": share,
                 "weeks_share": np.ceil(total / (rate * share)) if rate > 0 else np.nan,
             }
         )  # fmt: skip
@@ -74,8 +74,8 @@ def design_test(
 
 
 def _arms(change: pd.DataFrame) -> list[str]:
-    usual = change.sort_values(["cases", "action"], ascending=[False, True])["action"].iloc[0]
-    return list(dict.fromkeys([*change.loc[change["rule_share"] > 0, "action"], usual]))
+    replaced = change.sort_values(["difference", "action"])["action"].iloc[0]
+    return list(dict.fromkeys([*change.loc[change["rule_share"] > 0, "action"], replaced]))
 
 
 def _together(facts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -78,7 +77,7 @@ def rule_conditions(rule: str, sums: pd.DataFrame, chances: pd.DataFrame, averag
     log tells as much as fewer than 200 payers drawn by the rule. Note: weights that were cut off.
     Takes what `measures.rule_value.weigh` returns for the rule.
     """
-    return [_tried(rule, sums, chances), _averaging(rule, averages), _enough(rule, sums), *_whole(rule, sums)]
+    return [_tried(rule, sums, chances), *_averaging(rule, averages), _enough(rule, sums), *_whole(rule, sums)]
 
 
 def untried(sums: pd.DataFrame, chances: pd.DataFrame) -> pd.DataFrame:
@@ -107,12 +106,15 @@ def _tried(rule: str, sums: pd.DataFrame, chances: pd.DataFrame) -> Condition:
     return Condition(name="actions_tried", met=silent.empty, details=values)
 
 
-def _averaging(rule: str, averages: pd.DataFrame) -> Condition:
-    told = averages.dropna(subset=["p_adjusted"])
-    worst = told.iloc[int(told["p_adjusted"].to_numpy().argmin())]
-    where: Literal["all"] | int = "all" if worst["row"] == 0 else int(worst["row"])
-    values = {"rule": rule, "row": where, "mean": float(worst["mean"]), "p_value": float(worst["p_adjusted"])}
-    return Condition(name="weights_average", met=bool(worst["p_adjusted"] >= WEIGHT_LEVEL), details=values)
+def _averaging(rule: str, averages: pd.DataFrame) -> list[Condition]:
+    """Over all decisions, and in the row that is furthest off."""
+    told = averages.dropna(subset=["p_adjusted"]).sort_values(["p_adjusted", "row"])
+    found = []
+    for name, part in (("weights_average", told[told["row"] == 0]), ("weights_average_in_rows", told[told["row"] > 0])):
+        for worst in part.head(1).to_dict("records"):
+            values = {"rule": rule, "row": int(worst["row"]), "mean": float(worst["mean"]), "p_value": float(worst["p_adjusted"])}
+            found.append(Condition(name=name, met=bool(worst["p_adjusted"] >= WEIGHT_LEVEL), details=values))
+    return found
 
 
 def effective_payers(sums: pd.DataFrame) -> float:

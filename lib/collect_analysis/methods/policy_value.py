@@ -133,26 +133,26 @@ class Spread:
 
 
 LOGGED = ("", "logged")
+_RELATIVE = ("relative", "relative_low", "relative_high")
 
 
 def estimate_table(points: Mapping[str, Points], spread: Spread, *, level: float = 0.95) -> pd.DataFrame:
     """Every estimate of every rule with its interval, beside what was done.
 
-    Columns: rule, estimator (logged first, then ips, self_normalised, doubly_robust), value, se, low, high, gain (value - logged), gain_se,
-    gain_low, gain_high, relative (gain / logged), relative_low, relative_high (delta method; NaN unless logged > 0).
+    Columns: rule ("" for what was done), estimator (logged in the first row, then per rule ips, self_normalised, doubly_robust), value, se,
+    low, high, gain (value - logged), gain_se, gain_low, gain_high, relative (gain / logged), relative_low, relative_high (delta method; NaN
+    unless logged > 0).
     """
     z = float(stats.norm.ppf((1 + level) / 2))
-    rows = []
+    logged = next(iter(points.values())).logged
+    rows: list[dict[str, object]] = [{"rule": "", "estimator": "logged", **_interval("", logged, spread.error({LOGGED: 1.0}), z)}]
     for rule, point in points.items():
-        for estimator in ("logged", *ESTIMATORS):
-            value = float(getattr(point, estimator))
-            own = LOGGED if estimator == "logged" else (rule, estimator)
-            row: dict[str, object] = {"rule": rule, "estimator": estimator, **_interval("", value, spread.error({own: 1.0}), z)}
-            if estimator != "logged":
-                row |= _gain(value, point.logged, own, spread, z)
-            rows.append(row)
+        for estimator in ESTIMATORS:
+            own, value = (rule, estimator), float(getattr(point, estimator))
+            row = {"rule": rule, "estimator": estimator, **_interval("", value, spread.error({own: 1.0}), z)}
+            rows.append(row | _difference("gain", value, logged, (own, LOGGED), spread, z))
     columns = ["rule", "estimator", "value", "se", "low", "high", "gain", "gain_se", "gain_low", "gain_high"]
-    return pd.DataFrame(rows, columns=[*columns, "relative", "relative_low", "relative_high"])
+    return pd.DataFrame(rows, columns=[*columns, *_RELATIVE])
 
 
 def _interval(name: str, value: float, error: float, z: float) -> dict[str, object]:
@@ -160,12 +160,16 @@ def _interval(name: str, value: float, error: float, z: float) -> dict[str, obje
     return {name or "value": value, f"{before}se": error, f"{before}low": value - z * error, f"{before}high": value + z * error}
 
 
-def _gain(value: float, logged: float, own: tuple[str, str], spread: Spread, z: float) -> dict[str, object]:
-    found = _interval("gain", value - logged, spread.error({own: 1.0, LOGGED: -1.0}), z)
-    if not logged > 0:
+def _difference(
+    name: str, value: float, base: float, pair: tuple[tuple[str, str], tuple[str, str]], spread: Spread, z: float
+) -> dict[str, object]:
+    """A difference, absolute and relative to the base."""
+    own, other = pair
+    found = _interval(name, value - base, spread.error({own: 1.0, other: -1.0}), z)
+    if not base > 0:
         return found
-    ratio = value / logged
-    relative = _interval("relative", ratio - 1, spread.error({own: 1 / logged, LOGGED: -ratio / logged}), z)
+    ratio = value / base
+    relative = _interval("relative", ratio - 1, spread.error({own: 1 / base, other: -ratio / base}), z)
     relative.pop("relative_se")
     return {**found, **relative}
 
@@ -175,19 +179,21 @@ def contrast_table(
 ) -> pd.DataFrame:
     """By how much would one rule bring more than another? A row per pair (rule, against); against "" is what was done.
 
-    Columns: rule, against, value, se, low, high, p_value (two-sided, normal), p_adjusted (Holm over the pairs). A difference without spread
-    is a rule that decides alike: p 1.
+    Columns: rule, against, base (value of the other), value (the difference), se, low, high, relative, relative_low, relative_high (delta
+    method; NaN unless base > 0), p_value (two-sided, normal), p_adjusted (Holm over the pairs). A difference without spread is a rule that
+    decides alike: p 1.
     """
     z = float(stats.norm.ppf((1 + level) / 2))
     rows = []
     for rule, against in pairs:
-        other = float(getattr(points[against], estimator)) if against else points[rule].logged
-        value = float(getattr(points[rule], estimator)) - other
-        error = spread.error({(rule, estimator): 1.0, ((against, estimator) if against else LOGGED): -1.0})
+        own, other = (rule, estimator), (against, estimator) if against else LOGGED
+        base = float(getattr(points[against], estimator)) if against else points[rule].logged
+        found = _difference("", float(getattr(points[rule], estimator)), base, (own, other), spread, z)
+        value, error = float(str(found["value"])), float(str(found["se"]))
         alike = error <= _ROUNDING * spread.error({LOGGED: 1.0})
         p = 1.0 if alike else float(2 * stats.norm.sf(abs(value / error))) if np.isfinite(error) else float("nan")
-        rows.append({"rule": rule, "against": against, **_interval("", value, error, z), "p_value": p})
-    table = pd.DataFrame(rows, columns=["rule", "against", "value", "se", "low", "high", "p_value"])
+        rows.append({"rule": rule, "against": against, "base": base, **found, "p_value": p})
+    table = pd.DataFrame(rows, columns=["rule", "against", "base", "value", "se", "low", "high", *_RELATIVE, "p_value"])
     return table.assign(p_adjusted=holm(table["p_value"]) if len(table) else np.nan)
 
 

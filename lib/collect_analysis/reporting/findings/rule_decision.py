@@ -1,0 +1,270 @@
+"""Proposed rules in words: what they say, which one to adopt, or the test that would tell."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from collect_analysis.decisions.rule_change import ALL_ROWS, LEAST_RANDOM, changed
+from collect_analysis.decisions.rules import Requirement, Rule
+from collect_analysis.decisions.verdict import ALPHA, Claim, Verdict, judge, overall
+from collect_analysis.methods.evidence import Grade, grade, refused
+from collect_analysis.reporting import tables, texts
+from collect_analysis.reporting.disclosure import SUPPRESSED
+from collect_analysis.reporting.figures.rule_value import values_beside_the_log
+from collect_analysis.reporting.findings.conditions import sentences
+from collect_analysis.reporting.findings.rule_value import Judged, Tables, base_of
+from collect_analysis.reporting.kinds.rule_value import EVERYONE, RuleValue
+from collect_analysis.reporting.results import Decision
+from collect_analysis.reporting.texts import formats, say
+
+_CLAIMED = ("value", "low", "high", "relative", "relative_low", "relative_high", "p_adjusted")
+# Columns of the book that hold minor units.
+_MONEY = frozenset({"paid_before", "balance", "entry_balance"})
+
+# What a column is headed as here; other reports mean something else by the recorded name.
+_HEADED = {
+    "rule": "proposed_rule", "against": "compared_with", "effective_cases": "effective_decisions", "payer_rate": "rate_paying",
+}  # fmt: skip
+
+
+def called(rule: str, lang: str) -> str:
+    """What a rule is called on the page."""
+    if not rule:
+        return say("rule_as_logged", lang)
+    return say("rule_everyone", lang, action=rule.removeprefix(EVERYONE)) if rule.startswith(EVERYONE) else rule
+
+
+def row_in_words(rule: Rule, number: int, params: RuleValue, *, currency: str, supplied: bool) -> str:
+    """Whom a row of a rule decides."""
+    if number == ALL_ROWS:
+        return say("rule_all_rows", params.lang)
+    row = rule.rows[number - 1]
+    if not row.tests:
+        return say("rule_all_cases" if len(rule.rows) == 1 else "rule_other_cases", params.lang)
+    money = frozenset() if supplied else _MONEY
+    return "; ".join(_asked(name, test, params.lang, currency if name in money else "") for name, test in row.tests.items())
+
+
+def _asked(column: str, test: Requirement, lang: str, currency: str) -> str:
+    named = texts.label(column, lang)
+
+    def written(bound: float | None) -> str:
+        if currency:
+            return formats.money(bound, currency, lang)
+        return formats.number(bound, lang, digits=0 if bound is None or bound.is_integer() else formats.digits_for([bound], 3))
+
+    values = {"column": named, "low": written(test.low), "high": written(test.high)}
+    if test.codes:
+        text = say("rule_codes", lang, column=named, codes=", ".join(texts.value(column, code, lang) for code in test.codes))
+    elif test.low is not None and test.high is not None:
+        text = say("rule_between", lang, **values)
+    elif test.low is not None:
+        text = say("rule_from", lang, **values)
+    elif test.high is not None:
+        text = say("rule_under", lang, **values)
+    else:
+        return say("rule_unknown", lang, column=named)
+    return say("rule_or_unknown", lang, text=text) if test.missing else text
+
+
+def _actions(rule: Rule, number: int, lang: str) -> str:
+    chances = {action: share for action, share in rule.rows[number - 1].chances.items() if share > 0}
+    if len(chances) == 1:
+        return next(iter(chances))
+    return ", ".join(f"{action} {formats.share(share, lang, digits=0)}" for action, share in chances.items())
+
+
+def show(
+    table: pd.DataFrame, case: Judged, params: RuleValue, *, columns: Sequence[str], currency: str, percent: Sequence[str] = (),
+    by_unit: Sequence[str] = (),
+) -> tables.ShownTable | tables.Absent:  # fmt: skip
+    """A recorded table with rules, rows and arms in words."""
+    if table.empty:
+        return tables.Absent(say("rule_nothing_changes", params.lang))
+    shown = table.copy()
+    if "row" in shown.columns:
+        supplied = case.log.cohort.supplied
+        pairs = zip(shown["rule"], shown["row"], strict=True)
+        places = [(case.rules[str(rule)], int(row)) for rule, row in pairs]
+        shown["whom"] = [row_in_words(rule, row, params, currency=currency, supplied=supplied) for rule, row in places]
+        shown["then"] = [_actions(rule, row, params.lang) if row else "" for rule, row in places]
+    for column in ("rule", "against"):
+        if column in shown.columns:
+            shown[column] = [called(str(name), params.lang) for name in shown[column]]
+    if "arms" in shown.columns:
+        shown["arms"] = [" / ".join(texts.value("arms", arm, params.lang) for arm in str(arms).split(" / ")) for arms in shown["arms"]]
+    headed = _HEADED | ({"value": "mean_outcome"} if "payers" in shown.columns else {})
+    columns, percent = ([_HEADED.get(name, name) for name in names] for names in (columns, percent))
+    return tables.show(
+        shown.rename(columns=headed),
+        lang=params.lang, columns=columns, percent=percent, by_unit=by_unit, currency=currency,
+    )  # fmt: skip
+
+
+def draw(table: pd.DataFrame, case: Judged, params: RuleValue, *, currency: str) -> Any:
+    """The figure of values, rules and outcome by their names."""
+    names = {name: called(name, params.lang) for name in ("", *case.rules)}
+    title = case.outcome.label.get(params.lang, texts.value("outcome", case.outcome.name, params.lang))
+    return values_beside_the_log(table, names=names, proposed=list(case.proposed), outcome=title, lang=params.lang, currency=currency)
+
+
+def without_small(table: pd.DataFrame, params: RuleValue, *, columns: Sequence[str]) -> pd.DataFrame:
+    """The table without what rests on fewer cases than may be shown."""
+    small = table["cases"].astype(float).between(1, params.min_cell - 1)
+    hidden = table.assign(**{column: table[column].astype(float).mask(small) for column in columns})
+    return hidden.assign(note=np.where(small, SUPPRESSED.format(min_cell=params.min_cell), ""))
+
+
+def verdicts(case: Judged, params: RuleValue, contrasts: pd.DataFrame, tests: pd.DataFrame) -> list[Verdict]:
+    """What should happen with each proposed rule? Judged by the doubly robust difference from what is done today (`verdict.judge`)."""
+    own = contrasts[contrasts["against"] == base_of(params)].set_index("rule")
+    found = []
+    for name in case.proposed:
+        number = {key: float(own[key].get(name, np.nan)) for key in _CLAIMED}
+        claim = Claim(
+            arm=name,
+            value=number["value"],
+            low=number["low"],
+            high=number["high"],
+            relative=number["relative"],
+            relative_low=number["relative_low"],
+            relative_high=number["relative_high"],
+            p_adjusted=number["p_adjusted"],
+            guardrails={},
+            needed=float(_plan(tests, name).get("needed", np.nan)),
+        )
+        found.append(judge(claim, evidence=_grade(case, name), min_grade=params.min_grade, margin=params.margin_relative))
+    return found
+
+
+def _grade(case: Judged, rule: str) -> Grade:
+    return grade("randomised", [*case.found, *case.by_rule[rule]])
+
+
+def _plan(tests: pd.DataFrame, rule: str) -> dict[str, Any]:
+    """The test of a rule as one: its rows together, or its only row."""
+    own = tests[tests["rule"] == rule]
+    whole = own[own["row"] == ALL_ROWS] if (own["row"] == ALL_ROWS).any() else own
+    return {} if whole.empty else {str(key): value for key, value in whole.iloc[0].to_dict().items()}
+
+
+def verdict_table(found: Sequence[Verdict]) -> pd.DataFrame:
+    """One row per proposed rule: rule, action (proposal), reason, relative, relative_low, relative_high, p_adjusted."""
+    columns = ["relative", "relative_low", "relative_high", "p_adjusted"]
+    rows = [
+        {"rule": item.arm, "action": item.action, "reason": item.reason, **{key: getattr(item.claim, key) for key in columns}}
+        for item in found
+    ]
+    return pd.DataFrame(rows, columns=["rule", "action", "reason", *columns])
+
+
+def decision_of(case: Judged, params: RuleValue, judged: Sequence[Verdict], *, found: Tables, currency: str) -> Decision:
+    """What somebody is asked to sign: the best-founded rule, or the test without which no rule can be judged."""
+    lang, best = params.lang, overall(judged)
+    plan, evidence = _plan(found.tests, best.arm), _grade(case, best.arm)
+    moved = changed(found.changes[found.changes["rule"] == best.arm])
+    words = _words(case, params, best, moved, found.estimates, currency)
+    answer = say(f"rule_answer_{best.action}_{best.reason}", lang, **words)
+    if best.action in ("extend", "refuse"):
+        answer = f"{answer} {_test_in_words(case, params, best.arm, plan, currency)}"
+    missing = " ".join(sentences(refused([*case.found, *case.by_rule[best.arm]]), lang))
+    confidence = say("confidence_none", lang, missing=missing) if evidence == "none" else say("rule_confidence", lang, **words)
+    forecast: dict[str, object] = {}
+    action: dict[str, object] = {"action": best.action, "proposed_rule": best.arm, "reason": best.reason, "changed": round(moved)}
+    if best.action == "refuse" or best.action == "extend":
+        action |= {"needed_all": plan.get("needed_all", np.nan), "random_share": plan.get("random_share", np.nan)}
+    else:
+        numbers = {"value": best.claim.value, "low": best.claim.low, "high": best.claim.high, "unit": case.outcome.unit}
+        action["random_share"] = LEAST_RANDOM
+        forecast = {"metric": case.outcome.name, "proposed_rule": best.arm, "compared_with": called(base_of(params), lang),
+                    "horizon_days": case.outcome.horizon_days, **numbers}  # fmt: skip
+    question = say("rule_question", lang, rules=", ".join(case.proposed), against=called(base_of(params), lang), log=_log_name(params))
+    caveats = (*sentences([item for item in case.conditions if not item.met], lang), *_caveats(case, params, best, found.contrasts, moved))
+    return Decision(
+        question=question, answer=answer, confidence=confidence, grade=evidence, caveats=caveats, forecast=forecast, action=action
+    )
+
+
+def _log_name(params: RuleValue) -> str:
+    return params.experiment_id or params.ruleset_id or texts.value("decision_kind", params.decision_kind, params.lang)
+
+
+def _words(case: Judged, params: RuleValue, best: Verdict, moved: float, estimates: pd.DataFrame, currency: str) -> dict[str, str]:
+    lang, claim, unit = params.lang, best.claim, case.outcome.unit
+    own = estimates[(estimates["rule"] == best.arm) & (estimates["estimator"] == "doubly_robust")]["value"]
+    outcome = case.outcome.label.get(lang, texts.value("outcome", case.outcome.name, lang))
+    value = float(own.iloc[0]) if len(own) else float("nan")
+
+    def absolute(number: float) -> str:
+        return formats.with_unit(number if np.isfinite(number) else None, unit, lang, currency=currency, compact=True)
+
+    return {
+        "rule": best.arm,
+        "against": called(base_of(params), lang),
+        "outcome": outcome[:1].lower() + outcome[1:],
+        "days": formats.number(case.outcome.horizon_days, lang),
+        "value": absolute(value),
+        "base": absolute(value - claim.value),
+        "gain": absolute(claim.value),
+        "gain_low": absolute(claim.low),
+        "gain_high": absolute(claim.high),
+        "relative": formats.share(claim.relative, lang),
+        "relative_low": formats.share(claim.relative_low, lang),
+        "relative_high": formats.share(claim.relative_high, lang),
+        "margin": formats.share(params.margin_relative, lang),
+        "changed": formats.number(moved, lang),
+        "changed_share": formats.share(moved / case.weighed.cases if case.weighed.cases else None, lang),
+        "cases": formats.number(case.weighed.cases, lang),
+        "random_share": formats.share(LEAST_RANDOM, lang, digits=0),
+        "payers": formats.number(_strength(case, best.arm), lang),
+    }
+
+
+def _strength(case: Judged, rule: str) -> float:
+    payers = [item.details["payers"] for item in case.by_rule[rule] if item.name == "effective_payers"]
+    return float(str(payers[0])) if payers else float("nan")
+
+
+def _test_in_words(case: Judged, params: RuleValue, rule: str, plan: dict[str, Any], currency: str) -> str:
+    """The designed test as one sentence."""
+    lang = params.lang
+    if not plan:
+        return say("rule_nothing_changes", lang)
+    arms = " / ".join(texts.value("arms", arm, lang) for arm in str(plan["arms"]).split(" / "))
+    whom = row_in_words(case.rules[rule], int(plan["row"]), params, currency=currency, supplied=case.log.cohort.supplied)
+    if not np.isfinite(plan["needed"]):
+        return say("rule_test_unknown", lang, arms=arms, whom=whom)
+    words = {
+        "arms": arms,
+        "whom": whom,
+        "needed": formats.number(plan["needed"], lang),
+        "needed_all": formats.number(plan["needed_all"], lang),
+        "margin": formats.share(params.margin_relative, lang),
+        "payer_rate": formats.share(plan["payer_rate"], lang),
+        "share": formats.share(plan["random_share"], lang, digits=0),
+        "weeks": formats.number(plan["weeks_all"], lang),
+        "weeks_share": formats.number(plan["weeks_share"], lang),
+        "per_week": formats.number(plan["per_week"], lang),
+    }
+    return say("rule_test" if np.isfinite(plan["weeks_all"]) else "rule_test_no_rate", lang, **words)
+
+
+def _caveats(case: Judged, params: RuleValue, best: Verdict, contrasts: pd.DataFrame, moved: float) -> list[str]:
+    """What must be said first: a simpler rule that does as well, several rules compared, what the log cannot know."""
+    lang = params.lang
+    simple = contrasts[(contrasts["rule"] == best.arm) & contrasts["against"].str.startswith(EVERYONE)]
+    simple = simple[simple["against"] != base_of(params)].dropna(subset=["value"])
+    found = [
+        say(
+            "rule_caveat_simpler_better" if row["value"] < 0 and row["p_adjusted"] < ALPHA else "rule_caveat_simpler_as_good",
+            lang, rule=best.arm, against=called(str(row["against"]), lang),
+            difference=formats.with_unit(abs(row["value"]), case.outcome.unit, lang),
+        )
+        for row in simple.to_dict("records")
+        if row["value"] <= 0 or row["p_adjusted"] >= ALPHA
+    ]  # fmt: skip
+    if len(contrasts) > 1:
+        found.append(say("rule_caveat_several", lang, count=len(contrasts)))
+    return [*found, say("rule_caveat_same_work", lang, changed=formats.number(moved, lang)), say("rule_caveat_same_people", lang)]

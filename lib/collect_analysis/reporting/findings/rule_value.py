@@ -1,0 +1,230 @@
+"""The value of proposed rules, step by step: what they say, whether the log can answer, what they would bring, whom they would change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from collect_analysis.book.store import Book
+from collect_analysis.decisions import rule_change, rule_fitness
+from collect_analysis.decisions.rules import Rule, everyone, misfits, parse_rule
+from collect_analysis.errors import ParameterError
+from collect_analysis.measures import arms, rule_value
+from collect_analysis.measures.adjusted import covariates_of
+from collect_analysis.measures.cohort import Outcome
+from collect_analysis.measures.decision_log import DecisionLog, open_log
+from collect_analysis.measures.rule_value import Weighed
+from collect_analysis.methods.evidence import Condition, refused
+from collect_analysis.methods.policy_value import contrast_table, effective, estimate_table
+from collect_analysis.reporting.kinds.rule_value import EVERYONE, RuleValue
+
+NOT_ANSWERABLE = "not answerable: see the conditions that are not met"
+DECIDING = "doubly_robust"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Rules beside the log they are judged on, and what the log can bear.
+
+    `rules`: the proposed ones, then "everybody gets X"; `found`: conditions of the log; `by_rule`: of each rule (empty where the log itself
+    cannot answer).
+    """
+
+    log: DecisionLog
+    outcome: Outcome
+    rules: Mapping[str, Rule]
+    weighed: Weighed
+    found: Sequence[Condition]
+    by_rule: Mapping[str, Sequence[Condition]]
+    proposed: Sequence[str]
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """What the page says: conditions of the log, then those of the proposed rules as one."""
+        return [*self.found, *rule_fitness.merged({name: self.by_rule[name] for name in self.proposed})]
+
+    def answerable(self, rule: str) -> bool:
+        """Whether a number may be said of this rule."""
+        return not refused([*self.found, *self.by_rule[rule]])
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What was found, as recorded: `value_tables`, `change_tables`, `test_tables`."""
+
+    estimates: pd.DataFrame
+    contrasts: pd.DataFrame
+    changes: pd.DataFrame
+    tests: pd.DataFrame
+
+
+def rules_of(params: RuleValue) -> dict[str, Rule]:
+    """The proposed rules, then those that give everybody the same action, the baseline first."""
+    proposed = {name: parse_rule(name, rows) for name, rows in params.rules.items()}
+    same = dict.fromkeys([*([params.baseline] if params.baseline else []), *params.everyone])
+    return proposed | {f"{EVERYONE}{action}": everyone(action, name=f"{EVERYONE}{action}") for action in same}
+
+
+def base_of(params: RuleValue) -> str:
+    """What the proposed rules are judged against: the rule that gives everybody the baseline; empty: what was done."""
+    return f"{EVERYONE}{params.baseline}" if params.baseline else ""
+
+
+def open_decisions(book: Book, params: RuleValue) -> DecisionLog:
+    """The decisions the report file names.
+
+    Raises
+    ------
+    ParameterError
+        A rule asks a column that is not there or of another kind, or names an action that nobody ever took; all problems at once.
+    DataError
+        The book has no such decisions.
+    """
+    log = open_log(
+        book,
+        horizon_days=params.horizon_days,
+        experiment_id=params.experiment_id,
+        decision_kind=params.decision_kind,
+        ruleset_id=params.ruleset_id,
+        start=params.period_start,
+        end=params.period_end,
+        only_drawn=params.only_drawn,
+    )
+    kinds = {name: kind for name, (_, kind) in log.columns.items()}
+    known = {*log.actions, *log.cohort.planned}
+    problems = [item for rule in rules_of(params).values() for item in misfits(rule, columns=kinds, actions=known)]
+    if problems:
+        raise ParameterError(problems)
+    return log
+
+
+def judge(book: Book, log: DecisionLog, params: RuleValue) -> Judged:
+    """Weighs the decisions under every rule and judges whether the log can answer."""
+    rules = rules_of(params)
+    outcome = log.cohort.outcome(params.primary_outcome, params.horizon_days)
+    declared = covariates_of(log.cohort, params.covariates)
+    usable = [item for item in declared if item.measured == "before"]
+    weighed = rule_value.weigh(
+        book,
+        log,
+        outcome,
+        {name: rule.rows for name, rule in rules.items()},
+        covariates=usable,
+        folds=params.folds,
+        seed=params.seed,
+        max_weight=params.max_weight or None,
+    )
+    late = [item.name for item in declared if item.measured != "before"]
+    found = rule_fitness.log_conditions(
+        _facts(book, log, outcome), preregistration=params.preregistration, learnt_here=params.learnt_here, late_covariates=late
+    )
+    by_rule = {name: _of_rule(name, rule, log, weighed, answerable=not refused(found)) for name, rule in rules.items()}
+    return Judged(log=log, outcome=outcome, rules=rules, weighed=weighed, found=found, by_rule=by_rule, proposed=tuple(params.rules))
+
+
+def _of_rule(name: str, rule: Rule, log: DecisionLog, weighed: Weighed, *, answerable: bool) -> list[Condition]:
+    before = rule_fitness.known_before(rule, log.late)
+    if not answerable:
+        return [before]
+    return [before, *rule_fitness.rule_conditions(name, weighed.sums[name], weighed.chances[name], weighed.averages[name])]
+
+
+def _facts(book: Book, log: DecisionLog, outcome: Outcome) -> rule_fitness.LogFacts:
+    actions, propensity = list(log.actions), log.cohort.table["propensity"]
+    drawn = ((propensity > 0) & (propensity < 1)).fill_null(False)
+    counts = book.frame(log.cohort.table.aggregate(impossible=(propensity <= 0).fill_null(False).sum(), drawn=drawn.sum())).iloc[0]
+    return rule_fitness.LogFacts(
+        facts=arms.arm_facts(book, log.cohort),
+        flaws=arms.flaws(book, log.cohort, actions, [outcome]),
+        impossible=int(counts["impossible"]),
+        drawn=int(counts["drawn"]),
+        open_share=arms.open_horizons(book, log.cohort, actions)[outcome.horizon_days],
+        horizon_days=outcome.horizon_days,
+        outcome=outcome.name,
+        later=log.later,
+        undrawn=log.undrawn,
+    )
+
+
+def rule_rows(book: Book, case: Judged) -> pd.DataFrame:
+    """Whom each row of the proposed rules decides: rule and `measures.rule_value.row_facts`."""
+    parts = [
+        rule_value.row_facts(book, case.log, case.outcome, case.rules[name].rows).assign(rule=name, unit=case.outcome.unit)
+        for name in case.proposed
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def log_strength(case: Judged) -> pd.DataFrame:
+    """How much does the log tell about each rule? rule, cases, effective_cases, effective_payers, mean (weight), largest (mean weight of a
+    cell), agreeing (share of the decisions that were as the rule would have it), note.
+    """
+    rows = []
+    for name, sums in case.weighed.sums.items():
+        weight = sums["sum_w"].sum()
+        logged = not any(item.name == "propensities_logged" and not item.met for item in case.found)
+        agreeing = sums.merge(case.weighed.chances[name], on=["row", "action"], how="left")
+        same = float((agreeing["n"] * agreeing["probability"].fillna(0.0)).sum() / sums["n"].sum())
+        rows.append(
+            {
+                "rule": name,
+                "cases": int(sums["n"].sum()),
+                "agreeing": same,
+                "effective_cases": effective(weight, float(sums["sum_ww"].sum())) if logged else np.nan,
+                "effective_payers": rule_fitness.effective_payers(sums) if logged else np.nan,
+                "mean_weight": weight / sums["n"].sum() if logged else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def value_tables(book: Book, case: Judged, params: RuleValue) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What would each rule bring, and how do they compare? (`policy_value.estimate_table`, `contrast_table`, with unit, horizon_days, note.)
+
+    Rules that the log cannot answer keep their rows without a number. What was done keeps its own. The proposed rules are compared with what
+    is done today and with every "everybody gets X".
+    """
+    same = [rule for rule in case.rules if rule not in case.proposed]
+    pairs = [(name, against) for name in case.proposed for against in dict.fromkeys([base_of(params), *same])]
+    points, spread = rule_value.values(book, case.weighed)
+    asked = [(a, b) for a, b in pairs if case.answerable(a) and (not b or case.answerable(b))]
+    estimates = estimate_table(points, spread)
+    silent = pd.Series([bool(rule) and not case.answerable(str(rule)) for rule in estimates["rule"]])
+    numbers = [column for column in estimates.columns if column not in ("rule", "estimator")]
+    estimates.loc[silent, numbers] = np.nan
+    contrasts = contrast_table(points, spread, asked, estimator=DECIDING)
+    rest = pd.DataFrame([pair for pair in pairs if pair not in asked], columns=["rule", "against"])
+    contrasts = pd.concat([contrasts, rest], ignore_index=True) if len(rest) else contrasts
+    estimates = estimates.assign(cases=case.weighed.cases, note=np.where(silent, NOT_ANSWERABLE, ""))
+    contrasts = contrasts.assign(note=np.where(contrasts["value"].isna(), NOT_ANSWERABLE, ""))
+    return _of_outcome(estimates, case.outcome), _of_outcome(contrasts, case.outcome)
+
+
+def _of_outcome(table: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
+    return table.assign(outcome=outcome.name, unit=outcome.unit, horizon_days=outcome.horizon_days)
+
+
+def change_tables(case: Judged, params: RuleValue) -> pd.DataFrame:
+    """Who would get another action than today under each proposed rule (`decisions.rule_change.changes`)."""
+    parts = []
+    for name in case.proposed:
+        taken = case.weighed.sums[name][["row", "action", "n"]]
+        today = taken.assign(action=params.baseline) if params.baseline else taken
+        parts.append(rule_change.changes(name, today, case.weighed.chances[name]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_tables(case: Judged, facts: pd.DataFrame, changes: pd.DataFrame, params: RuleValue) -> pd.DataFrame:
+    """The test of each proposed rule, row by row (`decisions.rule_change.design_test`)."""
+    parts = [
+        rule_change.design_test(
+            name,
+            facts[facts["rule"] == name],
+            changes[changes["rule"] == name],
+            margin=params.margin_relative,
+            weeks=params.test_weeks,
+        )
+        for name in case.proposed
+    ]
+    return pd.concat(parts, ignore_index=True)
