@@ -13,6 +13,7 @@ from collect_analysis.methods import competing
 from collect_analysis.methods.evidence import Condition, withheld
 from collect_analysis.methods.multiplicity import holm
 from collect_analysis.reporting import tables
+from collect_analysis.reporting.figures.exits import incidence
 from collect_analysis.reporting.findings.experiment import NOT_ANSWERABLE
 from collect_analysis.reporting.kinds.experiment import DeclaredExperiment
 from collect_analysis.reporting.texts import say
@@ -87,7 +88,9 @@ def _with_pace(waiting: pd.DataFrame, exits: Exits, params: DeclaredExperiment, 
 def waiting_table(timings: Sequence[Timing]) -> pd.DataFrame:
     """Days waited for each event by challenger, against the champion; an event that cannot be read has a row with the reason."""
     rows = [
-        item.waiting if not item.reason else pd.DataFrame([{"event": item.event, "note": item.reason}]).reindex(columns=WAITING)
+        item.waiting
+        if not item.reason
+        else pd.DataFrame([{"event": item.event, "arm": "", "base": "", "note": item.reason}]).reindex(columns=WAITING)
         for item in timings
     ]
     numbers = [name for name in WAITING if name not in ("event", "arm", "base", "note")]
@@ -98,6 +101,11 @@ def ends_table(timings: Sequence[Timing]) -> pd.DataFrame:
     """Where each arm stood when last seen, event by event: share of cases in each end, still open (`event_free`), and `naive`."""
     parts = [item.ends for item in timings if not item.reason]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=ENDS)
+
+
+def incidence_figure(curves: pd.DataFrame, found: Timing, params: DeclaredExperiment):
+    """The recorded curves of one event, an arm a line; why there are none otherwise."""
+    return incidence(curves, event=found.event, reason=found.reason, arms=params.arms, horizon_days=params.horizon_days, lang=params.lang)
 
 
 def show_waiting(table: pd.DataFrame, params: DeclaredExperiment) -> tables.ShownTable:

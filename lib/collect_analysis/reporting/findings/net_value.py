@@ -85,7 +85,17 @@ def show_break_even(table: pd.DataFrame, review: NetReview, params: StrategyRevi
         return tables.show(pd.DataFrame({"note": [texts.phrase(review.reason, params.lang)]}), lang=params.lang)
     named = table.rename(columns={"value": "needed_cash", "relative": "break_even", "relative_low": "break_even_low"})
     named = named.rename(columns={"relative_high": "break_even_high", "observed": "observed_effect"}).assign(unit="minor")
-    columns = ["arm", "base_cash", "kept", "extra_cost", "needed_cash", "break_even", "break_even_low", "break_even_high", "observed_effect"]
+    columns = [
+        "arm",
+        "base_cash",
+        "kept",
+        "extra_cost",
+        "needed_cash",
+        "break_even",
+        "break_even_low",
+        "break_even_high",
+        "observed_effect",
+    ]
     percent = ["kept", "break_even", "observed_effect"]
     units = ["base_cash", "extra_cost", "needed_cash"]
     return tables.show(named, lang=params.lang, columns=columns, percent=percent, by_unit=units, currency=currency)

@@ -14,6 +14,7 @@ from collect_analysis.methods.experiments import arm_means, compare_arms
 from collect_analysis.methods.segments import INTERACTION_COLUMNS, interaction_tests, shrunk_effects
 from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.disclosure import suppress_small_cells
+from collect_analysis.reporting.figures.segments import forest
 from collect_analysis.reporting.findings.experiment import NOT_ANSWERABLE
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
 from collect_analysis.reporting.texts import formats, say
@@ -105,6 +106,11 @@ def named_effects(effects: pd.DataFrame, params: StrategyReview, currency: str) 
     levels = [level_name(row, params.lang, currency) for row in effects.to_dict("records")]
     segments = [texts.value("segment", str(name), params.lang) for name in effects["segment"]]
     return effects.assign(level=levels, segment=segments)
+
+
+def forest_figure(effects: pd.DataFrame, review: SegmentReview, params: StrategyReview, currency: str):
+    """The recorded effects by level, as measured and drawn to the overall effect."""
+    return forest(named_effects(effects, params, currency), review.interactions, lang=params.lang)
 
 
 def show_effects(effects: pd.DataFrame, review: SegmentReview, params: StrategyReview, currency: str) -> tables.ShownTable:
