@@ -118,7 +118,7 @@ def subjects(
     frame = book.frame(rows.order_by("digest", "place").limit(most).drop("place"))
     treated = frame["treated"].to_numpy(dtype=bool)
     days = (pd.to_datetime(frame["assigned_on"]) - pd.Timestamp(date(1970, 1, 1))).dt.days.to_numpy()
-    x = pd.DataFrame({item.name: frame[f"x{place}"] for place, item in enumerate(factors)})
+    x = pd.DataFrame({item.name: frame[f"x{place}"] for place, item in enumerate(factors)}, index=frame.index)
     return Subjects(
         x=x,
         units={item.name: _unit(item, x[item.name]) for item in factors},

@@ -297,7 +297,8 @@ def policy_values(
 
     Formula: mean(s0 + π·s), s0 the score of the outcome without treatment (m0 + (1-T)(y - m0)/(1-e)), s the effect score, π the choice;
     inverse propensity, with an outcome model only to narrow the interval. Rows (policy): none, all, tree. Columns: policy, treated (share),
-    cases, value, low, high, over_none, over_none_low, over_none_high, over_all, over_all_low, over_all_high; errors by cluster.
+    cases, value, low, high, over_none, over_none_low, over_none_high, over_all, over_all_low, over_all_high (NaN against
+    itself); errors by cluster.
     Source: Dudík, Langford & Li, ICML (2011).
     """
     base, effect = np.asarray(untreated_scores, dtype=float), np.asarray(effect_scores, dtype=float)
@@ -313,7 +314,8 @@ def policy_values(
         row: dict[str, object] = {"policy": policy, "treated": float(share.mean()), "cases": n}
         parts = {"": base + share * effect, "over_none": share * effect, "over_all": (share - 1) * effect}
         for name, values in parts.items():
-            value, low, high = mean(values)
+            # A policy is not compared with itself.
+            value, low, high = mean(values) if name != f"over_{policy}" else (float("nan"),) * 3
             prefix = f"{name}_" if name else ""
             row |= {name or "value": value, f"{prefix}low": low, f"{prefix}high": high}
         rows.append(row)

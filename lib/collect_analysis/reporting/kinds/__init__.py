@@ -1,8 +1,9 @@
 """The report kinds: one module each, named as its notebook."""
 
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
+from collect_analysis.reporting.kinds.drivers import Drivers
 from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
 from collect_analysis.reporting.typed_parameters import ReportParameters
 
-KINDS: dict[str, type[ReportParameters]] = {model.kind: model for model in (StrategyReview, KpiPeriod, AgencyEvaluation)}
+KINDS: dict[str, type[ReportParameters]] = {model.kind: model for model in (StrategyReview, KpiPeriod, AgencyEvaluation, Drivers)}
