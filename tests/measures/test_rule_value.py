@@ -231,11 +231,11 @@ def test_placements_are_read_as_first_decisions_and_on_request_only_those_drawn(
 
 
 def test_estimates_are_unbiased_and_their_intervals_cover() -> None:
-    found = run(24, 1).set_index("case")
+    found = run(8, 1).set_index("case")
     assert {"covers: doubly_robust", "bias: doubly_robust", "covers: self_normalised", "covers: ips"} <= set(found.index)
-    # 24 replications: four standard errors of a share of 95 %; tests/bench has the thousand.
+    # 8 replications: four standard errors of a share of 95 %; tests/bench has the thousand.
     covers = found[found.index.str.startswith("covers")]
-    assert (covers["rate"] > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 24)).all()
+    assert (covers["rate"] > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 8)).all()
     bias = found[found.index.str.startswith("bias")]
     assert ((bias["low"] <= 0) & (bias["high"] >= 0)).all()
 

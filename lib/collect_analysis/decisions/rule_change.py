@@ -66,11 +66,16 @@ def design_test(
             {
                 "rule": rule, "row": fact["row"], "arms": " / ".join(arms), "cases": fact["cases"], "changed": changed(own),
                 "payer_rate": fact["payers"] / fact["cases"], "needed": needed, "needed_all": total, "per_week": rate,
-                "weeks_all": np.ceil(total / rate) if rate > 0 else np.nan, "random_share": share,
-                "weeks_share": np.ceil(total / (rate * share)) if rate > 0 else np.nan,
+                "weeks_all": _whole(total, rate), "random_share": share,
+                "weeks_share": _whole(total, rate * share),
             }
         )  # fmt: skip
     return pd.DataFrame(rows, columns=TEST_COLUMNS)
+
+
+def _whole(cases: float, per_week: float) -> float:
+    """Whole weeks in which so many cases come; what the last binary digit adds is no week."""
+    return float(np.ceil(round(cases / per_week, 6))) if per_week > 0 and np.isfinite(cases) else float("nan")
 
 
 def _arms(change: pd.DataFrame) -> list[str]:

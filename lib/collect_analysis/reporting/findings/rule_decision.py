@@ -23,6 +23,13 @@ _CLAIMED = ("value", "low", "high", "relative", "relative_low", "relative_high",
 # Columns of the book that hold minor units.
 _MONEY = frozenset({"paid_before", "balance", "entry_balance"})
 
+# Refusals that a test with logged draws would mend.
+_MENDED_BY_TEST = frozenset(
+    {
+        "propensities_logged", "propensities_possible", "drawn_by_lot", "actions_tried", "weights_average", "weights_average_in_rows",
+        "effective_payers",
+    }
+)  # fmt: skip
 # What a column is headed as here; other reports mean something else by the recorded name.
 _HEADED = {
     "rule": "proposed_rule", "against": "compared_with", "effective_cases": "effective_decisions", "payer_rate": "rate_paying",
@@ -143,6 +150,11 @@ def _grade(case: Judged, rule: str) -> Grade:
     return grade("randomised", [*case.found, *case.by_rule[rule]])
 
 
+def _asks_for_test(case: Judged, rule: str) -> bool:
+    """Whether a test would answer: not where something else is amiss with the rule, the outcome or the horizon."""
+    return all(item.name in _MENDED_BY_TEST for item in refused([*case.found, *case.by_rule[rule]]))
+
+
 def _plan(tests: pd.DataFrame, rule: str) -> dict[str, Any]:
     """The test of a rule as one: its rows together, or its only row."""
     own = tests[tests["rule"] == rule]
@@ -167,13 +179,15 @@ def decision_of(case: Judged, params: RuleValue, judged: Sequence[Verdict], *, f
     moved = changed(found.changes[found.changes["rule"] == best.arm])
     words = _words(case, params, best, moved, found.estimates, currency)
     answer = say(f"rule_answer_{best.action}_{best.reason}", lang, **words)
-    if best.action in ("extend", "refuse"):
+    if evidence == "none" and not _asks_for_test(case, best.arm):
+        answer = say("rule_answer_mend", lang)
+    elif best.action in ("extend", "refuse"):
         answer = f"{answer} {_test_in_words(case, params, best.arm, plan, currency)}"
     missing = " ".join(sentences(refused([*case.found, *case.by_rule[best.arm]]), lang))
     confidence = say("confidence_none", lang, missing=missing) if evidence == "none" else say("rule_confidence", lang, **words)
     forecast: dict[str, object] = {}
     action: dict[str, object] = {"action": best.action, "proposed_rule": best.arm, "reason": best.reason, "changed": round(moved)}
-    if best.action == "refuse" or best.action == "extend":
+    if best.action in ("refuse", "extend"):
         action |= {"needed_all": plan.get("needed_all", np.nan), "random_share": plan.get("random_share", np.nan)}
     else:
         numbers = {"value": best.claim.value, "low": best.claim.low, "high": best.claim.high, "unit": case.outcome.unit}
@@ -181,7 +195,9 @@ def decision_of(case: Judged, params: RuleValue, judged: Sequence[Verdict], *, f
         forecast = {"metric": case.outcome.name, "proposed_rule": best.arm, "compared_with": called(base_of(params), lang),
                     "horizon_days": case.outcome.horizon_days, **numbers}  # fmt: skip
     question = say("rule_question", lang, rules=", ".join(case.proposed), against=called(base_of(params), lang), log=_log_name(params))
-    caveats = (*sentences([item for item in case.conditions if not item.met], lang), *_caveats(case, params, best, found.contrasts, moved))
+    # What refuses is the answer's confidence already.
+    unmet = [item for item in case.conditions if not item.met and (evidence != "none" or item.consequence != "refuse")]
+    caveats = (*sentences(unmet, lang), *_caveats(case, params, best, found.contrasts, moved))
     return Decision(
         question=question, answer=answer, confidence=confidence, grade=evidence, caveats=caveats, forecast=forecast, action=action
     )
@@ -248,7 +264,8 @@ def _test_in_words(case: Judged, params: RuleValue, rule: str, plan: dict[str, A
         "weeks_share": formats.number(plan["weeks_share"], lang),
         "per_week": formats.number(plan["per_week"], lang),
     }
-    return say("rule_test" if np.isfinite(plan["weeks_all"]) else "rule_test_no_rate", lang, **words)
+    how = "rule_test_no_rate" if not np.isfinite(plan["weeks_all"]) else "rule_test" if plan["random_share"] < 1 else "rule_test_all"
+    return say(how, lang, **words)
 
 
 def _caveats(case: Judged, params: RuleValue, best: Verdict, contrasts: pd.DataFrame, moved: float) -> list[str]:
@@ -267,4 +284,6 @@ def _caveats(case: Judged, params: RuleValue, best: Verdict, contrasts: pd.DataF
     ]  # fmt: skip
     if len(contrasts) > 1:
         found.append(say("rule_caveat_several", lang, count=len(contrasts)))
+    if best.action == "refuse":
+        return found
     return [*found, say("rule_caveat_same_work", lang, changed=formats.number(moved, lang)), say("rule_caveat_same_people", lang)]
