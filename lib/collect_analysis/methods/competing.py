@@ -36,7 +36,7 @@ def incidence_curves(exits: pd.DataFrame, *, group: str, effects: Mapping[str, f
         return curves
     error = curves["standard_error"] * np.sqrt(curves[group].map(dict(effects)).fillna(1.0).astype(float))
     value = curves["value"].astype(float)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         reach = stats.norm.ppf((1 + level) / 2) * error / np.abs((1 - value) * np.log1p(-value))
         low, high = 1 - (1 - value) ** np.exp(-reach), 1 - (1 - value) ** np.exp(reach)
     curves = curves.assign(standard_error=error, low=low, high=high)

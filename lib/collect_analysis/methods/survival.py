@@ -269,7 +269,8 @@ def _check(exits: pd.DataFrame, by: Sequence[str]) -> None:
 def _with_interval(value: Floats, error: Floats, level: float) -> dict[str, Floats]:
     """Value, SE and the interval on the scale log(-log), which stays inside 0-1."""
     z = stats.norm.ppf((1 + level) / 2)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    # At a share of 1 the scale has no end: the bounds meet the value, however large the power.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         reach = z * error / np.abs(value * np.log(value))
         low, high = value ** np.exp(reach), value ** np.exp(-reach)
     return {"value": value, "standard_error": error, "low": low, "high": high}

@@ -124,7 +124,10 @@ def show_ends(table: pd.DataFrame, params: DeclaredExperiment) -> tables.ShownTa
     shown = rows.assign(base_mean=base.reindex(keys).to_numpy(), mean=rows["value"])
     shown = shown.assign(last=shown["end"].isin(["event_free", NAIVE]), naive=shown["end"] == NAIVE, own=shown["end"] != shown["event"])
     shown = shown.sort_values(["event", "arm", "naive", "last", "own", "end"], ascending=[False, *[True] * 5])
-    return tables.show(shown, lang=params.lang, columns=["event", "end", *_arm(params), "base_mean", "mean"], percent=["base_mean", "mean"])
+    shown = shown.rename(columns={"event": "awaited"})
+    return tables.show(
+        shown, lang=params.lang, columns=["awaited", "end", *_arm(params), "base_mean", "mean"], percent=["base_mean", "mean"]
+    )
 
 
 def _arm(params: DeclaredExperiment) -> list[str]:

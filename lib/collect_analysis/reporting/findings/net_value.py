@@ -45,12 +45,18 @@ def net_review(book: Book, cohort: Cohort, params: StrategyReview, found: Sequen
     means = suppress_small_cells(arm_means(told.sums), min_cell=params.min_cell)
     effects = withheld(compare_arms(means, base=params.champion)[EFFECTS], found, note=NOT_ANSWERABLE)
     tariffs = measure.WORK in set(effects["outcome"])
-    needed = break_even(
-        effects, cash=measure.CASH, cost=measure.WORK if tariffs else measure.COST, commission=measure.COMMISSION if tariffs else ""
-    )
+    share = _commission_share(told.sums, params.champion)
+    needed = break_even(effects, cash=measure.CASH, cost=measure.WORK if tariffs else measure.COST, commission_share=share)
     place = {name: number for number, name in enumerate(ORDER)}
     ordered = effects.assign(place=effects["outcome"].map(place).fillna(len(ORDER))).sort_values(["arm", "place"], kind="stable")
     return NetReview(effects=ordered[EFFECTS].reset_index(drop=True), break_even=needed)
+
+
+def _commission_share(sums: pd.DataFrame, champion: str) -> float:
+    """Commission over cash in the champion's arm; from the sums, as its mean may rest on too few accounts to be told."""
+    total = sums[sums["arm"] == champion].set_index("outcome")["sum_y"]
+    cash = float(total[measure.CASH])
+    return float(total.get(measure.COMMISSION, 0.0)) / cash if cash > 0 else float("nan")
 
 
 def show_net(effects: pd.DataFrame, review: NetReview, params: StrategyReview, currency: str) -> tables.ShownTable:

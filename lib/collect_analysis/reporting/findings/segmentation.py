@@ -117,8 +117,8 @@ def show_effects(effects: pd.DataFrame, review: SegmentReview, params: StrategyR
     """The recorded effects as a manager reads them; why there are none otherwise."""
     if effects.empty:
         return tables.show(pd.DataFrame({"note": [say(review.reason, params.lang)]}), lang=params.lang)
-    named = named_effects(effects, params, currency)
-    columns = ["segment", "level", *_arm(params), "cases", "base_mean", "mean"]
+    named = named_effects(effects, params, currency).assign(both_cases=effects["cases"] + effects["base_cases"])
+    columns = ["segment", "level", *_arm(params), "both_cases", "base_mean", "mean"]
     if (effects["scale"] == "relative").all():
         columns += ["relative", "relative_low", "relative_high", "p_adjusted", "shrunk", "shrunk_low", "shrunk_high"]
         return tables.show(
