@@ -344,3 +344,24 @@ def test_a_folder_that_is_not_there_and_a_short_token_are_refused(tmp_path: Path
         serve(tmp_path / "nothing", token=None)
     with pytest.raises(WorkplaceError, match="use at least 16"):
         serve(tmp_path, token=TOKEN[:15])
+
+
+def test_an_operational_list_in_a_run_folder_has_no_address(server: Server) -> None:
+    folder = server.reports / "agency_evaluation" / "dca-quarter" / SLOT / NEW_RUN / "lists"
+    folder.mkdir(mode=0o700)
+    (folder / "assignment.csv").write_text('"account_key"\n"acc-1"\n')
+    try:
+        for path in (
+            "lists/assignment.csv",
+            "tables/assignment.csv",
+            "tables/..%2flists%2fassignment.csv",
+            "lists/",
+            "tables/lists/assignment.csv",
+        ):
+            for start_of in (REPORT, f"/run/agency_evaluation/dca-quarter/{SLOT}/{NEW_RUN}/"):
+                answer = server.get(f"{start_of}{path}")
+                assert answer.status == 404, path
+                assert "acc-1" not in answer.text
+    finally:
+        (folder / "assignment.csv").unlink()
+        folder.rmdir()

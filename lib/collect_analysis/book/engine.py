@@ -72,9 +72,13 @@ class Engine:
         """Run an expression that returns one value; None where it is undefined."""
         return self._backend.to_pyarrow(expression).as_py()
 
-    def batches(self, expression: ir.Table) -> Iterator[pa.RecordBatch]:
-        """Run an expression whose rows leave piece by piece, for an operational list: never all of them in memory."""
-        yield from self._backend.to_pyarrow_batches(expression, chunk_size=100_000)
+    def batches(self, expression: ir.Table, *, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
+        """Run an expression whose rows leave piece by piece, for an operational list: never all of them in memory.
+
+        The expression must rest on tables of this engine (registered or cached ones).
+        """
+        # Ibis' own way calls a DuckDB method that is going away.
+        yield from self._backend.raw_sql(self._backend.compile(expression)).to_arrow_reader(rows)
 
     @contextmanager
     def materialized(self, expression: ir.Table) -> Iterator[ir.Table]:

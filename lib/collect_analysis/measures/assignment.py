@@ -46,8 +46,8 @@ class DrawPlan:
 class Draw:
     """The customers drawn (one row each) and the accounts that go with them; both stay in the engine.
 
-    `customers`: customer_key, accounts, balance, bucket, score, stratum, kept (had an arm before), arm, probability. `cuts`: the cut points
-    used. `block`: customers in a full block; 1 where drawn by hash.
+    `customers`: customer_key, accounts, balance, bucket, score, stratum, arm, probability, kept (had the arm before). `accounts`: account_key,
+    owner_key. `cuts`: the cut points used. `block`: customers in a full block; 1 where drawn by hash.
     """
 
     plan: DrawPlan
@@ -105,7 +105,8 @@ def draw(book: Book, rows: ir.Table, plan: DrawPlan) -> Draw:
     both = ibis.union(
         drawn.select(*columns, kept=ibis.literal(value=False)), held.select(*columns, kept=ibis.literal(value=True)), distinct=False
     )
-    return Draw(plan=plan, customers=both.cache(), accounts=rows, cuts=cuts, block=len(slots) or 1)
+    accounts = rows.select(account_key=rows["subject_key"], owner_key=rows["cluster_key"]).cache()
+    return Draw(plan=plan, customers=both.cache(), accounts=accounts, cuts=cuts, block=len(slots) or 1)
 
 
 def arm_counts(book: Book, found: Draw) -> pd.DataFrame:
@@ -179,7 +180,7 @@ def in_several_arms(book: Book, found: Draw) -> int:
 
 def listing(found: Draw) -> ir.Table:
     """The operational list: LIST_COLUMNS, one row per account, in the order of customer and account."""
-    accounts = found.accounts.select(account_key=found.accounts["subject_key"], owner_key=found.accounts["cluster_key"])
+    accounts = found.accounts
     joined = accounts.join(found.customers, accounts["owner_key"] == found.customers["customer_key"])
     rows = joined.mutate(salt_id=ibis.literal(salt_id(found.plan.salt)), experiment_id=ibis.literal(found.plan.experiment_id))
     return rows.select(*LIST_COLUMNS).order_by(["customer_key", "account_key"])

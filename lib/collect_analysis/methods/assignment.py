@@ -63,7 +63,7 @@ def block_slots(shares: Mapping[str, float]) -> tuple[str, ...]:
     for size in range(len(values), LARGEST_BLOCK + 1):
         counts = np.round(values * size)
         # Shares written to four digits (0.3333) mean the fraction they round.
-        if (counts > 0).all() and counts.sum() == size and np.abs(counts / size - values).max() < 5e-4:
+        if (counts > 0).all() and counts.sum() == size and np.abs(counts / size - values).max() < 5e-5:
             places = [((turn + 0.5) / count, arm) for arm, count in zip(checked, counts.astype(int), strict=True) for turn in range(count)]
             order = {arm: place for place, arm in enumerate(checked)}
             return tuple(arm for _, arm in sorted(places, key=lambda item: (round(item[0], 9), order[item[1]])))
