@@ -110,6 +110,18 @@ def test_a_row_behind_rows_that_take_all_its_cases_is_found() -> None:
     assert parse_rule("r", rows).row_of({"bucket": 9}) == 3
 
 
+def test_a_row_that_shares_cases_with_an_earlier_one_is_known() -> None:
+    rows = [
+        {"when": {"bucket": {"to": 3}, "product": ["card"]}, "then": "a"},
+        {"when": {"bucket": {"from": 3}}, "then": "b"},
+        {"when": {"product": ["card", "loan"]}, "then": "c"},
+        {"when": {"product": ["overdraft"], "bucket": {"to": 1}}, "then": "d"},
+        {"then": "e"},
+    ]
+    rule = parse_rule("r", rows)
+    assert [rule.shares_cases(number) for number in range(1, 6)] == [False, False, True, False, True]
+
+
 def test_rows_may_overlap_and_many_conditions_are_still_examined() -> None:
     wide = [{"when": {f"c{place}": {"from": place, "to": place + 5}}, "then": "a"} for place in range(12)]
     parse_rule("r", [*wide, {"then": "b"}])

@@ -241,7 +241,9 @@ def test_deterministic_allocation_is_refused_and_the_test_is_designed(sample: Bo
     rate = plan["payer_rate"]
     assert plan["needed"] == pytest.approx(2 * 2.801585**2 * (1 - rate) / rate / 0.01, rel=2e-3)
     assert plan["weeks_all"] == np.ceil(2 * plan["needed"] / plan["per_week"])
-    assert "Dư nợ" in words.row_in_words(report.case.rules["from-10"], 2, parameters(lang="vi"), currency="VND", supplied=False)
+    told = words.row_in_words(report.case.rules["from-10"], 2, parameters(lang="vi"), currency="VND", supplied=False)
+    assert told == "Dư nợ từ 10.000.000 VND trở lên, không thuộc dòng phía trên"
+    assert '"Balance from VND 10,000,000, not in a row above", draw by lot between field_visit / no_visit' in report.decision.answer
 
 
 def test_the_planted_gain_of_the_challenger_is_found(sample: Book) -> None:

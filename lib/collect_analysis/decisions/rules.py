@@ -88,6 +88,13 @@ class Rule:
         """The number, from 1, of the row that decides a case."""
         return next(number for number, row in enumerate(self.rows, 1) if row.matches(case))
 
+    def shares_cases(self, number: int) -> bool:
+        """Whether an earlier row takes some of the cases that row `number` describes."""
+        own = self.rows[number - 1].tests
+        return any(
+            all(_meet(own[column], test) for column, test in earlier.tests.items() if column in own) for earlier in self.rows[: number - 1]
+        )
+
 
 def everyone(action: str, *, name: str) -> Rule:
     """The rule that gives everybody the same action."""
@@ -258,6 +265,11 @@ def _atoms(tests: Sequence[Requirement]) -> list[object]:
     codes = sorted({code for test in tests for code in test.codes})
     numbers: list[object] = [-math.inf, *bounds] if bounds else []
     return [*numbers, *(codes if bounds else [*codes, _OTHER]), None]
+
+
+def _meet(one: Requirement, other: Requirement) -> bool:
+    """Whether some value meets both."""
+    return any(one.admits(value) and other.admits(value) for value in _atoms([one, other]))
 
 
 def _covers(earlier: RuleRow, later: RuleRow, atoms: Mapping[str, list[object]]) -> bool:

@@ -51,7 +51,8 @@ def row_in_words(rule: Rule, number: int, params: RuleValue, *, currency: str, s
     if not row.tests:
         return say("rule_all_cases" if len(rule.rows) == 1 else "rule_other_cases", params.lang)
     money = frozenset() if supplied else _MONEY
-    return "; ".join(_asked(name, test, params.lang, currency if name in money else "") for name, test in row.tests.items())
+    text = "; ".join(_asked(name, test, params.lang, currency if name in money else "") for name, test in row.tests.items())
+    return say("rule_not_before", params.lang, text=text) if rule.shares_cases(number) else text
 
 
 def _asked(column: str, test: Requirement, lang: str, currency: str) -> str:
@@ -190,8 +191,8 @@ def decision_of(case: Judged, params: RuleValue, judged: Sequence[Verdict], *, f
     if best.action in ("refuse", "extend"):
         action |= {"needed_all": plan.get("needed_all", np.nan), "random_share": plan.get("random_share", np.nan)}
     else:
+        action |= {"random_share": LEAST_RANDOM} if best.action == "promote" else {}
         numbers = {"value": best.claim.value, "low": best.claim.low, "high": best.claim.high, "unit": case.outcome.unit}
-        action["random_share"] = LEAST_RANDOM
         forecast = {"metric": case.outcome.name, "proposed_rule": best.arm, "compared_with": called(base_of(params), lang),
                     "horizon_days": case.outcome.horizon_days, **numbers}  # fmt: skip
     question = say("rule_question", lang, rules=", ".join(case.proposed), against=called(base_of(params), lang), log=_log_name(params))
