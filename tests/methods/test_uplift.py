@@ -139,6 +139,6 @@ def test_planted_heterogeneity_is_found_and_judged() -> None:
 
 
 def test_false_positives_and_coverage_are_near_their_level() -> None:
-    table = calibration_drivers.run(12, seed=1).set_index("case")
+    table = calibration_drivers.run(8, seed=1).set_index("case")
     assert (table.loc[table["wanted"] == "0.04-0.06", "low"] <= 0.05).all()
     assert (table.loc[table["wanted"] == "0.93-0.97", "high"] >= 0.95).all()

@@ -114,21 +114,21 @@ def test_predictions_are_judged_on_later_accounts_and_noise_does_not_predict(pla
 
 
 def test_where_the_effect_is_the_same_selecting_is_not_shown_to_pay() -> None:
-    report = Report(supplied(trial(planted=False)), parameters())
+    report = Report(supplied(trial(4_000, planted=False)), parameters())
     assert report.works.action == "all"
     assert "no part of this test shows that selecting pays" in report.decision.answer
     assert "rule" not in report.decision.action
 
 
 def test_a_factor_from_after_assignment_is_named_and_not_used() -> None:
-    report = Report(supplied(trial(3_000)), parameters(factors={"score": FLAGS, "opened": FLAGS}))
+    report = Report(supplied(trial(1_500)), parameters(factors={"score": FLAGS, "opened": FLAGS}))
     assert "factors_before" in report.unmet
     assert any("Not used: opened. Measured after assignment" in caveat for caveat in report.decision.caveats)
     assert list(report.taken.subjects.x.columns) == ["score"]
 
 
 def test_protected_unlawful_and_constant_factors_are_named_and_not_used() -> None:
-    frame = trial(3_000, covariate_sex=lambda t: t.index % 2, covariate_flat=1.0)
+    frame = trial(1_500, covariate_sex=lambda t: t.index % 2, covariate_flat=1.0)
     roles = {"covariate_sex": {"measured": "before"}, "covariate_flat": {"measured": "before"}}
     factors = {"score": FLAGS, "sex": FLAGS, "noise": {"actionable": True, "lawful": False}, "flat": FLAGS}
     report = Report(supplied(frame, **roles), parameters(factors=factors))
@@ -148,10 +148,10 @@ def test_without_a_usable_factor_there_is_no_first_and_no_third_answer() -> None
 @pytest.mark.parametrize(
     ("frame", "changes", "code"),
     [
-        (trial(2_000), {"randomised": False}, "given_by_lot"),
-        (trial(2_000, outcome_paid=0.0), {}, "payers_in_halves"),
-        (trial(2_000, propensity=1.0), {}, "assigned_by_chance"),
-        (trial(2_000, assigned_on=date(2026, 6, 20)), {}, "horizon_over"),
+        (trial(1_000), {"randomised": False}, "given_by_lot"),
+        (trial(1_000, outcome_paid=0.0), {}, "payers_in_halves"),
+        (trial(1_000, propensity=1.0), {}, "assigned_by_chance"),
+        (trial(1_000, assigned_on=date(2026, 6, 20)), {}, "horizon_over"),
     ],
     ids=["not by lot", "no payer", "certain", "open"],
 )
@@ -169,8 +169,8 @@ def test_what_cannot_tell_where_it_works_says_why_and_shows_no_number(frame: pd.
 
 
 def test_one_class_blocks_the_first_answer_only() -> None:
-    paid = trial(3_000)["outcome_paid"].mask(trial(3_000)["arm"] == "champion", 1.0)
-    report = Report(supplied(trial(3_000, outcome_paid=paid)), parameters())
+    paid = trial(1_500)["outcome_paid"].mask(trial(1_500)["arm"] == "champion", 1.0)
+    report = Report(supplied(trial(1_500, outcome_paid=paid)), parameters())
     assert "both_outcomes" in report.unmet
     assert report.predicted.scores.empty
     assert report.works.action != "refuse"

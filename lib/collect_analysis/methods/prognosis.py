@@ -103,7 +103,7 @@ def fit_prognosis(x: pd.DataFrame, y: ArrayLike, *, seed: int, encoder: Encoder 
         raise DataError(f"prognosis: all {len(outcome)} cases have the same outcome; there is nothing to predict")
     own = encoder or Encoder.of(x)
     model = HistGradientBoostingClassifier(
-        max_depth=3, learning_rate=0.08, max_iter=120, min_samples_leaf=max(20, len(outcome) // 500), l2_regularization=1.0,
+        max_depth=3, learning_rate=0.1, max_iter=80, min_samples_leaf=max(20, len(outcome) // 500), l2_regularization=1.0,
         categorical_features=own.categorical, early_stopping=False, random_state=seed,
     )  # fmt: skip
     with one_thread():
