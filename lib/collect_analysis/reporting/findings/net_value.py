@@ -85,10 +85,10 @@ def _worth(row: dict, params: StrategyReview, currency: str) -> str:
     return say(key, lang, arm=row["arm"], champion=params.champion, days=days, value=value, size=size, low=low, high=high)
 
 
-def show_break_even(table: pd.DataFrame, review: NetReview, params: StrategyReview, currency: str) -> tables.ShownTable:
-    """The effect on cash that pays for what a challenger costs more, beside the one observed."""
-    if table.empty:
-        return tables.show(pd.DataFrame({"note": [texts.phrase(review.reason, params.lang)]}), lang=params.lang)
+def show_break_even(table: pd.DataFrame, review: NetReview, params: StrategyReview, currency: str) -> tables.ShownTable | None:
+    """The effect on cash that pays for what a challenger costs more, beside the one observed; nothing where `show_net` says why not."""
+    if review.reason:
+        return None
     named = table.rename(columns={"value": "needed_cash", "relative": "break_even", "relative_low": "break_even_low"})
     named = named.rename(columns={"relative_high": "break_even_high", "observed": "observed_effect"}).assign(unit="minor")
     columns = [

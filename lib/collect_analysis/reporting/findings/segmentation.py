@@ -15,6 +15,7 @@ from collect_analysis.methods.segments import INTERACTION_COLUMNS, interaction_t
 from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.disclosure import suppress_small_cells
 from collect_analysis.reporting.figures.segments import forest
+from collect_analysis.reporting.figures.style import nothing
 from collect_analysis.reporting.findings.experiment import NOT_ANSWERABLE
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
 from collect_analysis.reporting.texts import formats, say
@@ -109,14 +110,16 @@ def named_effects(effects: pd.DataFrame, params: StrategyReview, currency: str) 
 
 
 def forest_figure(effects: pd.DataFrame, review: SegmentReview, params: StrategyReview, currency: str):
-    """The recorded effects by level, as measured and drawn to the overall effect."""
+    """The recorded effects by level, as measured and drawn to the overall effect; the reason where there are none."""
+    if review.reason:
+        return nothing(say(review.reason, params.lang))
     return forest(named_effects(effects, params, currency), review.interactions, lang=params.lang)
 
 
-def show_effects(effects: pd.DataFrame, review: SegmentReview, params: StrategyReview, currency: str) -> tables.ShownTable:
-    """The recorded effects as a manager reads them; why there are none otherwise."""
-    if effects.empty:
-        return tables.show(pd.DataFrame({"note": [say(review.reason, params.lang)]}), lang=params.lang)
+def show_effects(effects: pd.DataFrame, review: SegmentReview, params: StrategyReview, currency: str) -> tables.ShownTable | None:
+    """The recorded effects as a manager reads them; nothing where the figure says why there are none."""
+    if review.reason:
+        return None
     named = named_effects(effects, params, currency).assign(both_cases=effects["cases"] + effects["base_cases"])
     columns = ["segment", "level", *_arm(params), "both_cases", "base_mean", "mean"]
     if (effects["scale"] == "relative").all():
@@ -129,10 +132,10 @@ def show_effects(effects: pd.DataFrame, review: SegmentReview, params: StrategyR
     return tables.show(named.rename(columns={"value": "difference"}), lang=params.lang, columns=columns, by_unit=units, currency=currency)
 
 
-def show_interactions(table: pd.DataFrame, review: SegmentReview, params: StrategyReview) -> tables.ShownTable:
-    """The tests of whether the levels differ, each with what it says."""
-    if table.empty:
-        return tables.show(pd.DataFrame({"note": [say(review.reason, params.lang)]}), lang=params.lang)
+def show_interactions(table: pd.DataFrame, review: SegmentReview, params: StrategyReview) -> tables.ShownTable | None:
+    """The tests of whether the levels differ, each with what it says; nothing where the figure says why there are none."""
+    if review.reason:
+        return None
     named = table.assign(
         segment=[texts.value("segment", str(name), params.lang) for name in table["segment"]],
         reading=[_reading(row, params.lang) for row in table.to_dict("records")],
