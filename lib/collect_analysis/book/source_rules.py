@@ -152,7 +152,7 @@ def _constant_problems(column: Column, rule: ColumnRule, source: Source) -> Iter
 
 def _format_problems(rule: ColumnRule) -> Iterator[str]:
     if rule.date is not None:
-        yield from _directives(rule.date, _DATE_DIRECTIVES, ("Y", "m") if rule.edge else ("Y", "m", "d"))
+        yield from _directives(rule.date, _DATE_DIRECTIVES, _needed_of_day(rule.date) if rule.edge else ("Y", "m", "d"))
     if rule.timestamp is not None and rule.timestamp not in EPOCHS:
         yield from _directives(rule.timestamp, _TIME_DIRECTIVES, ("Y", "m", "d", "H", "M"))
     if rule.to_zone is not None and rule.zone is None:
@@ -164,6 +164,11 @@ def _format_problems(rule: ColumnRule) -> Iterator[str]:
             yield f"'{zone}' is no time zone; write one as Asia/Ho_Chi_Minh"
     if rule.decimal is not None and rule.decimal == rule.grouping:
         yield f"decimal and grouping are both '{rule.decimal}'; they must differ"
+
+
+def _needed_of_day(pattern: str) -> tuple[str, ...]:
+    """What a day at the edge of its month or, where the source has years only, of its year must be written with."""
+    return ("Y",) if set(re.findall(r"%(.)", pattern)) == {"Y"} else ("Y", "m")
 
 
 def _directives(pattern: str, allowed: frozenset[str], needed: tuple[str, ...]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """May a cut-off rule be judged from its cases? The conditions beside those of the estimate itself; codes and numbers, no wording."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -90,7 +90,7 @@ def choices_agree(choices: pd.DataFrame, value: float) -> Condition:
     )
 
 
-def needed_for_test(sums: pd.Series, *, margin: float) -> float:
+def needed_for_test(sums: Mapping[str, float], *, margin: float) -> float:
     """How many cases per arm would a test by lot need to find a relative effect of `margin`?
 
     Spread from the sums (cases, sum_y, sum_y2) of the untreated cases near the cut-off. Undefined (NaN): no case, no spread, mean 0.

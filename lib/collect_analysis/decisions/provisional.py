@@ -32,7 +32,7 @@ class Proposal:
     """What is proposed for the rule until a proper test has read out, and the rule of this module that decided."""
 
     action: Action
-    reason: Literal["gain", "harm", "not_distinguishable", "weak_evidence", "not_answerable"]
+    reason: Literal["helps", "harms", "not_distinguishable", "weak_evidence", "not_answerable"]
 
 
 def propose(effect: Effect, *, evidence: Grade, min_grade: Grade, favourable: Literal["higher", "lower"]) -> Proposal:
@@ -46,10 +46,10 @@ def propose(effect: Effect, *, evidence: Grade, min_grade: Grade, favourable: Li
     if not told_apart(effect):
         return Proposal(action="test", reason="not_distinguishable")
     if (effect.value > 0) != (favourable == "higher"):
-        return Proposal(action="suspend", reason="harm")
+        return Proposal(action="suspend", reason="harms")
     if _GRADES.index(evidence) > _GRADES.index(min_grade):
         return Proposal(action="test", reason="weak_evidence")
-    return Proposal(action="keep", reason="gain")
+    return Proposal(action="keep", reason="helps")
 
 
 def told_apart(effect: Effect) -> bool:

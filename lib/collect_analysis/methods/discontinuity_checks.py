@@ -35,6 +35,11 @@ def covariate_placebo(
     return table[order].sort_values("covariate", ignore_index=True)
 
 
+def held_together(placebo: pd.DataFrame) -> pd.DataFrame:
+    """Placebos that were computed apart as one table: p-values adjusted for all of them, rows by covariate."""
+    return placebo.assign(holm_p_value=holm(placebo["p_value"])).sort_values("covariate", ignore_index=True)
+
+
 def covariates_continuous(placebo: pd.DataFrame) -> Condition:
     """The condition that follows from `covariate_placebo`: no covariate jumps, at 5 % for all of them together."""
     jumping = placebo.loc[placebo["holm_p_value"] < COVARIATE_LEVEL, "covariate"].tolist()
@@ -96,6 +101,21 @@ def donut(
         below, above = split(cases, cutoff=cutoff, cutoff_belongs_to=cutoff_belongs_to, donut=radius)
         rows.append({"check": "donut", "at": radius, **_robust(below, above, widths, treated_side, level)})
     return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def sums_inside(cases: pd.DataFrame, *, cutoff: float, cutoff_belongs_to: Where, treated_side: Where, width: float) -> pd.DataFrame:
+    """Sums of the outcomes within `width` of the cut-off by what the rule says, as `experiments.arm_means` takes them: the comparison
+    of both sides that forgets that the outcome also moves with the running variable.
+
+    Columns: arm (treated, untreated), cases, clusters, positive, sum_y, sum_y2, sum_yy, sum_yn, sum_nn. Raises DataError as `split`.
+    """
+    rows = []
+    for side, name in zip(split(cases, cutoff=cutoff, cutoff_belongs_to=cutoff_belongs_to), ("below", "above"), strict=True):
+        y = side.y[np.abs(side.x) < width]
+        total, squares, count = float(y.sum()), float((y**2).sum()), len(y)
+        row = {"arm": "treated" if name == treated_side else "untreated", "cases": count, "clusters": count, "positive": int((y > 0).sum())}
+        rows.append({**row, "sum_y": total, "sum_y2": squares, "sum_yy": squares, "sum_yn": total, "sum_nn": count})
+    return pd.DataFrame(rows)
 
 
 # A local quadratic with a variance from three neighbours says nothing about fewer different values than this.

@@ -6,6 +6,7 @@ from math import lgamma
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 
 from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.methods.rollout import Controls, Panel, by_cluster, cell_estimate, comparisons, read_panel, untreated_at_first
@@ -64,9 +65,11 @@ class TwoWayFixedEffects:
     standard_error: float
     negative_share: float
     weights: pd.DataFrame
+    low: float = float("nan")
+    high: float = float("nan")
 
 
-def two_way_fixed_effects(panel: pd.DataFrame) -> TwoWayFixedEffects:
+def two_way_fixed_effects(panel: pd.DataFrame, *, level: float = 0.95) -> TwoWayFixedEffects:
     """What would the regression on unit, period and "treated" say? For comparison only: it is no estimate of the effect.
 
     Formula: β = Σ D̃·Y / Σ D̃², D̃ = treatment less its unit and period means; it equals the weighted sum of the effects of all treated
@@ -89,12 +92,56 @@ def two_way_fixed_effects(panel: pd.DataFrame) -> TwoWayFixedEffects:
     unit, period = np.nonzero(treated)
     cells = pd.DataFrame({"cohort": data.starts[unit], "period": data.periods[period], "weight": score[unit, period] / scale})
     weights = cells.groupby(["cohort", "period"], as_index=False).sum()
+    error = float(np.sqrt((by_cluster(scores, data.clusters) ** 2).sum()))
+    half = float(stats.norm.ppf((1 + level) / 2)) * error
     return TwoWayFixedEffects(
         estimate=estimate,
-        standard_error=float(np.sqrt((by_cluster(scores, data.clusters) ** 2).sum())),
+        standard_error=error,
+        low=estimate - half,
+        high=estimate + half,
         negative_share=float(-weights["weight"].clip(upper=0).sum()),
         weights=weights,
     )
+
+
+def before_and_after(panel: pd.DataFrame, *, level: float = 0.95) -> dict[str, float]:
+    """What does "after less before" say of those that started? It takes whatever else moved for an effect.
+
+    Formula: per unit the mean from its start on less the mean before it; weighted mean over starters, interval from the spread between units
+    (Student's t). Keys: value, low, high. Undefined (NaN): no starter seen before and after; interval with one. DataError as `read_panel`.
+    """
+    data = untreated_at_first(read_panel(panel))
+    after = data.periods[None, :] >= data.starts[:, None]
+    starters = after.any(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        changes = (data.outcome * after).sum(axis=1) / after.sum(axis=1) - (data.outcome * ~after).sum(axis=1) / (~after).sum(axis=1)
+    return _mean_with_interval(changes[starters], data.weights[starters], level)
+
+
+def starters_and_others(panel: pd.DataFrame, *, level: float = 0.95) -> dict[str, float]:
+    """What does "those that have it against those that do not" say in the last period? It takes lasting differences for an effect.
+
+    Formula: weighted difference of means, variances added (Student's t, fewer units less one). Keys: value, low, high. Undefined (NaN): a
+    side empty; the interval with one unit a side. Raises DataError as `read_panel`.
+    """
+    data = read_panel(panel)
+    started, now = data.starts <= data.periods[-1], data.outcome[:, -1]
+    sides = [_mean_with_interval(now[side], data.weights[side], level) for side in (started, ~started)]
+    value = sides[0]["value"] - sides[1]["value"]
+    half = float(np.sqrt(sum(((side["high"] - side["low"]) / 2) ** 2 for side in sides)))
+    return {"value": value, "low": value - half, "high": value + half}
+
+
+def _mean_with_interval(values: Floats, weights: Floats, level: float) -> dict[str, float]:
+    if not len(values):
+        return dict.fromkeys(("value", "low", "high"), float("nan"))
+    share = weights / weights.sum()
+    mean = float(share @ values)
+    if len(values) < 2:
+        return {"value": mean, "low": float("nan"), "high": float("nan")}
+    error = float(np.sqrt((share**2 * (values - mean) ** 2).sum() * len(values) / (len(values) - 1)))
+    half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * error
+    return {"value": mean, "low": mean - half, "high": mean + half}
 
 
 def _overall(panel: Panel, controls: Controls) -> float:

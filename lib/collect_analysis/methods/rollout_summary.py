@@ -37,7 +37,7 @@ def summarise(rollout: Rollout, *, by: Summary, rng: np.random.Generator, draws:
     is the plain mean over its treated periods. The overall row is the mean of the rows with event time >= 0, the mean of the periods, the mean of the cohorts
     weighted by size, or (`simple`) all treated cells weighted by size. SE from the influence function, the estimated weights included;
     `bootstrap_error` (interquartile range / 1.349) and the simultaneous band from a multiplier bootstrap over clusters.
-    Columns: summary (event_time | cohort | period | overall), at (its value; NaN overall), estimate, standard_error, bootstrap_error, low,
+    Columns: summary (event_time | cohort | period | overall), at (its value; NaN overall), estimate, standard_error, p_value, bootstrap_error, low,
     high (this row alone), band_low, band_high (all rows of this table but the overall one at once), note.
     Undefined (NaN + note): a row of undefined cells; cells without controls are left out and counted in the note.
     Raises ParameterError: unknown `by`; DataError: no cohort starts within the panel. Source: Callaway & Sant'Anna (2021) sections 3 and 4.
@@ -57,11 +57,13 @@ def summarise(rollout: Rollout, *, by: Summary, rng: np.random.Generator, draws:
         [(row.summary, row.at, row.estimate, row.note) for row in (*rows, overall)], columns=["summary", "at", "estimate", "note"]
     )
     table["standard_error"] = errors
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table["p_value"] = 2 * stats.norm.sf(np.abs(table["estimate"] / errors))
     table["bootstrap_error"] = np.subtract(*np.quantile(drawn, [0.75, 0.25], axis=0)) / (2 * stats.norm.ppf(0.75))
     half = stats.norm.ppf((1 + rollout.level) / 2) * errors
     table["low"], table["high"] = table["estimate"] - half, table["estimate"] + half
     table["band_low"], table["band_high"] = table["estimate"] - critical * errors, table["estimate"] + critical * errors
-    order = ["summary", "at", "estimate", "standard_error", "bootstrap_error", "low", "high", "band_low", "band_high", "note"]
+    order = ["summary", "at", "estimate", "standard_error", "p_value", "bootstrap_error", "low", "high", "band_low", "band_high", "note"]
     return table[order]
 
 

@@ -49,10 +49,11 @@ class View:
     sections: tuple[Section, ...]
 
 
-def view(notebook: Mapping[str, Any], *, kind: str, lang: str, figures: Mapping[str, Path] | None) -> View:
+def view(notebook: Mapping[str, Any], *, kind: str, lang: str, figures: Mapping[str, Path] | None, design: str = "") -> View:
     """What does a manager read in this executed notebook?
 
-    Cells tagged `text:<key>` are shown in `lang` from the catalogue of `kind`. `figures` maps the recorded figures to their SVG files; None
+    Cells tagged `text:<key>` are shown in `lang` from the catalogue of `kind`; entry `<key>_<design>` wins where the run's parameters have a
+    `design` and the catalogue that entry. `figures` maps the recorded figures to their SVG files; None
     means a live page, which records nothing and carries its drawings itself.
     The first heading of level one is the title; every heading of level two opens a section.
     """
@@ -60,7 +61,7 @@ def view(notebook: Mapping[str, Any], *, kind: str, lang: str, figures: Mapping[
     title = ""
     for cell in notebook.get("cells", []):
         if cell.get("cell_type") == "markdown":
-            level, heading, body = _parted(_text(cell, kind, lang))
+            level, heading, body = _parted(_text(cell, kind, lang, design))
             if level == 1 and not title:
                 title = heading
             elif heading and level <= 2:
@@ -124,9 +125,9 @@ def _markdown_parser() -> MarkdownIt:
 _MARKDOWN = _markdown_parser()
 
 
-def _text(cell: Mapping[str, Any], kind: str, lang: str) -> str:
+def _text(cell: Mapping[str, Any], kind: str, lang: str, design: str) -> str:
     keys = [tag.removeprefix(TEXT_TAG) for tag in notebook_files.tags(dict(cell)) if tag.startswith(TEXT_TAG)]
-    return texts.cell(kind, keys[0], lang) if keys else notebook_files.source(dict(cell))
+    return texts.cell(kind, texts.cell_key(kind, keys[0], design), lang) if keys else notebook_files.source(dict(cell))
 
 
 def _parted(source: str) -> tuple[int, str, str]:

@@ -40,7 +40,7 @@ def page_html(run_folder: Path, run: Mapping[str, Any], results: Mapping[str, An
     """The page as text."""
     lang = run["parameters"].get("lang", "en")
     figures = {name: run_folder / file for name, file in results["figures"].items()}
-    view = notebook_view.view(notebook, kind=run["report"], lang=lang, figures=figures)
+    view = notebook_view.view(notebook, kind=run["report"], lang=lang, figures=figures, design=str(run["parameters"].get("design", "")))
     writer = _Writer(lang, run["inputs"]["currency"])
     kind = texts.say(f"kind_{run['report']}", lang)
     return (

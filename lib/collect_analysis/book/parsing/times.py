@@ -20,14 +20,17 @@ _EPOCH = r"^-?[0-9]{1,13}$"
 
 
 def days(texts: pa.StringArray, pattern: str | None, *, edge: str | None) -> tuple[pa.Array, np.ndarray]:
-    """Days (d,) written by `pattern` (None: 2026-06-30), moved to the first or last day of their month where `edge` says so."""
+    """Days (d,) written by `pattern` (None: 2026-06-30), moved to the first or last day of their month where `edge` says so.
+
+    A pattern with a year only is moved to the first or last day of the year.
+    """
     reasons = np.full(len(texts), "", dtype=object)
     found: list[date | None] = []
     for place, text in enumerate(texts.to_pylist()):
         day = None if text is None else _day(text, pattern)
         if day is None and text is not None:
             reasons[place] = "unreadable_date"
-        found.append(_at_edge(day, edge) if day and edge else day)
+        found.append(_at_edge(day, edge, year_only=pattern == "%Y") if day and edge else day)
     return pa.array(found, pa.date32()), reasons
 
 
@@ -42,7 +45,9 @@ def _day(text: str, pattern: str | None) -> date | None:
         return None
 
 
-def _at_edge(day: date, edge: str) -> date:
+def _at_edge(day: date, edge: str, *, year_only: bool = False) -> date:
+    if year_only:
+        return date(day.year, 1, 1) if edge == "start" else date(day.year, 12, 31)
     return day.replace(day=1 if edge == "start" else calendar.monthrange(day.year, day.month)[1])
 
 

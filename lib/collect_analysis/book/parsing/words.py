@@ -22,7 +22,9 @@ LEAST_KEY = 16
 _UNSEEN_CLASS = r"[\x00-\x1f\x7f-\x9f\x{ad}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2069}\x{feff}]"
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 # 1.23E+18, 1,23E+18, 123.0: what a spreadsheet or a float column makes of an id.
-_DAMAGED_ID = r"^[0-9]+[.,][0-9]+[eE]\+?[0-9]+$|^[0-9]+[eE]\+[0-9]+$|^[0-9]+\.0$"
+_DAMAGED_ID = r"^[0-9]+[.,][0-9]+[eE]\+?[0-9]+$|^[0-9]+[eE]\+[0-9]+$"
+# Whole, but perhaps without its leading zeros; a mapping that strips ".0" has looked at the ids and says that they are.
+_POINT_ZERO, _POINT_ZERO_ID = ".0", r"|^[0-9]+\.0$"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def prepared(cells: TextColumn, column: Column, rule: ColumnRule, form: Format) 
     elif column.type in ("key", "code"):
         reasons[_true(pc.match_substring_regex(texts, _UNSEEN_CLASS))] = "key_characters"
     if column.type == "key" and not cells.native:
-        reasons[_true(pc.match_substring_regex(texts, _DAMAGED_ID)) & (reasons == "")] = "damaged_id"
+        damaged = _DAMAGED_ID if _POINT_ZERO in rule.strip else _DAMAGED_ID + _POINT_ZERO_ID
+        reasons[_true(pc.match_substring_regex(texts, damaged)) & (reasons == "")] = "damaged_id"
     if rule.strip or rule.upper or rule.lower or rule.codes or rule.slug or rule.pseudonym:
         texts = _stepped(texts, reasons, column, rule)
     if rule.prefix:

@@ -29,7 +29,9 @@ class Study:
     - `treated`: who was treated by which rule, a row per side, wave or arm, with `cases`;
     - `effects`: estimand, value, low, high, p_value, cases, note; the first row is the answer;
     - `points`: what the figure of the effect draws;
+    - `parts`: what the answer is made of, where the design has such (roll_out: each start in each period; else empty);
     - `choices`: check, at, value, low, high, p_value, note: the effect under other choices, and placebos;
+    - `rules`: what the book or the report file says of the rule itself (empty: nothing is known);
     - `naive`: comparison, value, low, high, note: what comparisons say that do not ask who was treated; the answer last.
 
     `unit` is share, minor, count or log of the outcome; `shown` says how each of those tables is read; `design` is what the evidence can be
@@ -50,3 +52,5 @@ class Study:
     shown: Mapping[str, Shown] = field(default_factory=dict)
     test: Mapping[str, object] = field(default_factory=dict)
     measured: int = 0
+    rules: pd.DataFrame = field(default_factory=pd.DataFrame)
+    parts: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -10,11 +10,12 @@ from collect_analysis.reporting.typed_parameters import Day, ReportParameters
 Side = Literal["above", "below"]
 # Fields that one design alone reads, or two; the others are for every design.
 _READ_BY = {
-    "ruleset_id": ("cut_off", "roll_out"),
+    "ruleset_id": ("cut_off", "overlap", "roll_out"),
     "treated_arm": ("cut_off", "overlap"),
     "control_arm": ("cut_off", "overlap"),
     "covariates": ("cut_off", "overlap"),
     **dict.fromkeys(("running", "cutoff", "cutoff_belongs_to", "treated_side", "other_cutoffs", "donut_radii", "overridden"), ("cut_off",)),
+    **dict.fromkeys(("decision_kind", "target", "model", "trim"), ("overlap",)),
     **dict.fromkeys(("cluster", "days_past_due", "period", "starts", "rule_id", "controls", "weighted_by_cases", "draws"), ("roll_out",)),
 }
 
@@ -24,7 +25,8 @@ class QuasiExperiment(ReportParameters):
 
     Every design: `experiment_id` names a supplied cohort (overlap: also an experiment of the book's decisions). `outcome`: payer_rate or
     cash_per_account from the book, else an outcome of the cohort, `horizon_days` after the case was decided. `favourable`: which way is
-    better. `strata`: products (cohort: strata) the answer is about; empty: all. `min_grade`: least evidence for a provisional rule.
+    better. `strata`: products (cohort: strata) the answer is about; empty: all. `min_grade`: least evidence for a provisional
+    rule. `margin_relative`: smallest relative effect that the proper test should find.
 
     cut_off: `ruleset_id` reads the book's decisions under that rule set, by `running` as it stood at the decision. `cutoff`: in the unit of
     the running variable, money in minor units; `cutoff_belongs_to`: the side a case exactly at it is treated with; `treated_side`: where the
@@ -36,7 +38,9 @@ class QuasiExperiment(ReportParameters):
     place of the cluster), by region. `days_past_due`: the rate is of accounts more than that many days past due when the month opens.
     `period`: how long the periods of a cohort are. `weighted_by_cases`: large clusters count more. `draws`: of the randomisation test.
 
-    overlap: `treated_arm` against `control_arm` at equal `covariates`, all of them known before the decision.
+    overlap: `treated_arm` against `control_arm` at equal `covariates`, all of them known before the decision. The cases: those of
+    `experiment_id`, or the book's decisions of `ruleset_id` or of `decision_kind` (segment: arms are segments; placement: units). `target`:
+    whom the answer is about, the treated or everybody. `model`: linear or boosting. `trim`: propensities nearer to 0 or 1 are left out.
     """
 
     kind: ClassVar[str] = "quasi_experiment"
@@ -52,6 +56,11 @@ class QuasiExperiment(ReportParameters):
     min_grade: Literal["A", "B", "C", "D"] = "B"
     treated_arm: Annotated[str, Field(max_length=120)] = ""
     control_arm: Annotated[str, Field(max_length=120)] = ""
+    decision_kind: Literal["", "segment", "placement"] = ""
+    target: Literal["treated", "everybody"] = "treated"
+    model: Literal["linear", "boosting"] = "linear"
+    trim: Annotated[float, Field(ge=0, lt=0.5)] = 0.05
+    margin_relative: Annotated[float, Field(gt=0, le=1)] = 0.1
     running: Literal["balance", "score", "dpd"] = "balance"
     cutoff: float | None = None
     cutoff_belongs_to: Side = "above"
@@ -115,9 +124,11 @@ class QuasiExperiment(ReportParameters):
     def _arms_are_told(self) -> Self:
         if self.treated_arm and self.treated_arm == self.control_arm:
             raise ValueError(f"treated_arm and control_arm are both '{self.treated_arm}'; name two arms")
-        missing = [name for name in ("experiment_id", "treated_arm", "control_arm", "covariates") if not getattr(self, name)]
+        missing = [name for name in ("treated_arm", "control_arm", "covariates") if not getattr(self, name)]
         if self.design == "overlap" and missing:
             raise ValueError(f"design overlap needs {', '.join(missing)}; without them there is nothing to compare at equal conditions")
+        if self.design == "overlap" and bool(self.experiment_id) == bool(self.ruleset_id or self.decision_kind):
+            raise ValueError("design overlap needs either experiment_id or decisions of the book (ruleset_id, decision_kind); write one")
         return self
 
     def _given(self, name: str) -> bool:

@@ -6,7 +6,7 @@ A file has up to five sections, each entry with `en` and `vi`:
 - `labels`: what a column of a table is called;
 - `values`: per column, what its codes are called;
 - `phrases`: English sentences that methods write into notes and checks, with `{name}` where a value stands, and their translation;
-- `cells`: the text of a notebook's markdown cells.
+- `cells`: the text of a notebook's markdown cells; `<key>_<design>` wins over `<key>` on pages of a run with that `design`.
 """
 
 import re
@@ -80,6 +80,12 @@ def cell(kind: str, key: str, lang: str) -> str:
     if entry is None:
         raise RunError(f"texts: reporting/texts/{kind}.yml has no entry '{key}' under `cells`; add it in English and Vietnamese")
     return entry[lang]
+
+
+def cell_key(kind: str, key: str, design: str) -> str:
+    """The key under which cell `key` is written for a run whose parameters name a `design`: `<key>_<design>` where there is one, else `key`."""
+    own = f"{key}_{design}"
+    return own if design and own in _files().get(kind, {}).get("cells", {}) else key
 
 
 def entries() -> Iterator[tuple[str, str, dict[str, Any]]]:
