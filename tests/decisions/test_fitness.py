@@ -10,6 +10,8 @@ from collect_analysis.decisions.fitness import (
     Evidence,
     ReviewPlan,
     allocation,
+    assignment_strata,
+    few_large_payers,
     planned_shares,
     requirements,
 )
@@ -159,3 +161,79 @@ def test_a_refused_effect_shows_no_number() -> None:
     assert empty["cases"].tolist() == [10]
     assert empty["note"].tolist() == ["no"]
     assert effects["value"].tolist() == [1.0]
+
+
+VARYING = facts(propensity_low=[0.2, 0.5], propensity_high=[0.5, 0.8])
+
+
+def strata(**changes: object) -> pd.DataFrame:
+    """Two strata: 80/20 and 50/50, as drawn."""
+    table = pd.DataFrame(
+        {
+            "stratum": ["late", "late", "soon", "soon"], "arm": ["new", "old", "new", "old"], "cases": [1_000, 4_000, 2_500, 2_500],
+            "clusters": [1_000, 4_000, 2_500, 2_500], "propensity_low": [0.2, 0.8, 0.5, 0.5], "propensity_high": [0.2, 0.8, 0.5, 0.5],
+        }
+    )  # fmt: skip
+    return table.assign(**changes)
+
+
+def test_probabilities_that_strata_tell_apart_are_compared_within_them() -> None:
+    found = requirements(PLAN, evidence(facts=VARYING, strata=strata()))
+    assert not [item for item in found if not item.met]
+    assert {"stratum_probability", "strata_filled"} <= {item.name for item in found}
+    assert assignment_strata(PLAN, VARYING, strata()) == ["late", "soon"]
+    assert planned_shares(PLAN, VARYING, strata()) == pytest.approx({"new": 0.35, "old": 0.65})
+    assert allocation(PLAN, VARYING, strata())["p_value"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"propensity_high": [0.3, 0.8, 0.5, 0.5]}, "one_probability"),
+        ({"clusters": [0, 4_000, 2_500, 2_500], "cases": [0, 4_000, 2_500, 2_500]}, "strata_filled"),
+        ({"clusters": [1, 4_000, 2_500, 2_500]}, "strata_filled"),
+        ({"clusters": [1_000, 4_000, 2_500, 2_000]}, "sample_ratio"),
+        ({"propensity_low": [0.3, 0.8, 0.5, 0.5], "propensity_high": [0.3, 0.8, 0.5, 0.5]}, "shares_sum"),
+    ],
+)
+def test_strata_that_do_not_tell_are_refused(changes: dict, code: str) -> None:
+    assert code in unmet(PLAN, evidence(facts=VARYING, strata=strata(**changes)))
+
+
+def test_one_probability_is_read_as_before_whatever_the_strata() -> None:
+    assert assignment_strata(PLAN, facts(), strata()) == []
+    assert unmet(PLAN, evidence(strata=strata())) == []
+    assert "one_probability" in unmet(PLAN, evidence(facts=VARYING, strata=strata().iloc[:0]))
+
+
+def test_planned_shares_that_sum_to_more_than_one_are_refused() -> None:
+    assert "shares_sum" in unmet(PLAN, evidence(facts=facts(share=[0.6, 0.6])))
+    assert unmet(PLAN, evidence(facts=facts(share=[0.1, 0.1]))) == []  # the rest was not compared
+
+
+def test_arms_that_the_report_does_not_name_are_said() -> None:
+    third = pd.concat([facts(), facts().iloc[:1].assign(arm="other", cases=77)], ignore_index=True)
+    found = {item.name: item for item in requirements(PLAN, evidence(facts=third)) if not item.met}
+    assert found["all_arms_compared"].details == {"arms": ["other"], "cases": 77}
+    assert found["all_arms_compared"].consequence == "note"
+
+
+def test_a_probability_logged_for_some_only_is_said() -> None:
+    assert unmet(PLAN, evidence(facts=facts(without_propensity=[3, 0]))) == ["probability_complete"]
+
+
+def test_a_covariate_with_one_value_in_an_arm_is_said_and_costs_no_grade() -> None:
+    found = requirements(PLAN, evidence(flat={"rare": "new"}))
+    assert [item.name for item in found if not item.met] == ["covariates_vary"]
+    assert grade(PLAN.design, found) == "A"
+
+
+def test_an_answer_that_hangs_on_a_few_payers_costs_a_grade_only_if_it_is_the_declared_one() -> None:
+    tails = pd.DataFrame({"outcome": "cash", "method": ["plain", "winsorised"], "steady": ["", "significance_changes"]})
+    (secondary,) = few_large_payers(PLAN, tails, {"cash": 0.4})
+    assert (secondary.met, secondary.consequence, secondary.details["top_share"]) == (False, "note", 0.4)
+    (own,) = few_large_payers(replace(PLAN, primary_outcome="cash"), tails, {})
+    assert own.consequence == "downgrade"
+    (steady,) = few_large_payers(PLAN, tails.assign(steady=["", "holds"]), {"cash": 0.4})
+    assert steady.met
+    assert few_large_payers(PLAN, tails.iloc[:1], {}) == []

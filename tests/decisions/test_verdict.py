@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.decisions.verdict import Claim, faded, guardrail_table, judge, overall
+from collect_analysis.decisions.verdict import Claim, guardrail_table, judge, overall, persistence, tail_table
 
 GAIN = Claim(
     arm="new", value=0.02, low=0.01, high=0.03, relative=0.08, relative_low=0.04, relative_high=0.12, p_adjusted=0.001,
@@ -38,7 +38,15 @@ def test_a_clear_gain_on_good_evidence_is_promoted() -> None:
         ({"per_minute_low": -0.2}, ("extend", "capacity")),
         ({"per_minute_low": np.nan}, ("extend", "capacity")),
         ({"per_minute_low": 0.01}, ("promote", "gain")),
-        ({"faded": True}, ("extend", "timing")),
+        ({"lasting": "timing"}, ("extend", "timing")),
+        # Timing is said although the late effect itself cannot be told from zero.
+        ({"lasting": "timing", "low": -0.01, "p_adjusted": 0.3}, ("extend", "timing")),
+        ({"lasting": "timing", "low": -0.01, "p_adjusted": 0.3, "relative": 0.0, "relative_high": 0.02}, ("reject", "timing")),
+        ({"lasting": "unclear", "early": True}, ("extend", "persistence_open")),
+        # A claim about the longest horizon is itself the answer whether it lasts.
+        ({"lasting": "unclear", "early": False}, ("promote", "gain")),
+        ({"lasting": "lasting", "early": True}, ("promote", "gain")),
+        ({"lasting": "no_early"}, ("promote", "gain")),
         ({"guardrails": {"complaints": "open"}}, ("extend", "guardrail_open")),
         ({"guardrails": {"complaints": "unknown"}}, ("extend", "guardrail_open")),
         ({"guardrails": {}}, ("promote", "gain")),
@@ -97,11 +105,59 @@ def test_guardrails_are_kept_open_or_breached_against_their_margin() -> None:
     assert found.loc["kept", ["base_mean", "value", "margin"]].tolist() == pytest.approx([10, 1, 5])  # per 1,000 cases
 
 
-def test_cash_that_only_came_earlier_is_called_faded() -> None:
-    rows = [("cash", 30, "new", 15.0, 5.0, 25.0), ("cash", 90, "new", 8.0, -10.0, 26.0), ("cash", 180, "new", 1.0, -20.0, 22.0)]
-    assert faded(effects(rows), arm="new", outcome="cash")
-    # Still more than half of it there: not faded, only less sure.
-    assert not faded(effects([rows[0], ("cash", 180, "new", 9.0, -20.0, 22.0)]), arm="new", outcome="cash")
-    assert not faded(effects([rows[0], ("cash", 180, "new", 15.0, 5.0, 25.0)]), arm="new", outcome="cash")
-    assert not faded(effects(rows[:1]), arm="new", outcome="cash")
-    assert not faded(effects([rows[0], ("cash", 180, "new", np.nan, np.nan, np.nan)]), arm="new", outcome="cash")
+def read(rows: list[tuple]) -> pd.DataFrame:
+    columns = ["outcome", "horizon_days", "value", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).assign(arm="new", unit="minor")
+
+
+EARLY = ("cash", 30, 15.0, 5.0, 25.0)
+MIDDLE = ("cash", 90, 8.0, -10.0, 26.0)
+
+
+@pytest.mark.parametrize(
+    ("late", "since", "expected"),
+    [
+        (("cash", 180, 1.0, -20.0, 22.0), ("cash_after_30", 180, -14.0, -26.0, -2.0), "timing"),
+        # Nothing is left, but that it was given back is not shown either: the late effect is only too uncertain.
+        (("cash", 180, 1.0, -20.0, 22.0), ("cash_after_30", 180, -14.0, -34.0, 6.0), "unclear"),
+        (("cash", 180, 15.0, 5.0, 25.0), ("cash_after_30", 180, 0.0, -12.0, 12.0), "lasting"),
+        # Less came later, and yet more in all.
+        (("cash", 180, 9.0, 1.0, 17.0), ("cash_after_30", 180, -6.0, -9.0, -3.0), "lasting"),
+    ],
+)
+def test_an_early_gain_is_timing_only_where_giving_it_back_is_shown(late: tuple, since: tuple, expected: str) -> None:
+    later = read([since, ("cash_after_90", 180, -7.0, -20.0, 6.0), ("cash_after_30", 90, -7.0, -9.0, -5.0)])
+    (row,) = persistence(read([EARLY, MIDDLE, late]), later).to_dict("records")
+    assert row["lasting"] == expected
+    assert (row["early_days"], row["late_days"]) == (30, 180)
+    assert row["late"] == late[2]
+    assert row["after"] == since[2]
+
+
+def test_a_fade_after_a_middle_horizon_is_found_too() -> None:
+    rows = [("cash", 30, 3.0, -5.0, 11.0), ("cash", 90, 18.0, 6.0, 30.0), ("cash", 180, 1.0, -20.0, 22.0)]
+    later = read([("cash_after_30", 180, -2.0, -20.0, 16.0), ("cash_after_90", 180, -17.0, -22.0, -12.0)])
+    (row,) = persistence(read(rows), later).to_dict("records")
+    assert (row["lasting"], row["early_days"]) == ("timing", 90)
+
+
+def test_without_an_early_gain_there_is_nothing_to_last() -> None:
+    flat = [("cash", 30, 1.0, -5.0, 7.0), ("cash", 180, 1.0, -20.0, 22.0)]
+    later = read([("cash_after_30", 180, -20.0, -30.0, -10.0)])
+    assert persistence(read(flat), later)["lasting"].tolist() == ["no_early"]
+    assert persistence(read(flat[:1]), later).empty
+    # The longest horizon that is over counts: one without an interval is not.
+    open_one = read([EARLY, MIDDLE, ("cash", 180, np.nan, np.nan, np.nan)])
+    (row,) = persistence(open_one, read([("cash_after_30", 90, -7.0, -9.0, -5.0)])).to_dict("records")
+    assert row["late_days"] == 90
+
+
+def test_large_payers_matter_where_another_way_says_something_else() -> None:
+    rows = [
+        ("plain", 10.0, 2.0, 18.0), ("bootstrap_t", 10.0, 1.0, 22.0), ("winsorised", 6.0, -1.0, 13.0), ("largest_excluded", -4.0, -7.0, -1.0),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["method", "value", "low", "high"]).assign(outcome="cash", arm="new")
+    assert tail_table(table)["steady"].tolist() == ["", "holds", "significance_changes", "sign_changes"]
+    # Points on both sides of zero that cannot be told from it say the same: nothing.
+    quiet = table.assign(value=[1.0, 1.0, -1.0, -1.0], low=-5.0, high=[5.0, 5.0, 5.0, np.nan])
+    assert tail_table(quiet)["steady"].tolist() == ["", "holds", "holds", ""]

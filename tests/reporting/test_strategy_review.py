@@ -11,15 +11,15 @@ import pytest
 from collect_analysis.book.store import Book, book_from_frames, open_book
 from collect_analysis.decisions import fitness, verdict
 from collect_analysis.errors import DataError, ParameterError
-from collect_analysis.measures import adjusted, arms
+from collect_analysis.measures import arms
 from collect_analysis.measures.cohort import Cohort, open_cohort
 from collect_analysis.measures.recovery_curve import cumulative_recovery
 from collect_analysis.methods.evidence import withheld
-from collect_analysis.methods.experiments import at_horizon, compare_arms, compare_ratios
+from collect_analysis.methods.experiments import at_horizon, compare_arms, read_out
 from collect_analysis.methods.power import mde_table
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.figures import strategy as figures
-from collect_analysis.reporting.findings import experiment
+from collect_analysis.reporting.findings import experiment, readout
 from collect_analysis.reporting.findings import strategy_review as findings
 from collect_analysis.reporting.findings.conditions import worded
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
@@ -48,20 +48,21 @@ class Review:
         means = experiment.means_of(book, self.cohort, params, self.cohort.outcomes)
         self.doses = compare_arms(experiment.means_of(book, self.cohort, params, arms.dose_outcomes(self.cohort)), base=params.champion)
         self.found = experiment.conditions_of(book, self.cohort, params, means=means, doses=self.doses)
-        self.effects = withheld(compare_arms(means, base=params.champion), self.found, note=experiment.NOT_ANSWERABLE)
-        outcome = self.cohort.outcome(params.primary_outcome, params.horizon_days)
-        covariates = experiment.usable_covariates(self.cohort, params, self.found)
-        self.adjusted = adjusted.adjusted_comparison(book, self.cohort, outcome, covariates, base=params.champion, arms=params.challengers)
-        ratios = arms.ratio_sums(book, self.cohort, params.arms, over="agent_minutes", horizon_days=params.horizon_days)
-        self.per_minute = compare_ratios(ratios, base=params.champion)
-        self.detectable = mde_table(at_horizon(means, params.horizon_days), base=params.champion, margin=params.margin_relative)
+        asked = {"outcome": params.primary_outcome, "horizon_days": params.horizon_days}
+        self.effects = withheld(read_out(means, base=params.champion, **asked), self.found, note=experiment.NOT_ANSWERABLE)
+        self.adjusted = readout.adjusted_effect(book, self.cohort, params, self.found)
+        self.per_minute = readout.ratio_effects(book, self.cohort, params, self.found, name="cash_per_agent_minute", over="agent_minutes")
+        explained = readout.explained(book, self.cohort, params, self.found)
+        primary = at_horizon(means, params.horizon_days)
+        self.detectable = mde_table(primary, base=params.champion, margin=params.margin_relative, explained=explained)
         self.guarded = experiment.guardrails_of(book, self.cohort, params, self.found)
+        self.persistence = readout.persistence(book, self.cohort, params, effects=self.effects)
         self.judged = findings.verdicts(
             params, self.found, effects=self.effects, adjusted_effects=self.adjusted, guardrails=self.guarded,
-            per_minute=self.per_minute, detectable=self.detectable,
+            per_minute=self.per_minute, detectable=self.detectable, persistence=self.persistence,
         )  # fmt: skip
         self.decision: Decision = findings.decision_of(
-            params, self.cohort, book.currency, self.found, self.judged, detectable=self.detectable
+            params, self.cohort, book.currency, self.found, self.judged, detectable=self.detectable, persistence=self.persistence
         )
 
     def effect(self, outcome: str, days: int) -> pd.Series:
@@ -106,6 +107,8 @@ def test_a_supplied_trial_is_promoted_with_its_forecast() -> None:
     forecast = review.decision.forecast
     assert forecast["metric"] == "Paid something"
     assert forecast["horizon_days"] == 90
+    assert forecast["interval_share"] == 0.95
+    assert forecast["check_on"] == date(2026, 9, 28)  # 90 days after 30 June
     assert forecast["low"] < 0.10 < forecast["high"]
     assert "paid something after 90 days" in review.decision.answer
 
@@ -217,7 +220,114 @@ def test_several_challengers_are_told_apart_and_adjusted() -> None:
     review = Review(supplied(frame, **ROLES), parameters(challengers=["a", "b"], preregistration="plan 7"))
     assert [item.arm for item in review.judged] == ["a", "b"]
     assert (review.effects["p_adjusted"] >= review.effects["p_value"]).all()
-    assert any("2 challengers" in caveat for caveat in review.decision.caveats)
+    assert (review.effects["level"] == 0.975).all()
+    assert any("2 challengers" in caveat and "hold together" in caveat for caveat in review.decision.caveats)
+
+
+def stratified(n: int = 6_000, effect: float = 0.10) -> pd.DataFrame:
+    """Two strata: 'late' pays less and got the challenger with 20 %, 'soon' with 60 %."""
+    rng = np.random.default_rng(5)
+    late = np.arange(n) % 2 == 0
+    share = np.where(late, 0.2, 0.6)
+    treated = rng.random(n) < share
+    paid = rng.random(n) < np.where(late, 0.1, 0.4) + effect * treated
+    return pd.DataFrame(
+        {
+            "arm": np.where(treated, "challenger", "champion"), "outcome_paid": paid.astype(float),
+            "propensity": np.where(treated, share, 1 - share), "stratum": np.where(late, "late", "soon"), "assigned_on": date(2026, 1, 5),
+            "covariate_score": rng.normal(600, 50, n) + 40 * late, "outcome_cash_minor": np.round(paid * rng.lognormal(10, 1, n)),
+        }
+    )  # fmt: skip
+
+
+def test_strata_with_their_own_probabilities_are_answered_within_them() -> None:
+    review = Review(supplied(stratified(), **ROLES), parameters(preregistration="plan 7", covariates=["score"]))
+    assert review.unmet == []
+    row = review.effect("paid", 90)
+    assert row["low"] < 0.10 < row["high"]
+    # The plain difference mixes the strata: 'soon' is over-represented in the challenger.
+    plain = stratified().groupby("arm")["outcome_paid"].mean()
+    assert plain["challenger"] - plain["champion"] > row["high"]
+    (at_equal,) = review.adjusted.to_dict("records")
+    assert at_equal["value"] == pytest.approx(row["value"], abs=0.004)
+    assert at_equal["covariates"] == "score"
+    shown = experiment.allocation_table(
+        review.params, arms.arm_facts(review.book, review.cohort), experiment.strata_of(review.book, review.cohort, review.params)
+    )
+    assert shown["stratum"].tolist() == ["late", "late", "soon", "soon"]
+    assert shown["share"].tolist() == pytest.approx([0.8, 0.2, 0.4, 0.6])
+    assert any("compared within strata" in caveat for caveat in review.decision.caveats)
+
+
+def test_every_way_of_a_stratified_test_says_the_same_mean() -> None:
+    review = Review(supplied(stratified(), **ROLES), parameters(preregistration="plan 7", primary_outcome="cash"))
+    tails, shares = readout.tails(review.book, review.cohort, review.params, review.found)
+    own = tails[tails["outcome"] == "cash"].set_index("method")
+    effect = review.effect("cash", 90)
+    assert own.loc[["plain", "bootstrap_t"], "value"].tolist() == pytest.approx([effect["value"]] * 2)
+    assert 0 < shares["value"].min() < shares["value"].max() < 1
+
+
+def test_a_stratum_that_one_arm_never_got_is_refused() -> None:
+    frame = stratified()
+    frame = frame[~((frame["stratum"] == "late") & (frame["arm"] == "challenger"))].reset_index(drop=True)
+    review = Review(supplied(frame, **ROLES), parameters(preregistration="plan 7"))
+    assert "strata_filled" in review.unmet
+    assert review.decision.action["action"] == "refuse"
+
+
+def test_an_amount_that_one_customer_decides_is_said_and_costs_a_grade() -> None:
+    frame = trial().drop(columns="outcome_paid")
+    rng = np.random.default_rng(3)
+    # Many small payers more in the champion; ten huge ones in the challenger.
+    treated = frame["arm"] == "challenger"
+    cash = np.where(rng.random(len(frame)) < np.where(treated, 0.2, 0.25), rng.integers(900, 1_100, len(frame)), 0)
+    cash[np.flatnonzero(treated)[:10]] = rng.integers(150_000, 250_000, 10)
+    book = supplied(frame.assign(outcome_cash_minor=cash), outcome_cash_minor={"kind": "money"})
+    review = Review(book, parameters(primary_outcome="cash", preregistration="plan 7"))
+    tails, shares = readout.tails(book, review.cohort, review.params, review.found)
+    own = tails.set_index("method")
+    assert own.loc["plain", "low"] > 0
+    assert own.loc["largest_excluded", "high"] < 0
+    assert own.loc["largest_excluded", "steady"] == "sign_changes"
+    (condition,) = readout.few_large_payers(review.params, tails, shares)
+    assert (condition.met, condition.consequence) == (False, "downgrade")
+    assert condition.details["top_share"] > 0.6
+    again, _ = readout.tails(book, review.cohort, review.params, review.found)
+    pd.testing.assert_frame_equal(tails, again)
+
+
+def test_a_covariate_that_explains_nothing_is_told_to_give_nothing() -> None:
+    review = Review(supplied(trial(), **ROLES), parameters(covariates=["score"], preregistration="plan 7"))
+    table = readout.reduction(
+        review.book, review.cohort, review.params, review.found, effects=review.effects, at_equal=review.adjusted
+    ).set_index("method")
+    assert list(table.index) == ["plain", "cuped", "lin"]
+    assert abs(table.loc["lin", "reduction"]) < 0.005
+    assert table.loc["lin", "multiplier"] == pytest.approx(1, abs=0.005)
+    assert review.detectable["rho2"].iloc[0] < 0.005
+
+
+def test_an_arm_with_nobody_and_an_unnamed_arm_are_told_apart() -> None:
+    frame = trial().assign(arm=lambda t: np.where(t.index < 12, "other", t["arm"]))
+    review = Review(supplied(frame, **ROLES), parameters(preregistration="plan 7"))
+    assert review.unmet == ["all_arms_compared"]
+    assert any("arm(s) other" in caveat for caveat in review.decision.caveats)
+    with pytest.raises(DataError, match="no arm\\(s\\) chalenger"):
+        Review(supplied(trial(), **ROLES), parameters(challengers=["chalenger"]))
+    plan = pd.DataFrame(
+        {"experiment_id": "e", "arm": ["champion", "challenger"], "role": ["champion", "challenger"], "share": 0.5,
+         "unit_of_assignment": "account", "starts_on": date(2026, 1, 5), "horizon_days": 90}
+    )  # fmt: skip
+    alone = (
+        trial().query("arm == 'champion'").reset_index(drop=True).assign(experiment_id="e", subject_key=lambda t: "s" + t.index.astype(str))
+    )
+    book = book_from_frames(
+        {"cohort": alone, "experiment": plan}, as_of=AS_OF, roles={f"cohort.{name}": role for name, role in ROLES.items()}
+    )
+    one_sided = Review(book, parameters())
+    assert "arms_filled" in one_sided.unmet
+    assert one_sided.decision.action["action"] == "refuse"
 
 
 def codes(module: Any, pattern: str) -> set[str]:
@@ -230,7 +340,7 @@ def test_every_condition_and_every_verdict_has_its_words() -> None:
         assert {f"condition_{code}_unmet", f"condition_{code}_remedy"} <= keys
         assert texts.value("check", code, "vi") != code
     rules = set(re.findall(r'verdict\("(\w+)", "(\w+)"\)', Path(verdict.__file__).read_text(encoding="utf-8")))
-    assert len(rules) == 11
+    assert len(rules) == 13
     for action, reason in rules:
         assert f"answer_{action}_{reason}" in keys
         assert texts.value("reason", reason, "vi") != reason
@@ -289,6 +399,14 @@ def test_cash_pulled_forward_is_no_more_cash_at_the_longest_horizon(shop: Book) 
     assert early["relative_low"] < 0.15 < early["relative_high"]
     assert late["relative_low"] < 0 < late["relative_high"]
     assert review.decision.action["action"] != "promote"
+    # The payers are the clearer witness in a small shop: more of them early, fewer later, as many in all.
+    paid = review.persistence.set_index("outcome").loc["payer_rate"]
+    assert paid["lasting"] == "timing"
+    assert paid["early"] > 0 > paid["after"]
+    assert any("Cash that comes earlier is not more cash" in caveat for caveat in review.decision.caveats)
+    payers = Review(shop, parameters(experiment_id="exp-timing", primary_outcome="payer_rate", horizon_days=180))
+    assert payers.decision.action == {"action": "reject", "arm": "challenger", "reason": "timing"}
+    assert "Timing, not level" in payers.decision.answer
 
 
 def test_a_horizon_that_is_not_over_is_empty_with_its_reason(shop: Book) -> None:

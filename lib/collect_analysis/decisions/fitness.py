@@ -11,11 +11,14 @@ import pandas as pd
 
 from collect_analysis.methods.evidence import Condition, Design
 from collect_analysis.methods.experiments import sample_ratio_test
+from collect_analysis.methods.strata import stratified_ratio_test
 
 MISMATCH = 0.001
 MOST_OPEN = 0.05
 # Logged probabilities of one arm that differ by more than this are different shares, not rounding.
 SAME_PROPENSITY = 1e-6
+# Within a stratum each arm needs as many independent cases as a variance takes.
+FEWEST_IN_STRATUM = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,8 @@ class Evidence:
 
     `facts`: `arms.arm_facts`; `shared`: subjects and clusters in several arms; `open_share`: share of subjects whose primary horizon is not
     over; `flaws`: `arms.flaws` of the primary outcome; `means`: `arm_means` of the primary outcome; `doses`: `compare_arms` of the doses;
-    `late`, `incomplete`: declared covariates not measured before assignment, and those missing for somebody with how many.
+    `late`, `incomplete`, `flat`: declared covariates not measured before assignment, those missing for somebody with how many, those that have
+    one value only in an arm with that arm; `strata`: `arms.strata_facts`, None where nobody asked for them.
     """
 
     facts: pd.DataFrame
@@ -68,22 +72,27 @@ class Evidence:
     planned: Mapping[str, Mapping[str, object]]
     late: Sequence[str] = ()
     incomplete: Mapping[str, int] = field(default_factory=dict)
+    flat: Mapping[str, str] = field(default_factory=dict)
+    strata: pd.DataFrame | None = None
 
 
 def requirements(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
     """Which conditions does this test meet?
 
     Refusing: an arm nearly empty, a sample-ratio mismatch, subjects or customers in several arms, certain assignment (probability 0 or 1)
-    or one that differs within an arm, an open horizon, impossible outcomes, too few payers, arms treated alike. Downgrading: unknown plan,
-    no pre-registration, unknown dose where one was declared, more agent time than agreed, clusters that are not in the data. Notes: what
-    was left out of the adjustment, and what the source does not tell.
+    or one that differs within an arm and is not told by strata, a stratum without one of the arms, probabilities or planned shares that sum
+    to more than 1, an open horizon, impossible outcomes, too few payers, arms treated alike. Downgrading: unknown plan, no
+    pre-registration, unknown dose where one was declared, more agent time than agreed, clusters that are not in the data. Notes: what
+    was left out of the adjustment or of the comparison, and what the source does not tell.
     """
     facts = evidence.facts.set_index("arm").reindex(plan.arms)
     return [
         *_filled(plan, facts),
+        *_other_arms(plan, evidence),
         _sample_ratio(plan, evidence, facts),
         *_shared(evidence),
-        *_chance(plan, facts),
+        *_chance(plan, evidence, facts),
+        *_shares_sum(plan, evidence, facts),
         *_horizon(plan, evidence, facts),
         *_outcome(plan, evidence),
         *_dose(plan, evidence),
@@ -101,23 +110,63 @@ def _filled(plan: ReviewPlan, facts: pd.DataFrame) -> list[Condition]:
     return [Condition(name="arms_filled", met=bool((clusters >= plan.min_cell).all()), consequence="refuse", details=values)]
 
 
+def _other_arms(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
+    """Arms of the experiment that the report file does not name: said, so that nobody takes a part for the whole."""
+    other = evidence.facts[~evidence.facts["arm"].isin(plan.arms)]
+    if other.empty:
+        return []
+    values = {"arms": sorted(map(str, other["arm"])), "cases": int(other["cases"].sum())}
+    return [Condition(name="all_arms_compared", met=False, consequence="note", details=values)]
+
+
 def _sample_ratio(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> Condition:
-    found = allocation(plan, evidence.facts)
+    found = allocation(plan, evidence.facts, evidence.strata)
     if np.isnan(found["p_value"]):
         return Condition(name="plan_known", met=False, consequence="downgrade")
     return Condition(name="sample_ratio", met=found["p_value"] >= MISMATCH, consequence="refuse", details=found)
 
 
-def allocation(plan: ReviewPlan, facts: pd.DataFrame) -> dict[str, float]:
-    """The sample-ratio test of the compared arms: independent cases against planned shares; NaN where nobody planned any."""
+def allocation(plan: ReviewPlan, facts: pd.DataFrame, strata: pd.DataFrame | None = None) -> dict[str, float]:
+    """The sample-ratio test of the compared arms: independent cases against planned shares; NaN where nobody planned any.
+
+    Where the probabilities of assignment differ between strata (`strata`: `arms.strata_facts`) within every stratum against them.
+    """
+    if assignment_strata(plan, facts, strata):
+        assert strata is not None  # noqa: S101 - there are none without it
+        return stratified_ratio_test(strata.assign(share=strata["propensity_low"]))
     by_arm = facts.set_index("arm").reindex(plan.arms)
     shares = planned_shares(plan, facts)
     clusters = by_arm["clusters"].fillna(0).astype(float)
     return sample_ratio_test(dict(zip(plan.arms, clusters, strict=True)), {arm: share for arm, share in shares.items() if share == share})
 
 
-def planned_shares(plan: ReviewPlan, facts: pd.DataFrame) -> dict[str, float]:
-    """The planned share of each compared arm: as the report file says, else table `experiment`, else the logged probability; else NaN."""
+def assignment_strata(plan: ReviewPlan, facts: pd.DataFrame, strata: pd.DataFrame | None) -> list[str]:
+    """The strata within which the arms must be compared: probabilities differ within an arm, but not within an arm of one stratum.
+
+    Empty where one probability holds in every arm, and where strata do not tell the probabilities apart.
+    """
+    if strata is None or strata.empty or not _varying(facts.set_index("arm").reindex(plan.arms)):
+        return []
+    spread = strata["propensity_high"] - strata["propensity_low"]
+    told = strata.loc[strata["cases"] > 0, "propensity_low"].notna().all()
+    return sorted(set(strata["stratum"].astype(str))) if told and not (spread > SAME_PROPENSITY).any() else []
+
+
+def _varying(facts: pd.DataFrame) -> list[str]:
+    """The arms within which the logged probability differs."""
+    return [str(arm) for arm in facts.index[(facts["propensity_high"] - facts["propensity_low"]) > SAME_PROPENSITY]]
+
+
+def planned_shares(plan: ReviewPlan, facts: pd.DataFrame, strata: pd.DataFrame | None = None) -> dict[str, float]:
+    """The planned share of each compared arm: as the report file says, else table `experiment`, else the logged probability; else NaN.
+
+    Of a stratified assignment: the mean of the strata's probabilities, weighted by their independent cases.
+    """
+    if assignment_strata(plan, facts, strata):
+        assert strata is not None  # noqa: S101 - there are none without it
+        size = strata.groupby("stratum")["clusters"].transform("sum")
+        expected = (strata["propensity_low"] * size).groupby(strata["arm"]).sum() / strata["clusters"].sum()
+        return {arm: float(expected.get(arm, np.nan)) for arm in plan.arms}
     by_arm = facts.set_index("arm").reindex(plan.arms)
     logged = by_arm["propensity_low"].where(by_arm["propensity_high"] - by_arm["propensity_low"] <= SAME_PROPENSITY)
     told = by_arm["share"].astype(float).fillna(logged.astype(float))
@@ -133,17 +182,46 @@ def _shared(evidence: Evidence) -> list[Condition]:
     ]
 
 
-def _chance(plan: ReviewPlan, facts: pd.DataFrame) -> list[Condition]:
+def _chance(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> list[Condition]:
     low, high = facts["propensity_low"], facts["propensity_high"]
     if low.isna().all():
         return [Condition(name="probability_logged", met=False, consequence="note")]
     certain = [str(arm) for arm in facts.index[(low <= 0) | (high >= 1)]]
-    varying = [str(arm) for arm in facts.index[(high - low) > SAME_PROPENSITY]]
+    varying = _varying(facts)
     values = {"arms": certain or varying, "low": float(low.min()), "high": float(high.max())}
+    found = [Condition(name="assigned_by_chance", met=not certain, consequence="refuse", details=values)]
+    missing = int(facts["without_propensity"].fillna(0).sum())
+    if missing:
+        found.append(Condition(name="probability_complete", met=False, consequence="note", details={"cases": missing}))
+    names = assignment_strata(plan, evidence.facts, evidence.strata)
+    if not names:
+        return [*found, Condition(name="one_probability", met=not varying, consequence="refuse", details=values)]
+    return [*found, *_within_strata(evidence.strata, names)]
+
+
+def _within_strata(strata: pd.DataFrame | None, names: list[str]) -> list[Condition]:
+    assert strata is not None  # noqa: S101 - there are no names without it
+    thin = strata.iloc[int(strata["clusters"].to_numpy().argmin())].to_dict()
+    values = {"stratum": str(thin["stratum"]), "arm": str(thin["arm"]), "clusters": int(thin["clusters"]), "strata": len(names)}
+    filled = bool((strata["clusters"] >= FEWEST_IN_STRATUM).all())
     return [
-        Condition(name="assigned_by_chance", met=not certain, consequence="refuse", details=values),
-        Condition(name="one_probability", met=not varying, consequence="refuse", details=values),
+        Condition(name="stratum_probability", met=True, consequence="note", details={"strata": len(names)}),
+        Condition(name="strata_filled", met=filled, consequence="refuse", details=values),
     ]
+
+
+def _shares_sum(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> list[Condition]:
+    """Shares of arms, planned or logged, cannot sum to more than 1; nothing is said where they do not."""
+    sums = [float(facts["share"].astype(float).sum())]
+    if assignment_strata(plan, evidence.facts, evidence.strata):
+        assert evidence.strata is not None  # noqa: S101 - there are none without it
+        sums += evidence.strata.groupby("stratum")["propensity_low"].sum().tolist()
+    elif not _varying(facts) and (facts["propensity_high"] < 1).all():
+        sums.append(float(facts["propensity_low"].sum()))
+    over = max(sums)
+    if not over > 1 + SAME_PROPENSITY:
+        return []
+    return [Condition(name="shares_sum", met=False, consequence="refuse", details={"sum": over})]
 
 
 def _horizon(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> list[Condition]:
@@ -227,4 +305,26 @@ def _covariates(evidence: Evidence) -> list[Condition]:
     if evidence.incomplete:
         values = {"covariates": list(evidence.incomplete), "missing": max(evidence.incomplete.values())}
         found.append(Condition(name="covariates_complete", met=False, consequence="note", details=values))
+    flat = {name: arm for name, arm in evidence.flat.items() if name not in evidence.incomplete}
+    if flat:
+        values = {"covariates": list(flat), "arms": sorted(set(flat.values()))}
+        found.append(Condition(name="covariates_vary", met=False, consequence="note", details=values))
     return found
+
+
+def few_large_payers(plan: ReviewPlan, tails: pd.DataFrame, top_share: Mapping[str, float]) -> list[Condition]:
+    """Does the answer about money hang on a few large payers?
+
+    Takes what `verdict.tail_table` returns and, per outcome, the share of the cash that the largest payers brought. Not met where another way
+    to treat large amounts turns the sign of an effect or whether it can be told from zero: a grade less if the primary outcome is that
+    amount, else a note. Nothing is said where no outcome is an amount.
+    """
+    known = tails[tails["steady"] != ""]
+    if known.empty:
+        return []
+    changed = known[known["steady"] != "holds"]
+    own = set(changed["outcome"]) or set(known["outcome"])
+    outcome = plan.primary_outcome if plan.primary_outcome in own else sorted(own)[0]
+    decides = plan.primary_outcome in set(changed["outcome"])
+    values = {"outcome": outcome, "top_share": top_share.get(outcome, float("nan"))}
+    return [Condition(name="few_large_payers", met=changed.empty, consequence="downgrade" if decides else "note", details=values)]

@@ -7,14 +7,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from collect_analysis.measures.arms import after
 from collect_analysis.methods.evidence import Grade
 
 Action = Literal["promote", "reject", "extend", "refuse"]
 Status = Literal["kept", "open", "breached", "unknown"]
+Lasting = Literal["lasting", "timing", "unclear", "no_early", ""]
 ALPHA = 0.05
 _GRADES: tuple[Grade, ...] = ("A", "B", "C", "D", "none")
-# The effect at the longest horizon that is under this share of the early one has faded.
-FADED = 0.5
 # Guarded events are rare: they are counted per so many cases.
 PER_CASES = 1_000
 
@@ -24,8 +24,8 @@ class Claim:
     """The primary effect of one challenger, absolute (per case) and relative, with what else bears on the decision.
 
     `guardrails` holds the status of each; `per_minute_low` the lower bound of the relative effect on cash per agent minute where the
-    challenger used more time than agreed, else None; `faded` whether the effect is gone at the longest horizon; `needed` cases per arm that
-    would find the margin.
+    challenger used more time than agreed, else None; `lasting` how the effect stands at the longest horizon (`persistence`, empty where it
+    was read at one only) and `early`, whether the claim is about an earlier one; `needed` cases per arm that would find the margin.
     """
 
     arm: str
@@ -39,7 +39,8 @@ class Claim:
     guardrails: Mapping[str, Status]
     needed: float
     per_minute_low: float | None = None
-    faded: bool = False
+    lasting: Lasting = ""
+    early: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +56,11 @@ class Verdict:
 def judge(claim: Claim, *, evidence: Grade, min_grade: Grade, margin: float) -> Verdict:
     """What should happen with this challenger?
 
-    Rules, the first that applies: no grade -> refuse; a guardrail breached -> reject; interval below zero -> reject (harm); interval below
-    the margin -> reject (too small to be worth having); not distinguishable from zero after adjustment for several challengers -> extend;
-    point below the margin -> extend; more agent time used and no gain per minute shown -> extend; effect faded at the longest horizon ->
-    extend; grade under the least that allows a roll-out -> extend; a guardrail open -> extend; else promote.
+    Rules, the first that applies: no grade -> refuse; a guardrail breached -> reject; interval below zero -> reject (harm); an early gain
+    shown to be given back (timing, not level) -> reject where the interval lies below the margin, else extend; interval below the margin ->
+    reject (too small to be worth having); not distinguishable from zero after adjustment for several challengers -> extend; point below the
+    margin -> extend; more agent time used and no gain per minute shown -> extend; claim about an early horizon whose gain is not shown at
+    the longest one -> extend; grade under the least that allows a roll-out -> extend; a guardrail open -> extend; else promote.
     """
 
     def verdict(action: Action, reason: str) -> Verdict:
@@ -70,6 +72,9 @@ def judge(claim: Claim, *, evidence: Grade, min_grade: Grade, margin: float) -> 
         return verdict("reject", "guardrail_breached")
     if claim.high < 0:
         return verdict("reject", "harm")
+    if claim.lasting == "timing":
+        # Whether a gain worth having may still hide in the longest horizon's interval.
+        return verdict("extend", "timing") if not claim.relative_high < margin else verdict("reject", "timing")
     if claim.relative_high < margin:
         return verdict("reject", "too_small")
     if not (claim.p_adjusted < ALPHA and claim.value > 0):
@@ -79,8 +84,8 @@ def judge(claim: Claim, *, evidence: Grade, min_grade: Grade, margin: float) -> 
         return verdict("extend", "below_margin")
     if claim.per_minute_low is not None and not claim.per_minute_low > 0:
         return verdict("extend", "capacity")
-    if claim.faded:
-        return verdict("extend", "timing")
+    if claim.early and claim.lasting == "unclear":
+        return verdict("extend", "persistence_open")
     if _GRADES.index(evidence) > _GRADES.index(min_grade):
         return verdict("extend", "weak_evidence")
     if any(status != "kept" for status in claim.guardrails.values()):
@@ -122,15 +127,77 @@ def guardrail_table(effects: pd.DataFrame, margins: Mapping[str, float]) -> pd.D
     return table
 
 
-def faded(effects: pd.DataFrame, *, arm: str, outcome: str) -> bool:
-    """Is an effect that was there at an earlier horizon gone at the longest one that is over? Cash that came early is not more cash.
+def persistence(effects: pd.DataFrame, later: pd.DataFrame) -> pd.DataFrame:
+    """Is an early gain still there at the longest horizon that is over? Cash that came earlier is not more cash.
 
-    True where some earlier horizon's interval lies above zero, the longest one's includes zero, and its point is under half of the earlier
-    one's. False with fewer than two horizons.
+    What an arm has at the longest horizon is what it had at the early one and what came after: D_late = D_early + D_after, on the same
+    subjects, so the interval of D_after says whether the early gain was given back.
+    `lasting`: the effect at the longest horizon lies above zero. `timing`: it does not, an early one did, and after it the arm collected less
+    than the base arm (the interval of D_after lies below zero: that the early gain persists is excluded). `unclear`: an early effect lay
+    above zero, the longest one does not, and whether it was given back cannot be told. `no_early`: no effect lay above zero at any horizon.
+
+    Parameters
+    ----------
+    effects, later
+        `experiments.compare_arms` of the outcomes at their horizons and of what came after each earlier one (`arms.after_early`); columns
+        outcome, unit, horizon_days, arm, value, low, high, relative.
+
+    Returns
+    -------
+    outcome, unit, arm, early_days (the earliest horizon whose effect lay above zero and was given back, else the earliest above zero, else
+    the earliest), early, early_low, early_high, after, after_low, after_high, late_days, late, late_low, late_high, lasting; a row per outcome
+    and arm read at two horizons or more.
     """
-    own = effects[(effects["arm"] == arm) & (effects["outcome"] == outcome)].dropna(subset=["low", "high"]).sort_values("horizon_days")
-    if len(own) < 2:
-        return False
-    last, earlier = own.iloc[-1], own.iloc[:-1]
-    shown = earlier[earlier["low"] > 0]
-    return bool(len(shown) and last["low"] <= 0 <= last["high"] and (last["value"] < FADED * shown["value"]).any())
+    rows = []
+    known = effects.dropna(subset=["low", "high"])
+    since_early = {
+        (row["outcome"], row["horizon_days"], row["arm"]): row for row in later.dropna(subset=["low", "high"]).to_dict("records")
+    }
+    for (outcome, arm), own in known.groupby(["outcome", "arm"], sort=True):
+        ordered = own.sort_values("horizon_days").to_dict("records")
+        late, candidates = ordered[-1], []
+        for early in ordered[:-1]:
+            since = since_early.get((after(str(outcome), early["horizon_days"]), late["horizon_days"], arm))
+            if since is not None:
+                candidates.append((early["low"] > 0, since["high"] < 0, early, since))
+        if candidates:
+            shown, given_back, early, since = max(candidates, key=lambda item: (item[0] and item[1], item[0], -item[2]["horizon_days"]))
+            lasting = _standing(late["low"] > 0, shown, given_back)
+            row = {
+                "outcome": outcome,
+                "unit": late["unit"],
+                "arm": arm,
+                "early_days": early["horizon_days"],
+                "late_days": late["horizon_days"],
+            }
+            for name, part in (("early", early), ("after", since), ("late", late)):
+                row |= {name: part["value"], f"{name}_low": part["low"], f"{name}_high": part["high"]}
+            rows.append({**row, "lasting": lasting})
+    return pd.DataFrame(rows, columns=_PERSISTENCE)
+
+
+_PERSISTENCE = ["outcome", "unit", "arm", "early_days", "early", "early_low", "early_high", "after", "after_low", "after_high"]
+_PERSISTENCE += ["late_days", "late", "late_low", "late_high", "lasting"]
+
+
+def _standing(late: bool, early: bool, given_back: bool) -> Lasting:
+    if late:
+        return "lasting"
+    if not early:
+        return "no_early"
+    return "timing" if given_back else "unclear"
+
+
+def tail_table(effects: pd.DataFrame) -> pd.DataFrame:
+    """Does an effect on money stand whichever way large amounts are treated?
+
+    Takes one row per outcome, arm and `method` (plain first) with value, low, high; adds `steady`: `holds` where the method says of the
+    effect what the plain difference says (above zero, below zero, cannot be told), `significance_changes` where one of them can be told from
+    zero and the other cannot, `sign_changes` where they are on opposite sides, empty for the plain one and where an interval is undefined.
+    """
+    side = pd.Series(np.select([effects["low"] > 0, effects["high"] < 0], [1, -1], default=0), index=effects.index)
+    plain = effects.assign(side=side)[effects["method"] == "plain"].set_index(["outcome", "arm"])["side"]
+    of_plain = pd.Series([plain.get(key, 0) for key in zip(effects["outcome"], effects["arm"], strict=True)], index=effects.index)
+    undefined = effects[["low", "high"]].isna().any(axis=1) | (effects["method"] == "plain")
+    steady = np.select([undefined, side == of_plain, side * of_plain < 0], ["", "holds", "sign_changes"], default="significance_changes")
+    return effects.assign(steady=steady)

@@ -17,7 +17,7 @@ from collect_analysis.methods.regression import Fit, Floats, adjusted_effects, f
 
 COLUMNS = ["outcome", "unit", "horizon_days", "arm", "base", "base_mean", "value", "low", "high", "se", "df", "p_value", "p_adjusted"]
 COLUMNS += ["relative", "relative_low", "relative_high", "level", "method", "covariates", "variance_kept", "note"]
-EXPLAINED = ["outcome", "unit", "horizon_days", "covariate", "theta", "rho2", "multiplier"]
+EXPLAINED = ["outcome", "unit", "horizon_days", "covariate", "theta", "per_sd", "rho2", "multiplier"]
 Products = dict[str, dict[tuple[str, str], float]]
 
 
@@ -70,8 +70,8 @@ def explained(
 
     Formula: θ = cov(y, x)/var(x) within arms, pooled over them (several covariates: least squares), ρ² = 1 - Σe²/Σ(y - mean of the arm)²;
     CUPED's variance is (1 - ρ²) of the plain one, as if there were 1/(1 - ρ²) times the cases.
-    Columns: outcome, unit, horizon_days, covariate, theta (of the outcome per unit of the covariate), rho2 (of all covariates together),
-    multiplier; a row per outcome and covariate. Undefined (NaN): an outcome that does not vary. Empty without covariates.
+    Columns: outcome, unit, horizon_days, covariate, theta (of the outcome per unit of the covariate), per_sd (per standard deviation of it),
+    rho2 (of all covariates together), multiplier; a row per outcome and covariate. Undefined (NaN): an outcome that does not vary. Empty without covariates.
     Raises DataError: as `adjusted_comparison`.
     Source: Deng, Xu, Kohavi & Walker, WSDM 2013.
     """
@@ -86,9 +86,10 @@ def explained(
         fit = fit_arms(products, base=arms[0], covariates=names, interacted=False)
         within = _within_variance(products)
         rho2 = max(0.0, 1 - fit.residual_squares / within) if within > 0 else np.nan
-        slopes = fit.coefficients[1 + len(fit.design.arms) :] / np.array(fit.design.scales)
+        slopes = fit.coefficients[1 + len(fit.design.arms) :]
         shared = {"outcome": item.name, "unit": item.unit, "horizon_days": item.horizon_days, "rho2": rho2, "multiplier": 1 / (1 - rho2)}
-        rows += [{**shared, "covariate": name, "theta": float(theta)} for name, theta in zip(names, slopes, strict=True)]
+        for name, slope, scale in zip(names, slopes, fit.design.scales, strict=True):
+            rows.append({**shared, "covariate": name, "theta": float(slope / scale), "per_sd": float(slope)})
     return pd.DataFrame(rows)[EXPLAINED]
 
 

@@ -6,7 +6,6 @@ from math import ceil
 
 import ibis
 import ibis.expr.types as ir
-import numpy as np
 import pandas as pd
 
 from collect_analysis.book.engine import sum_of_products
@@ -30,8 +29,8 @@ class TailSums:
     """The sums behind one outcome, over clusters.
 
     `sums`: what `experiments.arm_means` takes, with `method`: plain, winsorised, largest_excluded. `buckets`: what
-    `resampling.bootstrap_t` takes. `concentration`: arm, cases (clusters), cash, top_cases, top_cash, value (share of the cash that the 1 % of
-    clusters with the largest amounts of all arms brought), numerator, denominator, threshold (the amount at which winsorising cuts).
+    `resampling.bootstrap_t` takes. `concentration`: arm, clusters, cases (how many of them are among the 1 % with the largest amounts of
+    all arms), value (which share of the arm's cash those brought), numerator, denominator.
     """
 
     sums: pd.DataFrame
@@ -71,7 +70,7 @@ def tail_sums(
         grouped = clusters.group_by(["arm", "bucket"]).aggregate(n=clusters["n"].sum(), y=total(clusters["y"]))
         buckets = book.frame(grouped).sort_values(["arm", "bucket"], ignore_index=True)
         top = _cash(book, ranked.limit(max(ceil(TOP_SHARE * count), 1)))
-        concentration = _concentration(_cash(book, clusters), top).assign(threshold=threshold)
+        concentration = _concentration(_cash(book, clusters), top)
     return TailSums(sums=sums, buckets=buckets, concentration=concentration)
 
 
@@ -109,7 +108,7 @@ def _cash(book: Book, clusters: ir.Table) -> pd.DataFrame:
 
 def _concentration(every: pd.DataFrame, top: pd.DataFrame) -> pd.DataFrame:
     """Per arm: how much of the cash the largest payers of all arms brought."""
-    table = every.join(top.rename(columns={"cases": "top_cases", "cash": "top_cash"})).fillna({"top_cases": 0, "top_cash": 0})
-    cash = table["cash"].astype(float)
-    value = table["top_cash"].astype(float) / cash.where(cash > 0, np.nan)
-    return table.assign(value=value, numerator=table["top_cash"], denominator=table["cash"]).reset_index()
+    table = every.rename(columns={"cases": "clusters", "cash": "denominator"}).join(top.rename(columns={"cash": "numerator"}))
+    table[["cases", "numerator"]] = table[["cases", "numerator"]].fillna(0)
+    cash = table["denominator"].astype(float)
+    return table.assign(value=table["numerator"].astype(float) / cash.where(cash > 0)).reset_index()

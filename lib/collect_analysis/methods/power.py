@@ -112,7 +112,8 @@ def mde_table(
     NaN where none are given), note.
     """
     bases = means[means["arm"] == base].set_index(["outcome", "horizon_days"])
-    known = {} if explained is None else {(row.outcome, row.horizon_days): float(row.rho2) for row in explained.itertuples()}
+    keys = ["outcome", "horizon_days"]
+    known = {} if explained is None else explained.drop_duplicates(keys).set_index(keys)["rho2"].astype(float).to_dict()
     rows = []
     for row in means[means["arm"] != base].to_dict("records"):
         key = (row["outcome"], row["horizon_days"])

@@ -1,6 +1,6 @@
 """What every notebook about one experiment says the same way: who was planned and came, the conditions, the tables, the guardrails."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -14,6 +14,7 @@ from collect_analysis.measures import adjusted, arms
 from collect_analysis.measures.cohort import Cohort, Covariate, Outcome
 from collect_analysis.methods.evidence import Condition, refused, withheld
 from collect_analysis.methods.experiments import arm_means, compare_arms
+from collect_analysis.methods.strata import post_stratified_means, stratum_weights
 from collect_analysis.reporting import tables
 from collect_analysis.reporting.disclosure import suppress_small_cells
 from collect_analysis.reporting.kinds.experiment import DeclaredExperiment
@@ -29,16 +30,41 @@ def plan_of(params: DeclaredExperiment) -> ReviewPlan:
 
 
 def means_of(book: Book, cohort: Cohort, params: DeclaredExperiment, outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """Means by arm of these outcomes (`experiments.arm_means`); arms too small to be shown have none."""
-    return suppress_small_cells(arm_means(arms.arm_sums(book, cohort, params.arms, outcomes)), min_cell=params.min_cell)
+    """Means by arm of these outcomes (`experiments.arm_means`); arms too small to be shown have none.
+
+    Where the probabilities of assignment differ between strata, the means are those at the same mix of strata (`strata.post_stratified_means`).
+    """
+    within = strata_of(book, cohort, params) is not None and len(outcomes) > 0
+    sums = arms.arm_sums(book, cohort, params.arms, outcomes, by_stratum=within)
+    return suppress_small_cells(post_stratified_means(sums) if within else arm_means(sums), min_cell=params.min_cell)
+
+
+def strata_of(book: Book, cohort: Cohort, params: DeclaredExperiment) -> pd.DataFrame | None:
+    """Who is in each arm of each stratum (`arms.strata_facts`), where arms must be compared within strata; else None."""
+    facts = arms.arm_facts(book, cohort)
+    strata = _strata(book, cohort, params, facts)
+    return strata if fitness.assignment_strata(plan_of(params), facts, strata) else None
+
+
+def _strata(book: Book, cohort: Cohort, params: DeclaredExperiment, facts: pd.DataFrame) -> pd.DataFrame | None:
+    spread = (facts["propensity_high"] - facts["propensity_low"]).where(facts["arm"].isin(params.arms))
+    return arms.strata_facts(book, cohort, params.arms) if (spread > fitness.SAME_PROPENSITY).any() else None
+
+
+def weights_of(book: Book, cohort: Cohort, params: DeclaredExperiment) -> Mapping[tuple[str, str], float] | None:
+    """What a case of each stratum and arm counts where arms must be compared within strata (`strata.stratum_weights`); else None."""
+    strata = strata_of(book, cohort, params)
+    return None if strata is None else stratum_weights(strata)
 
 
 def conditions_of(book: Book, cohort: Cohort, params: DeclaredExperiment, *, means: pd.DataFrame, doses: pd.DataFrame) -> list[Condition]:
     """Which conditions does the test meet? Asks the book for what they need beside means and doses."""
     primary = cohort.outcome(params.primary_outcome, params.horizon_days)
     declared = adjusted.covariates_of(cohort, params.covariates)
+    before = [item for item in declared if item.measured == "before"]
+    facts = arms.arm_facts(book, cohort)
     evidence = Evidence(
-        facts=arms.arm_facts(book, cohort),
+        facts=facts,
         shared=arms.shared_subjects(book, cohort, params.arms),
         open_share=arms.open_horizons(book, cohort, params.arms)[primary.horizon_days],
         flaws=arms.flaws(book, cohort, params.arms, [primary]),
@@ -46,13 +72,15 @@ def conditions_of(book: Book, cohort: Cohort, params: DeclaredExperiment, *, mea
         doses=doses,
         planned=cohort.planned,
         late=[item.name for item in declared if item.measured != "before"],
-        incomplete=adjusted.missing_covariates(book, cohort, params.arms, [item for item in declared if item.measured == "before"]),
+        incomplete=adjusted.missing_covariates(book, cohort, params.arms, before),
+        flat=adjusted.flat_covariates(book, cohort, params.arms, before),
+        strata=_strata(book, cohort, params, facts),
     )
     return fitness.requirements(plan_of(params), evidence)
 
 
 def usable_covariates(cohort: Cohort, params: DeclaredExperiment, found: Sequence[Condition]) -> list[Covariate]:
-    """The declared covariates that were measured before assignment and are known of everybody; none if no claim may be made."""
+    """The declared covariates that were measured before assignment, are known of everybody and vary; none if no claim may be made."""
     if refused(found):
         return []
     left_out = {name for item in found if item.name.startswith("covariates_") for name in item.details["covariates"]}  # type: ignore[attr-defined]
@@ -69,17 +97,19 @@ def show(
     by_unit: Sequence[str] = (),
     currency: str = "",
     reason: str = "",
+    optional: Sequence[str] = (),
 ) -> tables.ShownTable:
     """A recorded table of effects as a manager reads it, or the `reason` (a key of the catalogue) why there is none.
 
     The primary outcome comes first, the arm is named where there are several challengers, supplied outcomes are called as their mapping
-    labels them, and `value` is headed as the difference it is.
+    labels them, and `value` is headed as the difference it is. Columns named in `optional` are shown where a row has something in them.
     """
     if table.empty and reason:
         return tables.show(pd.DataFrame({"note": [say(reason, params.lang)]}), lang=params.lang)
     shown = named(table, params, cohort).rename(columns={"value": "difference"})
     if len(params.challengers) == 1:
         columns = [name for name in columns if name != "arm"]
+    columns = [name for name in columns if name not in optional or shown[name].notna().any()]
     return tables.show(shown, lang=params.lang, columns=columns, percent=percent, by_unit=by_unit, currency=currency)
 
 
@@ -92,16 +122,26 @@ def named(table: pd.DataFrame, params: DeclaredExperiment, cohort: Cohort) -> pd
     return ordered.assign(outcome=ordered["outcome"].replace(labels)) if labels else ordered
 
 
-def allocation_table(params: DeclaredExperiment, facts: pd.DataFrame) -> pd.DataFrame:
-    """Who was planned and who came: arm, role, share (planned), cases, clusters, actual (share), first_assigned, last_assigned."""
+def allocation_table(params: DeclaredExperiment, facts: pd.DataFrame, strata: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Who was planned and who came: arm, role, share (planned), cases, clusters, actual (share), first_assigned, last_assigned.
+
+    With `strata` (`strata_of`) a row per stratum and arm, shares those within the stratum, and `stratum` as the first column.
+    """
     plan = plan_of(params)
-    shares = fitness.planned_shares(plan, facts)
+    shares = fitness.planned_shares(plan, facts, strata)
     table = facts.set_index("arm").reindex(plan.arms).rename_axis("arm").reset_index()
     table["role"] = table["role"].fillna("").mask(lambda role: role == "", ["champion", *["challenger"] * len(params.challengers)])
-    planned = pd.Series([shares[arm] for arm in plan.arms])
-    total = table["clusters"].sum()
-    table = table.assign(share=planned / planned.sum(), actual=table["clusters"] / total if total else np.nan)
-    return table[["arm", "role", "share", "cases", "clusters", "actual", "first_assigned", "last_assigned"]]
+    columns = ["arm", "role", "share", "cases", "clusters", "actual", "first_assigned", "last_assigned"]
+    if strata is None:
+        planned = pd.Series([shares[arm] for arm in plan.arms])
+        total = table["clusters"].sum()
+        return table.assign(share=planned / planned.sum(), actual=table["clusters"] / total if total else np.nan)[columns]
+    told = table[["arm", "role", "first_assigned", "last_assigned"]]
+    place = {arm: position for position, arm in enumerate(plan.arms)}
+    joined = strata.merge(told, on="arm").sort_values(["stratum", "arm"], key=lambda item: item.replace(place), ignore_index=True)
+    of_stratum = joined.groupby("stratum")
+    share = joined["propensity_low"] / of_stratum["propensity_low"].transform("sum")
+    return joined.assign(share=share, actual=joined["clusters"] / of_stratum["clusters"].transform("sum"))[["stratum", *columns]]
 
 
 def guardrails_of(book: Book, cohort: Cohort, params: DeclaredExperiment, found: Sequence[Condition]) -> pd.DataFrame:

@@ -1,11 +1,12 @@
 """A strategy review in words: the verdict on each challenger and the decision somebody is asked to sign."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
-from collect_analysis.decisions.verdict import Claim, Verdict, faded, judge, overall
+from collect_analysis.decisions.verdict import Claim, Lasting, Verdict, judge, overall
 from collect_analysis.measures.cohort import Cohort, Outcome
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
 from collect_analysis.methods.experiments import at_horizon
@@ -15,6 +16,9 @@ from collect_analysis.reporting.findings.experiment import plan_of
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
 from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, say
+
+# Of the intervals that decide and that the ledger checks.
+LEVEL = 0.95
 
 
 def verdicts(
@@ -26,14 +30,17 @@ def verdicts(
     guardrails: pd.DataFrame,
     per_minute: pd.DataFrame,
     detectable: pd.DataFrame,
+    persistence: pd.DataFrame,
 ) -> list[Verdict]:
     """What should happen with each challenger? The adjusted effect decides where covariates are declared and usable, else the plain one."""
     evidence = grade(plan_of(params).design, found)
     primary = at_horizon(effects[effects["outcome"] == params.primary_outcome], params.horizon_days)
     deciding = (adjusted_effects if len(adjusted_effects) else primary).set_index("arm")
-    needed = detectable[detectable["outcome"] == params.primary_outcome].set_index("arm")["needed"]
+    own = detectable[detectable["outcome"] == params.primary_outcome].set_index("arm")
+    needed = own["needed_adjusted"].fillna(own["needed"]) if len(adjusted_effects) else own["needed"]
     crowded = any(item.name == "capacity_alike" and not item.met for item in found)
     ratios = per_minute.set_index("arm")["relative_low"]
+    lasting = persistence[persistence["outcome"] == params.primary_outcome].set_index("arm")
     claims = [
         Claim(
             arm=arm,
@@ -42,11 +49,17 @@ def verdicts(
             guardrails={str(row["outcome"]): row["status"] for row in guardrails[guardrails["arm"] == arm].to_dict("records")},
             needed=float(needed.get(arm, np.nan)),
             per_minute_low=float(ratios.get(arm, np.nan)) if crowded else None,
-            faded=any(faded(effects, arm=arm, outcome=outcome) for outcome in effects["outcome"].unique()),
+            lasting=_lasting(lasting, arm),
+            early=bool(params.horizon_days < lasting["late_days"].get(arm, 0)),
         )
         for arm in params.challengers
     ]
     return [judge(claim, evidence=evidence, min_grade=params.min_grade, margin=params.margin_relative) for claim in claims]
+
+
+def _lasting(persistence: pd.DataFrame, arm: str) -> Lasting:
+    found: Lasting = persistence["lasting"].get(arm, "")
+    return found
 
 
 def verdict_table(found: Sequence[Verdict]) -> pd.DataFrame:
@@ -67,6 +80,7 @@ def decision_of(
     judged: Sequence[Verdict],
     *,
     detectable: pd.DataFrame,
+    persistence: pd.DataFrame,
 ) -> Decision:
     """What somebody is asked to sign: the best-founded verdict over all challengers, with what it rests on and what it predicts."""
     lang, best = params.lang, overall(judged)
@@ -74,21 +88,21 @@ def decision_of(
     outcome = primary.label.get(lang, texts.value("outcome", primary.name, lang))
     in_sentence = outcome[:1].lower() + outcome[1:]
     evidence: Grade = grade(plan_of(params).design, found)
-    words = _effect_words(best, in_sentence, primary, params, currency)
+    words = _effect_words(best, in_sentence, primary, params, currency) | _early_words(best, primary, params, currency, persistence)
     answer = say(f"answer_{best.action}_{best.reason}", lang, **words)
     own = detectable[(detectable["outcome"] == primary.name) & (detectable["arm"] == best.arm)]
-    least = formats.share(float(own["detectable"].iloc[0]) if len(own) else None, lang)
+    sizes = own["detectable_adjusted"].fillna(own["detectable"])
+    least = formats.share(float(sizes.iloc[0]) if len(own) else None, lang)
     missing = " ".join(sentences(refused(found), lang))
     confidence = say("confidence_none", lang, missing=missing) if evidence == "none" else say("confidence", lang, **words, least=least)
     forecast: dict[str, object] = {}
     if best.action != "refuse":
-        numbers = {"value": best.claim.value, "low": best.claim.low, "high": best.claim.high, "unit": primary.unit}
-        forecast = {"metric": outcome, "arm": best.arm, "base": params.champion, "horizon_days": primary.horizon_days, **numbers}
+        forecast = _forecast(best, outcome, primary, params)
     action: dict[str, object] = {"action": best.action, "arm": best.arm, "reason": best.reason}
     if best.reason in ("not_distinguishable", "below_margin") and np.isfinite(best.claim.needed):
         action["needed_cases"] = best.claim.needed
     question = say("question", lang, champion=params.champion, challengers=", ".join(params.challengers), experiment=params.experiment_id)
-    caveats = _caveats(params, found, judged)
+    caveats = _caveats(params, found, judged, cohort, persistence)
     return Decision(
         question=question, answer=answer, confidence=confidence, grade=evidence, caveats=caveats, forecast=forecast, action=action
     )
@@ -119,10 +133,53 @@ def _effect_words(best: Verdict, outcome: str, primary: Outcome, params: Strateg
     }
 
 
-def _caveats(params: StrategyReview, found: Sequence[Condition], judged: Sequence[Verdict]) -> tuple[str, ...]:
-    """What must be said first: every unmet condition, effects that fade, the number of challengers, what the answer does not cover."""
+def _early_words(best: Verdict, primary: Outcome, params: StrategyReview, currency: str, persistence: pd.DataFrame) -> dict[str, str]:
+    """What the answer says of an early gain that was given back, or may have been."""
+    own = persistence[(persistence["outcome"] == primary.name) & (persistence["arm"] == best.arm)]
+    if own.empty:
+        return {}
+    row, lang = own.iloc[0], params.lang
+    words = {
+        name: formats.with_unit(
+            abs(float(row[name])) if name.startswith("after") else float(row[name]), primary.unit, lang, currency=currency
+        )
+        for name in ("early", "after", "late", "late_low", "late_high")
+    }
+    return words | {"early_days": formats.number(row["early_days"], lang), "late_days": formats.number(row["late_days"], lang)}
+
+
+def _forecast(best: Verdict, metric: str, primary: Outcome, params: StrategyReview) -> dict[str, object]:
+    """What the ledger will hold against what happens: accounts assigned from `as_of` on reach the horizon on `check_on`."""
+    return {
+        "metric": metric,
+        "arm": best.arm,
+        "base": params.champion,
+        "horizon_days": primary.horizon_days,
+        "value": best.claim.value,
+        "low": best.claim.low,
+        "high": best.claim.high,
+        "unit": primary.unit,
+        "interval_share": LEVEL,
+        "check_on": params.as_of + timedelta(days=primary.horizon_days),
+    }
+
+
+def _caveats(
+    params: StrategyReview, found: Sequence[Condition], judged: Sequence[Verdict], cohort: Cohort, persistence: pd.DataFrame
+) -> tuple[str, ...]:
+    """What must be said first: every unmet condition, early gains that were given back, several challengers, what is not covered.
+
+    That the primary outcome only came earlier is the answer itself where it decides.
+    """
+    answered = {item.arm for item in judged if item.reason == "timing"}
     lang = params.lang
     unmet = sentences([item for item in found if not item.met], lang)
-    fading = [say("caveat_faded", lang, arm=item.arm) for item in judged if item.claim.faded]
+    labels = {item.name: item.label.get(lang, texts.value("outcome", item.name, lang)) for item in cohort.outcomes}
+    given_back = [
+        say("caveat_timing", lang, arm=row["arm"], outcome=labels[row["outcome"]], early_days=row["early_days"], late_days=row["late_days"])
+        for row in persistence[persistence["lasting"] == "timing"].to_dict("records")
+        if not (row["outcome"] == params.primary_outcome and row["arm"] in answered)
+    ]
     several = [say("caveat_several", lang, count=len(judged))] if len(judged) > 1 else []
-    return (*unmet, *fading, *several, say("caveat_segments", lang))
+    stratified = [say("caveat_stratified", lang)] if any(item.name == "stratum_probability" for item in found) else []
+    return (*unmet, *given_back, *several, *stratified, *([] if params.segments else [say("caveat_segments", lang)]))
