@@ -34,7 +34,8 @@ def net_payments(book: Book) -> ir.Table:
 
 def paid_within(book: Book, assigned: ir.Table, days: int) -> ir.Table:
     """Which cash came in from the day of assignment to `days` days after it? One row per payment: subject_key, cluster_key, arm, day,
-    known_on, amount_minor."""
+    known_on, amount_minor.
+    """
     payments = net_payments(book)
     joined = assigned.join(payments, assigned["subject_key"] == payments["account_key"])
     joined = joined.mutate(day=_days_since(joined["paid_on"], joined["assigned_on"]))

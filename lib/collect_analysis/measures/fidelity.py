@@ -108,7 +108,7 @@ def crossings(book: Book, cohort: Cohort, arms: Sequence[str], *, treatments: Ma
     Returns
     -------
     A row per arm: arm, cases, moved (subjects decided into another arm later), shared (subjects whose customer is in another arm too),
-    treated (subjects that got a treatment of another arm; NaN where not looked for), numerator (subjects with any of these), denominator.
+    met_treatment (subjects that got a treatment of another arm; NaN where not looked for), numerator (subjects with any of these), denominator.
     """
     table = subjects_of(cohort, arms)
     several = table.group_by("cluster_key").aggregate(arms_of_cluster=table["arm"].nunique())
@@ -116,19 +116,19 @@ def crossings(book: Book, cohort: Cohort, arms: Sequence[str], *, treatments: Ma
     met = _treated_otherwise(book, table, treatments, days) if treatments and not cohort.supplied else None
     if met is not None:
         joined = rows.left_join(met, "subject_key")
-        rows = joined.select(*(rows[name] for name in rows.columns), treated=joined["met"].fill_null(0))
+        rows = joined.select(*(rows[name] for name in rows.columns), met_treatment=joined["met"].fill_null(0))
     else:
-        rows = rows.mutate(treated=ibis.literal(0, type="int64"))
+        rows = rows.mutate(met_treatment=ibis.literal(0, type="int64"))
     moved, shared = (rows["arms_seen"] > 1).fill_null(False), rows["arms_of_cluster"] > 1
-    any_of = moved | shared | (rows["treated"] > 0)
+    any_of = moved | shared | (rows["met_treatment"] > 0)
     found = book.frame(
         rows.group_by("arm").aggregate(
-            cases=rows.count(), moved=moved.sum(), shared=shared.sum(), treated=rows["treated"].sum(), numerator=any_of.sum()
+            cases=rows.count(), moved=moved.sum(), shared=shared.sum(), met_treatment=rows["met_treatment"].sum(), numerator=any_of.sum()
         )
     )
     by_arm = found.set_index("arm").reindex(list(arms)).fillna(0).astype("int64")
     if met is None:
-        by_arm["treated"] = float("nan")
+        by_arm["met_treatment"] = float("nan")
     return by_arm.assign(denominator=by_arm["cases"]).rename_axis("arm").reset_index()
 
 
@@ -148,7 +148,7 @@ def losses(book: Book, cohort: Cohort, arms: Sequence[str], *, outcome_column: s
 
     From the book: subjects that the book of accounts does not hold, and those that were recalled, sold or written off at a month end of
     their first `days` days. From a supplied cohort: subjects whose outcome is missing.
-    Columns: arm, cases, unknown (no such account, or no outcome), left (recalled, sold, written off), numerator (either), denominator.
+    Columns: arm, cases, no_longer_found (no such account, or no outcome), left (recalled, sold, written off), numerator (either), denominator.
     """
     table = subjects_of(cohort, arms)
     if cohort.supplied:
@@ -157,7 +157,7 @@ def losses(book: Book, cohort: Cohort, arms: Sequence[str], *, outcome_column: s
         rows = _lost_from_book(book, table, days)
     either = (rows["unknown"] + rows["left"] > 0).sum()
     found = book.frame(
-        rows.group_by("arm").aggregate(cases=rows.count(), unknown=rows["unknown"].sum(), left=rows["left"].sum(), numerator=either)
+        rows.group_by("arm").aggregate(cases=rows.count(), no_longer_found=rows["unknown"].sum(), left=rows["left"].sum(), numerator=either)
     )
     by_arm = found.set_index("arm").reindex(list(arms)).fillna(0).astype("int64")
     return by_arm.assign(denominator=by_arm["cases"]).rename_axis("arm").reset_index()

@@ -131,7 +131,7 @@ def _changes(
     before = ibis.window(group_by=["arm", "subject_key"], order_by="look", preceding=(None, 1), following=None)
     if cash is not None:
         joined = joined.mutate(so_far=joined["amount"].sum().over(before).fill_null(0).cast("int64"))
-    grown = {}
+    grown: dict[str, ir.Value] = {}
     for place, item in enumerate(outcomes):
         grown |= _grown(joined, item, place, from_cash=cash is not None)
     return joined.select("arm", "cluster_key", "look", "n", **grown)

@@ -19,6 +19,7 @@ LEAST_STEP = 0.002
 TOO_EARLY = "too few cases or results yet: not tested at this look"
 NOTHING_NEW = "no new information since the look before: not tested again"
 COMPLETE = "the planned information was in before: the test had its last look"
+NO_LOOK = "no look was tested yet"
 NO_PLAN = "planned information unknown: no boundary"
 _COLUMNS = ["information", "fraction", "z", "bound", "low", "high", "naive_low", "naive_high", "crossed", "naive_crossed", "used"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date
 
 from collect_analysis.methods.evidence import Condition
 from collect_analysis.reporting import texts
@@ -38,4 +39,6 @@ def _written(name: str, value: object, lang: str) -> str:
     if isinstance(value, (int, float)):
         digits = 0 if float(value).is_integer() else formats.digits_for([float(value)], 3)
         return formats.number(float(value), lang, digits=digits)
+    if isinstance(value, date):
+        return formats.day(value, lang)
     return texts.value("outcome", str(value), lang)
