@@ -88,7 +88,8 @@ def draw(book: Book, rows: ir.Table, plan: DrawPlan) -> Draw:
     """
     bucket_limits(plan.shares)
     slots = block_slots(plan.shares) if plan.mode == "blocks" else ()
-    people = _customers(rows)
+    # Read once: the cut points, the strata and the draw all pass over it.
+    people = _customers(rows).cache()
     if plan.test_share < 1:
         people = people.filter(hash_buckets(people["customer_key"], f"{plan.salt}/in") < round(plan.test_share * BUCKETS))
     cuts = {
@@ -213,9 +214,11 @@ def _customers(rows: ir.Table) -> ir.Table:
 def _cuts(book: Book, column: ir.NumericColumn, declared: Sequence[float], *, wanted: bool) -> tuple[float, ...]:
     if declared or not wanted:
         return tuple(float(cut) for cut in declared)
-    found = [book.scalar(column.cast("float64").quantile(part / _BANDS)) for part in range(1, _BANDS)]
+    number = column.cast("float64")
+    quarters = {f"q{part}": number.quantile(part / _BANDS) for part in range(1, _BANDS)}
+    found = book.frame(number.as_table().aggregate(**quarters)).iloc[0].dropna()
     # Cut points that people can write down again.
-    return tuple(sorted({float(f"{float(str(cut)):.6g}") for cut in found if cut is not None}))
+    return tuple(sorted({float(f"{float(cut):.6g}") for cut in found}))
 
 
 def _stratum(people: ir.Table, plan: DrawPlan, cuts: Mapping[str, tuple[float, ...]]) -> ir.StringValue:

@@ -19,7 +19,7 @@ from collect_analysis.reporting.findings.test_design import Size, balance_of
 from collect_analysis.reporting.kinds.test_design import TestDesign
 from collect_analysis.reporting.results import RunRecorder, plain
 from collect_analysis.reporting.tables import Absent, ShownTable
-from collect_analysis.reporting.texts import label, say
+from collect_analysis.reporting.texts import formats, label, say
 
 _COUNTS = ["arm", "share", "cases", "customers", "actual", "kept_arm", "balance_minor"]
 _BALANCE = ["variable", "arm", "cases", "base_cases", "mean", "base_mean", "standardised"]
@@ -84,6 +84,15 @@ def show_history(months: pd.DataFrame, params: TestDesign, *, columns: Sequence[
     return tables.show(shown, lang=params.lang, columns=columns, percent=["payer_rate"], currency=currency)
 
 
+def show_false_positives(table: pd.DataFrame, params: TestDesign, past: History) -> ShownTable | Absent:
+    """How often re-draws of the past came out different, as a manager reads it."""
+    names = {"numerator": "came_out_different", "denominator": "re_draws", "value": "false_positive_rate"}
+    bounds = {"low": "false_positive_rate_low", "high": "false_positive_rate_high"}
+    columns = ["outcome", *names.values(), *bounds.values()]
+    shown = table.rename(columns={**names, **bounds})
+    return show(shown, params, past, columns=columns, percent=["false_positive_rate"], reason="design_no_history")
+
+
 def drawing(book: Book, drawn: Draw | None, params: TestDesign) -> Drawing:
     """The draw in aggregates. Strata under `min_cell` customers are told together, in one row without a name."""
     if drawn is None:
@@ -103,7 +112,7 @@ def drawing(book: Book, drawn: Draw | None, params: TestDesign) -> Drawing:
     units = {"balance": "minor"}
     balance = balance_of(book, drawn, params)
     balance["unit"] = [units.get(str(name), "ratio") for name in balance["variable"]]
-    return Drawing(counts=assignment.arm_counts(book, drawn), balance=balance, strata=strata.round({"off_by": 1}))
+    return Drawing(counts=assignment.arm_counts(book, drawn), balance=balance, strata=strata.assign(unit="ratio"))
 
 
 def _stratum_named(stratum: str, lang: str) -> str:
@@ -192,8 +201,9 @@ def record_table(record: dict[str, object], params: TestDesign) -> pd.DataFrame:
     for key, value in record.items():
         parts = value.items() if isinstance(value, dict) else [("", value)]
         for inner, item in parts:
-            name = label(key, params.lang) if not inner else f"{label(key, params.lang)}: {label(inner, params.lang).lower()}"
-            written = texts.value(inner or key, _written(item), params.lang)
+            called = texts.value("outcome", inner, params.lang) if key == "guardrails" else label(inner, params.lang)
+            name = label(key, params.lang) if not inner else f"{label(key, params.lang)}: {called.lower()}"
+            written = _written(inner or key, item, params.lang)
             if written:
                 rows.append({"item": name, "registered": written})
     rows.append({"item": label("prereg_hash", params.lang), "registered": preregistration.record_hash(record)})
@@ -226,13 +236,31 @@ def verdict_table(verdict: DesignVerdict) -> pd.DataFrame:
     return pd.DataFrame([{**row, "accounts_needed": verdict.needed, "enrol_weeks": round(verdict.weeks, 1)}])
 
 
-def _written(item: object) -> str:
+_SHARES = ("margin_relative", "share", "detectable", "power", "confidence_level", "test_share", "min_dose_difference", "capacity_tolerance")
+_NAMED = {
+    "unit_of_assignment": "treated_by",
+    "covariates": "covariates",
+    "strata": "strata",
+    "dose": "outcome",
+    "verdict": "action",
+    "method": "draw",
+}
+
+
+def _written(key: str, item: object, lang: str) -> str:
+    """One registered value as the language writes it; empty where nothing was declared."""
     if item is None or item in ("", [], {}):
         return ""
+    if key == "arms" and isinstance(item, list):
+        return ", ".join(f"{arm['arm']} {formats.share(arm['share'], lang)}" for arm in item)
     if isinstance(item, dict):
-        return ", ".join(f"{key} {_written(value)}" for key, value in item.items())
+        return ", ".join(f"{_written(key, name, lang)} {_written(key, value, lang)}" for name, value in item.items())
     if isinstance(item, list):
-        return ", ".join(_written(value) for value in item)
-    if isinstance(item, float):
-        return f"{item:.4g}"
-    return str(item)
+        return ", ".join(_written(key, value, lang) for value in item)
+    if isinstance(item, str):
+        named = texts.value(_NAMED.get(key, key), item, lang)
+        return formats.day(named, lang) if key in ("starts_on", "ends_on", "as_of") else named
+    number = float(str(item))
+    if key in _SHARES:
+        return formats.share(number, lang)
+    return formats.number(number, lang, digits=0 if number.is_integer() else formats.digits_for([number], 4))
