@@ -364,3 +364,16 @@ def test_one_supplied_outcome_may_be_read_at_several_horizons() -> None:
     assert sums[["horizon_days", "arm", "positive"]].to_numpy().tolist() == [
         [30, "champion", 1], [30, "new", 1], [180, "champion", 2], [180, "new", 1],
     ]  # fmt: skip
+
+
+def test_what_came_after_a_horizon_and_what_came_by_it_add_up(small: Book) -> None:
+    cohort = open_cohort(small, "e", arms=ARMS, horizon_days=90, horizons=[30])
+    wider, later = arms.after_early(cohort)
+    assert [(item.name, item.unit, item.horizon_days) for item in later] == [
+        ("cash_per_account_after_30", "minor", 90),
+        ("payer_rate_after_30", "share", 90),
+    ]
+    table = subjects(small, wider)
+    assert list(table["after_30_amount_d90_minor"]) == [0, 70, 0, 0, 25]
+    assert list(table["after_30_payer_d90"]) == [0, 1, 0, 0, 1]
+    assert (table["after_30_amount_d90_minor"] + table["amount_d30_minor"]).tolist() == table["amount_d90_minor"].tolist()
