@@ -193,6 +193,8 @@ def test_b32_days_are_read_by_the_declared_format_only() -> None:
     assert values(["2025-02-01", "2025-02-01 00:00:00"], "date") == [date(2025, 2, 1)] * 2
     assert values(["200509"], "date", date="%Y%m", edge="end") == [date(2005, 9, 30)]
     assert values(["15/02/2024"], "date", date="%d/%m/%Y", edge="end") == [date(2024, 2, 29)]
+    assert values(["2024"], "date", date="%Y", edge="start") == [date(2024, 1, 1)]
+    assert values(["2024"], "date", date="%Y", edge="end") == [date(2024, 12, 31)]
     for wrong in ("2025-2-1", "01/02/2025", "2025-02-30", "20250201", "2025-02-01 08:00", "0001-1-1"):
         assert reason(wrong, "date") == "unreadable_date"
     for wrong in ("31/02/2025", "2025-02-01", "01/02/25", "０１/02/2025", "1900-01-00"):

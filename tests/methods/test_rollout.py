@@ -6,7 +6,12 @@ import pytest
 from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.methods.evidence import grade
 from collect_analysis.methods.rollout import group_time_effects
-from collect_analysis.methods.rollout_checks import randomisation_test, two_way_fixed_effects
+from collect_analysis.methods.rollout_checks import (
+    before_and_after,
+    randomisation_test,
+    starters_and_others,
+    two_way_fixed_effects,
+)
 from collect_analysis.methods.rollout_summary import summarise
 
 
@@ -230,3 +235,55 @@ def test_unknown_choices_and_an_empty_roll_out_are_refused() -> None:
         summarise(nobody, by="simple", rng=np.random.default_rng(1))
     with pytest.raises(ParameterError, match="draws must be at least 1"):
         randomisation_test(panel, rng=np.random.default_rng(1), draws=0)
+
+
+def test_a_cluster_that_counts_twice_is_as_two_clusters_alike() -> None:
+    panel = panel_of(18, {4: 12, 6: 12, 99: 14})
+    twice = pd.concat([panel, panel[panel["unit"] % 3 == 0].assign(unit=lambda rows: rows["unit"] + 1000)])
+    weighed = panel.assign(weight=np.where(panel["unit"] % 3 == 0, 2.0, 1.0))
+    copied = twice.assign(cluster=twice["unit"] % 1000)
+    first, second = group_time_effects(weighed), group_time_effects(copied)
+    for column in ("estimate", "standard_error"):
+        np.testing.assert_allclose(first.effects[column], second.effects[column], rtol=1e-9)
+    for by in ("cohort", "event_time", "simple"):
+        np.testing.assert_allclose(overall(weighed, by)["estimate"], overall(copied, by)["estimate"], rtol=1e-9)
+    assert two_way_fixed_effects(weighed).estimate == pytest.approx(two_way_fixed_effects(copied).estimate, rel=1e-9)
+    same = group_time_effects(panel.assign(weight=7.0)).effects
+    np.testing.assert_allclose(same["standard_error"], group_time_effects(panel).effects["standard_error"], rtol=1e-12)
+
+
+def test_a_weight_that_is_not_above_zero_or_changes_is_refused() -> None:
+    panel = panel_of(19, {4: 10, 99: 10}).assign(weight=1.0)
+    panel.loc[0, "weight"] = 0.0
+    with pytest.raises(DataError) as refusal:
+        group_time_effects(panel)
+    assert "have a weight that is not above 0" in refusal.value.problems[0]
+    assert "have several weight" in refusal.value.problems[1]
+
+
+def test_with_few_clusters_the_last_periods_before_the_start_are_tested_and_keep_their_level() -> None:
+    rejected = []
+    for seed in range(60):
+        pretrend = group_time_effects(panel_of(seed, {6: 6, 8: 6, 10: 6, 99: 6}, periods=12)).pretrend
+        assert pretrend.degrees_of_freedom == 4
+        rejected.append(pretrend.p_value < 0.05)
+    assert np.mean(rejected) < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 60)
+    drifting = group_time_effects(panel_of(1, {6: 6, 8: 6, 10: 6, 99: 6}, periods=12, drift=3.0))
+    assert drifting.pretrend.p_value < 0.05
+
+
+def test_naive_comparisons_by_hand() -> None:
+    outcome = {"a": [1, 1, 5], "b": [3, 3, 9], "c": [0, 0, 2], "d": [4, 4, 4]}
+    panel = pd.DataFrame(
+        [
+            {"unit": unit, "period": period, "outcome": value, "first_treated": 3 if unit in "ab" else np.nan}
+            for unit, values in outcome.items()
+            for period, value in enumerate(values, 1)
+        ]
+    )
+    # Starters rise by 4 and 6; in the last period they stand at 5 and 9, the others at 2 and 4.
+    assert before_and_after(panel)["value"] == 5
+    assert starters_and_others(panel)["value"] == 4
+    change = before_and_after(panel)
+    assert (change["high"] - change["low"]) / 2 == pytest.approx(12.7062 * np.sqrt(2) / np.sqrt(2), abs=1e-3)
+    assert np.isnan(before_and_after(panel.assign(first_treated=np.nan))["value"])
