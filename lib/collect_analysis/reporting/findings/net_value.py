@@ -90,13 +90,13 @@ def show_break_even(table: pd.DataFrame, review: NetReview, params: StrategyRevi
     if review.reason:
         return None
     named = table.rename(columns={"value": "needed_cash", "relative": "break_even", "relative_low": "break_even_low"})
-    named = named.rename(columns={"relative_high": "break_even_high", "observed": "observed_effect", "kept": "kept_share"}).assign(
+    named = named.rename(columns={"relative_high": "break_even_high", "observed": "observed_effect", "kept": "kept_of_cash"}).assign(
         unit="minor"
     )
     columns = [
         "arm",
         "base_cash",
-        "kept_share",
+        "kept_of_cash",
         "extra_cost",
         "needed_cash",
         "break_even",
@@ -104,7 +104,7 @@ def show_break_even(table: pd.DataFrame, review: NetReview, params: StrategyRevi
         "break_even_high",
         "observed_effect",
     ]
-    percent = ["kept_share", "break_even", "observed_effect"]
+    percent = ["kept_of_cash", "break_even", "observed_effect"]
     units = ["base_cash", "extra_cost", "needed_cash"]
     return tables.show(named, lang=params.lang, columns=columns, percent=percent, by_unit=units, currency=currency)
 
