@@ -35,6 +35,10 @@ def effect_at_looks(table: pd.DataFrame, *, lang: str, unit: str, currency: str,
         colour = style.PALETTE[place]
         name = texts.say("monitor_line_effect", lang) if len(arms) == 1 else str(arm)
         ax.plot(days, own["value"], color=colour, marker="o", markersize=3.5, label=name)
+        if len(own) == 1:
+            # A band over one day has no width: a single look is drawn as bars.
+            _bars(ax, own, colour, lang)
+            continue
         ax.fill_between(
             days, own["low"], own["high"], color=colour, alpha=0.16, linewidth=0, label=_once(place, "monitor_line_valid", lang)
         )
@@ -61,8 +65,16 @@ def effect_at_looks(table: pd.DataFrame, *, lang: str, unit: str, currency: str,
         ax.set_ylabel(axis)
     _day_axis(ax, drawn["look_day"], lang)
     ax.set_xlabel(texts.say("monitor_axis_look", lang))
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
     return ax
+
+
+def _bars(ax: Axes, own: pd.DataFrame, colour: str, lang: str) -> None:
+    """The two intervals of a single look, upright, the valid one broad."""
+    row = own.iloc[0]
+    ax.vlines(row["look_day"], row["low"], row["high"], color=colour, alpha=0.3, linewidth=12, label=texts.say("monitor_line_valid", lang))
+    plain = texts.say("monitor_line_naive", lang)
+    ax.vlines(row["look_day"], row["naive_low"], row["naive_high"], color=style.MUTED, linestyle="dotted", linewidth=1.6, label=plain)
 
 
 def _once(place: int, key: str, lang: str) -> str | None:

@@ -133,7 +133,8 @@ def _words(
         "horizon_on": formats.day(last + timedelta(days=params.horizon_days) if last else None, lang),
         "relative": formats.share(standing.relative, lang),
         "value": _absolute(standing.value, watched.primary.unit, lang, currency),
-        "low": _absolute(standing.low, watched.primary.unit, lang, currency),
+        # "Between 0.9 and 1.7 percentage points": the unit once.
+        "low": _absolute(standing.low, watched.primary.unit, lang, currency, bare=watched.primary.unit == "share"),
         "high": _absolute(standing.high, watched.primary.unit, lang, currency),
         "progress": say("monitor_progress", lang, fraction=formats.share(standing.fraction, lang, digits=0)) if params.planned else "",
         "power": formats.share(standing.conditional_power, lang, digits=0),
@@ -145,12 +146,13 @@ def _words(
     }
 
 
-def _absolute(value: float, unit: str, lang: str, currency: str) -> str:
+def _absolute(value: float, unit: str, lang: str, currency: str, *, bare: bool = False) -> str:
     """A difference in its own unit; that of two shares in percentage points, which are not percent."""
     if unit != "share":
         return formats.with_unit(value, unit, lang, currency=currency)
     digits = formats.digits_for([value * 100], 2, least=1)
-    return say("monitor_in_points", lang, number=formats.number(value * 100, lang, digits=digits))
+    number = formats.number(value * 100, lang, digits=digits)
+    return number if bare else say("monitor_in_points", lang, number=number)
 
 
 def _timetable(params: TestMonitor, ahead: Outlook | None) -> str:
