@@ -86,7 +86,7 @@ def _claimed(table: pd.DataFrame, found: Sequence[Condition]) -> pd.DataFrame:
 def level_name(row: Mapping[Hashable, object], lang: str, currency: str) -> str:
     """A level as a reader knows it: `under 13`, `13 to under 20`, `20 and above`, a code by its name, or `unknown`."""
     if row["level_unit"] == "code" or str(row["level"]) == "unknown":
-        return texts.value("level", str(row["level"]), lang)
+        return texts.value("segment_level", str(row["level"]), lang)
     lower, upper = (_cut(row[edge], str(row["level_unit"]), lang, currency) for edge in ("lower", "upper"))
     if not lower:
         return say("level_below", lang, upper=upper)
