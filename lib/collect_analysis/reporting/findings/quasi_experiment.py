@@ -46,10 +46,10 @@ def show(table: pd.DataFrame, name: str, found: Study, params: QuasiExperiment, 
 
 
 def condition_table(found: Study, params: QuasiExperiment) -> pd.DataFrame:
-    """What must hold, whether it does, and what follows if not, the unmet first: check, met, consequence, detail (and what would help)."""
+    """What must hold, whether it does, and what follows if not, the unmet first: check, met, detail (and what would help), consequence."""
     worded = sorted(conditions.worded(found.conditions, params.lang), key=lambda item: item.met)
-    rows = [(item.name, item.met, item.consequence, f"{item.detail} {item.remedy}".strip()) for item in worded]
-    return pd.DataFrame(rows, columns=["check", "met", "consequence", "detail"])
+    rows = [(item.name, item.met, f"{item.detail} {item.remedy}".strip(), item.consequence) for item in worded]
+    return pd.DataFrame(rows, columns=["check", "met", "detail", "consequence"])
 
 
 def labels_of(found: Study) -> list[str]:
