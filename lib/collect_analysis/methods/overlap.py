@@ -118,9 +118,9 @@ def ruled_share(treated: Bools, read: Floats, *, target: Target, seed: int = 1, 
     return float(alone[cell][whom].mean())
 
 
-def arms_enough(comparison: Comparison) -> list[Condition]:
-    """Are there cases, and results, enough in each arm for models of them? Two conditions, both refusing."""
-    sides = {"treated": comparison.treated, "untreated": ~comparison.treated}
+def arms_enough(comparison: Comparison, *, arms: tuple[str, str] = ("treated", "untreated")) -> list[Condition]:
+    """Are there cases, and results, enough in each arm (`arms`: their names) for models of them? Two conditions, both refusing."""
+    sides = dict(zip(arms, (comparison.treated, ~comparison.treated), strict=True))
     clusters = {name: len(np.unique(comparison.clusters[arm])) for name, arm in sides.items()}
     smallest = min(clusters, key=lambda name: clusters[name])
     conditions = [
@@ -128,14 +128,14 @@ def arms_enough(comparison: Comparison) -> list[Condition]:
             name="comparison_arms_enough",
             met=clusters[smallest] >= FEWEST_CLUSTERS,
             consequence="refuse",
-            details={"role": smallest, "clusters": clusters[smallest], "least": FEWEST_CLUSTERS},
+            details={"arm": smallest, "clusters": clusters[smallest], "least": FEWEST_CLUSTERS},
         )
     ]
     events = {name: int((comparison.outcome[arm] != 0).sum()) for name, arm in sides.items()}
     if comparison.yes_no:
         events = {name: min(count, int(sides[name].sum()) - count) for name, count in events.items()}
     fewest = min(events, key=lambda name: events[name])
-    values = {"role": fewest, "events": events[fewest], "least": FEWEST_EVENTS}
+    values = {"arm": fewest, "events": events[fewest], "least": FEWEST_EVENTS}
     return [
         *conditions,
         Condition(name="comparison_outcomes_enough", met=events[fewest] >= FEWEST_EVENTS, consequence="refuse", details=values),
@@ -149,12 +149,16 @@ def constant_covariates(comparison: Comparison) -> list[str]:
     return [name for name, same in zip(comparison.names, np.ptp(comparison.covariates, axis=0) == 0, strict=True) if same]
 
 
-def overlap_enough(weighing: Weighing, *, ruled: float, trim: float) -> list[Condition]:
-    """Do the arms overlap where the question is? Two conditions, both refusing: no rule decides alone, overlap of at least 80 %."""
+def overlap_enough(weighing: Weighing, *, ruled: float, trim: float, needed: float = float("nan"), lot: float = 0.5) -> list[Condition]:
+    """Do the arms overlap where the question is? Two conditions, both refusing: no rule decides alone, overlap of at least 80 %.
+
+    `needed` cases per arm and the share `lot` to draw go with them: the test that would make the question answerable.
+    """
     alone = ruled if np.isfinite(ruled) else 1.0
-    values = {"ruled_share": alone, "least_share": LEAST_OVERLAP}
+    test = {"needed": needed, "lot_share": lot}
+    values = {"ruled_share": alone, "most_share": 1 - LEAST_OVERLAP, **test}
     kept = weighing.kept_share if np.isfinite(weighing.kept_share) else 0.0
-    shown = {"kept_share": kept, "least_share": LEAST_OVERLAP, "trim_share": trim}
+    shown = {"kept_share": kept, "least_share": LEAST_OVERLAP, "trim_share": trim, **test}
     return [
         Condition(name="comparison_not_by_rule", met=alone <= 1 - LEAST_OVERLAP, consequence="refuse", details=values),
         Condition(name="comparison_overlap", met=kept >= LEAST_OVERLAP, consequence="refuse", details=shown),
