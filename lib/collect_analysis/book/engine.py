@@ -1,98 +1,46 @@
-"""The one place that knows which engine runs: Ibis expressions on DuckDB."""
+"""The one place that knows which engine runs, and the sums that give the same result on all of them."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from itertools import count
-from pathlib import Path
+import os
 
 import ibis
 import ibis.expr.types as ir
-import pandas as pd
-import pyarrow as pa
 
-from collect_analysis.errors import DataError
+from collect_analysis.book.engines.base import COMPENSATED, MAX_RESULT_ROWS, Engine
+from collect_analysis.errors import ParameterError, nearest
 
-# A result that a person or a page can use is small; more rows than this means somebody is pulling facts into a frame.
-MAX_RESULT_ROWS = 200_000
+__all__ = ["ENGINES", "MAX_RESULT_ROWS", "Engine", "compensated_sum", "open_engine", "sum_of_products"]
+
+VARIABLE = "COLLECT_ENGINE"
+ENGINES = ("duckdb", "spark", "postgres")
 
 
-class Engine:
-    """A connection that holds canonical tables as views or in-memory tables and runs expressions over them."""
+def open_engine(*, label: str = "", kind: str | None = None) -> Engine:
+    """The engine that environment variable COLLECT_ENGINE names (duckdb, spark, postgres; default duckdb), or `kind`.
 
-    def __init__(self, *, memory_limit: str = "3GB", threads: int | None = None) -> None:
-        options = {"memory_limit": memory_limit, "preserve_insertion_order": False}
-        if threads:
-            options["threads"] = threads
-        self._backend = ibis.duckdb.connect(**options)
-        self._numbers = count(1)
+    `label` names the contents of the book that will live on it.
 
-    def register_files(self, name: str, files: Iterable[Path], types: dict[str, str]) -> None:
-        """Make `name` the union of Parquet `files`; columns a file lacks are empty, `types` fixes the canonical ones."""
-        paths = [str(path) for path in files]
-        if not paths:
-            self.register_empty(name, types)
-            return
-        table = self._backend.read_parquet(paths, table_name=f"{name}__files", union_by_name=True)
-        present = set(table.columns)
-        missing = {column: ibis.null(kind).name(column) for column, kind in types.items() if column not in present}
-        table = table.mutate(**missing) if missing else table
-        extra = [column for column in table.columns if column not in types]
-        self._backend.create_view(name, table.select(*types, *extra), overwrite=True)
+    Raises
+    ------
+    ParameterError
+        There is no such engine.
+    WorkplaceError
+        What it needs is missing: a package, Java, a database.
+    """
+    wanted = kind or os.environ.get(VARIABLE) or ENGINES[0]
+    # Each brings heavy packages of its own: only the one that runs is imported.
+    if wanted == "duckdb":
+        from collect_analysis.book.engines.duckdb import DuckDBEngine
 
-    def register_empty(self, name: str, types: dict[str, str]) -> None:
-        """Make `name` an empty table of the given types."""
-        self._backend.create_table(name, schema=ibis.schema(types), overwrite=True)
+        return DuckDBEngine()
+    if wanted == "spark":
+        from collect_analysis.book.engines.spark import SparkEngine
 
-    def register_frame(self, name: str, frame: pd.DataFrame, types: dict[str, str]) -> None:
-        """Make `name` an in-memory table from a frame; canonical columns are cast to `types`, absent ones are empty."""
-        source = frame.reindex(columns=[*types, *(c for c in frame.columns if c not in types)])
-        # Through Arrow: Ibis reads a pandas option that pandas 3 warns of when it infers types from a frame itself.
-        table = ibis.memtable(pa.Table.from_pandas(source, preserve_index=False))
-        casts = {column: table[column].cast(kind) for column, kind in types.items()}
-        self._backend.create_table(name, table.mutate(**casts), overwrite=True)
+        return SparkEngine()
+    if wanted == "postgres":
+        from collect_analysis.book.engines.postgres import PostgresEngine
 
-    def table(self, name: str) -> ir.Table:
-        """The registered table or view `name`."""
-        return self._backend.table(name)
-
-    def frame(self, expression: ir.Table) -> pd.DataFrame:
-        """Run an expression that returns a small table.
-
-        Raises
-        ------
-        DataError
-            The result has more rows than a report can use: aggregate in the expression instead.
-        """
-        arrow = self._backend.to_pyarrow(expression.limit(MAX_RESULT_ROWS + 1))
-        if arrow.num_rows > MAX_RESULT_ROWS:
-            raise DataError(f"a measure returned more than {MAX_RESULT_ROWS:,} rows; aggregate where the data live instead of pulling rows")
-        return arrow.to_pandas()
-
-    def scalar(self, expression: ir.Scalar) -> object:
-        """Run an expression that returns one value; None where it is undefined."""
-        return self._backend.to_pyarrow(expression).as_py()
-
-    def batches(self, expression: ir.Table, *, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
-        """Run an expression whose rows leave piece by piece, for an operational list: never all of them in memory.
-
-        The expression must rest on tables of this engine (registered or cached ones).
-        """
-        # Ibis' own way calls a DuckDB method that is going away.
-        yield from self._backend.raw_sql(self._backend.compile(expression)).to_arrow_reader(rows)
-
-    @contextmanager
-    def materialized(self, expression: ir.Table) -> Iterator[ir.Table]:
-        """Run an expression once and keep its rows where the data live, for several expressions that read it; gone afterwards."""
-        name = f"materialized__{next(self._numbers)}"
-        self._backend.create_table(name, expression, temp=True)
-        try:
-            yield self._backend.table(name)
-        finally:
-            self._backend.drop_table(name)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._backend.disconnect()
+        return PostgresEngine(label=label)
+    raise ParameterError(f"{VARIABLE} is '{wanted}', which is no engine; {nearest(wanted, ENGINES)}")
 
 
 def sum_of_products(left: ir.NumericColumn, right: ir.NumericColumn) -> ir.NumericScalar:
@@ -107,6 +55,6 @@ def sum_of_products(left: ir.NumericColumn, right: ir.NumericColumn) -> ir.Numer
     return compensated_sum(left.cast("float64") * right.cast("float64"))
 
 
-@ibis.udf.agg.builtin(name="fsum", signature=(("float64",), "float64"))
+@ibis.udf.agg.builtin(name=COMPENSATED, signature=(("float64",), "float64"))
 def compensated_sum(value):
-    """Kahan-compensated sum: errors of order 1e-16 of the sum instead of growing with the number of rows."""
+    """Compensated sum: errors of order 1e-16 of the sum instead of growing with the number of rows."""

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from collect_analysis.book.durable import write_json
-from collect_analysis.book.engine import Engine
+from collect_analysis.book.engine import Engine, open_engine
 from collect_analysis.book.places import books_folder
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import DataError
@@ -177,7 +177,7 @@ def open_book(name: str, *, as_of: date, folder: Path | None = None) -> Book:
     lost = [str(path) for paths in files.values() for path in paths if not path.is_file()]
     if lost:
         raise DataError(f"book '{name}': {len(lost)} files of its manifest are missing (first: {lost[0]}); import the sources again")
-    engine = Engine()
+    engine = open_engine(label=manifest.fingerprint)
     for table, paths in files.items():
         engine.register_files(table, paths, TABLES[table].engine_types())
     return Book(manifest, engine, as_of=as_of)
@@ -192,7 +192,7 @@ def book_from_frames(
     roles: dict[str, dict[str, object]] | None = None,
 ) -> Book:
     """A book held in memory: an analyst's own frames, or a worked example. Frames use canonical names; absent columns are empty."""
-    engine = Engine()
+    engine = open_engine()
     loads = []
     for table, spec in TABLES.items():
         frame = frames.get(table)

@@ -1,0 +1,216 @@
+"""PostgreSQL: a book that lives in a schema of the shop's database, for shops whose data fit there."""
+
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.backends.sql.compilers as sc
+import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+import pandas as pd
+import psycopg
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+from ibis.backends.postgres import Backend
+from psycopg import sql
+
+from collect_analysis.book.engines.base import COMPENSATED, Engine, canonical_arrow
+from collect_analysis.errors import WorkplaceError
+
+VARIABLE = "COLLECT_POSTGRES"
+_SETTINGS = {"timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1", "jit": "off", "work_mem": "64MB"}
+_SQL_TYPES = {
+    "string": "text",
+    "date": "date",
+    "timestamp(6)": "timestamp",
+    "int64": "bigint",
+    "float64": "double precision",
+    "boolean": "boolean",
+}
+
+
+class _Compiler(sc.postgres.PostgresCompiler):
+    """Ibis' compiler where PostgreSQL would count differently from the others."""
+
+    __slots__ = ()
+
+    def visit_AggUDF(self, op: ops.AggUDF, *, where: Any, **kw: Any) -> Any:
+        """A compensated sum is an exact one here: the shortest text of a number is exact, its direct cast keeps 15 digits."""
+        if op.__func_name__ != COMPENSATED:
+            return super().visit_AggUDF(op, where=where, **kw)
+        (value,) = kw.values()
+        return self.cast(self.agg.sum(self._exact(value), where=where), dt.float64)
+
+    def visit_Cast(self, op: ops.Cast, *, arg: Any, to: dt.DataType) -> Any:
+        """A flag becomes a whole number only by way of `integer`."""
+        if op.arg.dtype.is_boolean() and to.is_numeric() and to != dt.int32:
+            arg = self.cast(arg, dt.int32)
+        return super().visit_Cast(op, arg=arg, to=to)
+
+    def visit_Round(self, op: ops.Round, *, arg: Any, digits: Any) -> Any:
+        """Halves go away from zero, as money does; PostgreSQL rounds floating-point halves to even."""
+        rounded = self.f.round(self._exact(arg) if op.arg.dtype.is_floating() else arg, *(() if digits is None else (digits,)))
+        return self.cast(rounded, op.dtype)
+
+    def _exact(self, value: Any) -> Any:
+        return self.cast(self.cast(value, dt.string), dt.Decimal())
+
+
+class _Backend(Backend):
+    compiler = _Compiler()
+
+
+class PostgresEngine(Engine):
+    """The tables of a book in a schema of their own, copied there once; what a run builds lives in temporary tables.
+
+    `label` names the contents of the book: the same contents are copied once, whoever opens them. The connection text comes from
+    environment variable COLLECT_POSTGRES and is never told.
+
+    Raises
+    ------
+    WorkplaceError
+        The variable is not set, or the server cannot be reached or refuses.
+    """
+
+    name = "postgres"
+
+    def __init__(self, *, label: str = "") -> None:
+        super().__init__()
+        text = os.environ.get(VARIABLE)
+        if not text:
+            raise WorkplaceError(
+                f"environment variable {VARIABLE} is not set; it holds the connection text of the database the book lives in"
+            )
+        try:
+            self._connection = psycopg.connect(text, connect_timeout=10, client_encoding="utf8", autocommit=True)
+        except psycopg.Error as error:
+            raise WorkplaceError(
+                f"the database of {VARIABLE} answered {type(error).__name__}; check that it runs and the connection text"
+            ) from None
+        for setting, value in _SETTINGS.items():
+            self._connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
+        self._schema = f"book_{label[:24]}" if label else ""
+        self._backend = _Backend.from_connection(self._connection)
+        self._tables: dict[str, ir.Table] = {}
+
+    def register_files(self, name: str, files: Iterable[Path], types: dict[str, str]) -> None:
+        """As `Engine.register_files`: a table of the book's schema, copied from the files unless it is there."""
+        paths = list(files)
+        if not paths:
+            self.register_empty(name, types)
+            return
+        schemas = [pq.read_schema(path) for path in paths]
+        extra = {field.name: field.type for schema in schemas for field in schema if field.name not in types}
+        columns = {**types, **{column: ibis.dtype(ibis.schema(pa.schema([(column, kind)]))[column]) for column, kind in extra.items()}}
+        columns = {column: str(kind).removeprefix("!") for column, kind in columns.items()}
+        if not self._schema:
+            self._create(name, columns, temporary=True)
+            for path in paths:
+                self._copy(name, pq.read_table(path), columns)
+        else:
+            self._copy_once(name, paths, columns)
+        self._remember(name, columns, schema=self._schema or None)
+
+    def register_empty(self, name: str, types: dict[str, str]) -> None:
+        """As `Engine.register_empty`: a temporary table."""
+        self._create(name, types, temporary=True)
+        self._remember(name, types)
+
+    def register_frame(self, name: str, frame: pd.DataFrame, types: dict[str, str]) -> None:
+        """As `Engine.register_frame`: a temporary table."""
+        arrow = canonical_arrow(frame, types)
+        found = ibis.memtable(arrow).schema()
+        columns = {column: types.get(column) or str(found[column]) for column in arrow.column_names}
+        self._create(name, columns, temporary=True)
+        self._copy(name, arrow, columns)
+        self._connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(name)))
+        self._remember(name, columns)
+
+    def table(self, name: str) -> ir.Table:
+        """As `Engine.table`."""
+        return self._tables[name]
+
+    @contextmanager
+    def materialized(self, expression: ir.Table) -> Iterator[ir.Table]:
+        """As `Engine.materialized`: a temporary table with statistics, without which the server plans badly."""
+        name = self._next_name()
+        table = self._backend.create_table(name, expression, temp=True)
+        self._connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(name)))
+        try:
+            yield table
+        finally:
+            if not self._connection.closed:
+                self._connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))
+
+    def close(self) -> None:
+        """Close the connection: temporary tables go with it, the book's schema stays."""
+        self._connection.close()
+
+    def _arrow(self, expression: ir.Table) -> pa.Table:
+        self._backend._run_pre_execute_hooks(expression)
+        schema = expression.schema()
+        rows = self._connection.execute(self._backend.compile(expression)).fetchall()
+        columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
+        arrays = [_array(column, schema[name]) for name, column in zip(schema, columns, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=schema.to_pyarrow())
+
+    def _copy_once(self, name: str, paths: Sequence[Path], columns: dict[str, str]) -> None:
+        target = sql.SQL("{}.{}").format(sql.Identifier(self._schema), sql.Identifier(name))
+        with self._connection.transaction():
+            # Two runs that open a new book at once must not copy it twice.
+            self._connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (self._schema,))
+            self._connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self._schema)))
+            there = self._connection.execute("SELECT to_regclass(%s)", (target.as_string(self._connection),)).fetchone()
+            if there and there[0]:
+                return
+            self._create(name, columns, temporary=False)
+            for path in paths:
+                self._copy(name, pq.read_table(path), columns)
+        self._connection.execute(sql.SQL("ANALYZE {}").format(target))
+
+    def _create(self, name: str, columns: dict[str, str], *, temporary: bool) -> None:
+        parts = [sql.SQL("{} " + _SQL_TYPES[kind]).format(sql.Identifier(column)) for column, kind in columns.items()]
+        target = sql.Identifier(name) if temporary else sql.Identifier(self._schema, name)
+        kind = sql.SQL("TEMPORARY TABLE" if temporary else "TABLE")
+        self._connection.execute(sql.SQL("CREATE {} {} ({})").format(kind, target, sql.SQL(", ").join(parts)))
+
+    def _copy(self, name: str, arrow: pa.Table, columns: dict[str, str]) -> None:
+        """Rows go as CSV, in which an empty text is quoted and an empty cell is not."""
+        target = sql.Identifier(self._schema, name) if self._is_kept(name) else sql.Identifier(name)
+        wanted = [column for column in columns if column in arrow.column_names and not pa.types.is_null(arrow[column].type)]
+        arrow = arrow.select(wanted).cast(ibis.schema({column: columns[column] for column in wanted}).to_pyarrow())
+        names = sql.SQL(", ").join(sql.Identifier(column) for column in wanted)
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, names)) as copy,
+        ):
+            for batch in arrow.to_batches(max_chunksize=50_000):
+                buffer = io.BytesIO()
+                pyarrow.csv.write_csv(pa.Table.from_batches([batch]), buffer, pyarrow.csv.WriteOptions(include_header=False))
+                copy.write(buffer.getvalue())
+
+    def _is_kept(self, name: str) -> bool:
+        if not self._schema:
+            return False
+        row = self._connection.execute("SELECT to_regclass(%s)", (f'"{self._schema}"."{name}"',)).fetchone()
+        return bool(row and row[0])
+
+    def _remember(self, name: str, columns: dict[str, str], *, schema: str | None = None) -> None:
+        space = ops.Namespace(database=schema)
+        self._tables[name] = ops.DatabaseTable(name, schema=ibis.schema(columns), source=self._backend, namespace=space).to_expr()
+
+
+def _array(column: Sequence[Any], kind: dt.DataType) -> pa.Array:
+    """Whole numbers and floats may arrive as decimals: the server adds up in those."""
+    if kind.is_floating():
+        column = [None if value is None else float(value) for value in column]
+    elif kind.is_integer():
+        column = [int(value) if isinstance(value, Decimal | bool) else value for value in column]
+    return pa.array(column, type=kind.to_pyarrow())

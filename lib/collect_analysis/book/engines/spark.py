@@ -1,0 +1,167 @@
+"""Spark: the same expressions where the data are too many for one machine."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.backends.sql.compilers as sc
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+
+from collect_analysis.book.engines.base import COMPENSATED, Engine, canonical_arrow, with_canonical
+from collect_analysis.errors import WorkplaceError
+
+VARIABLE = "COLLECT_SPARK_MASTER"
+DEFAULT_MASTER = "local[*]"
+# PySpark 4.3 does not know pandas 3 and says so once; nothing here goes through pandas.
+_WARNED_OF = "PySpark does not yet fully support pandas"
+_SETTINGS = {
+    "spark.app.name": "collect",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    "spark.driver.memory": "2g",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+}
+# Neumaier's sum over sorted numbers: the same to the last bit however the rows were split. A group's numbers come together in one place.
+_COMPENSATED = """
+CREATE OR REPLACE TEMPORARY FUNCTION compensated_of(numbers ARRAY<DOUBLE>) RETURNS DOUBLE RETURN
+  IF(size(numbers) = 0, CAST(NULL AS DOUBLE), aggregate(
+    array_sort(numbers),
+    named_struct('s', 0D, 'c', 0D),
+    (a, x) -> named_struct('s', a.s + x, 'c', a.c + IF(abs(a.s) >= abs(x), (a.s - (a.s + x)) + x, (x - (a.s + x)) + a.s)),
+    a -> a.s + a.c))
+"""
+
+
+class _Compiler(sc.pyspark.PySparkCompiler):
+    """Ibis' compiler, with a compensated sum."""
+
+    __slots__ = ()
+
+    def visit_AggUDF(self, op: ops.AggUDF, *, where: Any, **kw: Any) -> Any:
+        """See `_COMPENSATED`."""
+        if op.__func_name__ != COMPENSATED:
+            return super().visit_AggUDF(op, where=where, **kw)
+        (value,) = kw.values()
+        return self.f.anon.compensated_of(self.agg.collect_list(value, where=where))
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=_WARNED_OF, category=FutureWarning)
+        yield
+
+
+def _backend_class() -> Any:
+    from ibis.backends.pyspark import Backend
+
+    class _Backend(Backend):
+        compiler = _Compiler()
+
+        def _register_in_memory_table(self, op: ops.InMemoryTable) -> None:
+            arrow = op.data.to_pyarrow(op.schema)
+            self._session.createDataFrame(arrow).createOrReplaceTempView(op.name)
+
+    return _Backend
+
+
+class SparkEngine(Engine):
+    """Parquet files and frames as views of a session of its own; COLLECT_SPARK_MASTER names the cluster (default: this machine).
+
+    Raises
+    ------
+    WorkplaceError
+        PySpark or Java is missing, or Spark does not start.
+    """
+
+    name = "spark"
+
+    def __init__(self) -> None:
+        super().__init__()
+        with _unwarned():
+            try:
+                backend = _backend_class()
+            except ImportError:
+                raise WorkplaceError("Spark needs the package pyspark 4.3: pip install pyspark==4.3.0") from None
+            self._session = _session()
+            self._backend = backend().connect(self._session)
+            self._backend.register_options()
+            self._session.sql(_COMPENSATED)
+
+    def register_files(self, name: str, files: Iterable[Path], types: dict[str, str]) -> None:
+        """As `Engine.register_files`: a view over the files."""
+        paths = [str(path) for path in files]
+        if not paths:
+            self.register_empty(name, types)
+            return
+        self._session.read.parquet(*paths, mergeSchema=True).createOrReplaceTempView(f"{name}__files")
+        self._backend.create_view(name, with_canonical(self._backend.table(f"{name}__files"), types, cast=True), overwrite=True)
+
+    def register_empty(self, name: str, types: dict[str, str]) -> None:
+        """As `Engine.register_empty`."""
+        self._view(name, ibis.schema(types).to_pyarrow().empty_table())
+
+    def register_frame(self, name: str, frame: pd.DataFrame, types: dict[str, str]) -> None:
+        """As `Engine.register_frame`."""
+        arrow = canonical_arrow(frame, types)
+        known = ibis.schema(types).to_pyarrow()
+        kinds = [known.field(field.name) if field.name in types else field for field in arrow.schema]
+        self._view(name, arrow.cast(pa.schema(kinds)))
+
+    @contextmanager
+    def materialized(self, expression: ir.Table) -> Iterator[ir.Table]:
+        """As `Engine.materialized`: checkpointed, because a plan that grows with every step ends in one that cannot be planned."""
+        name = self._next_name()
+        with _unwarned():
+            self._backend._run_pre_execute_hooks(expression)
+            rows = self._session.sql(self._backend.compile(expression)).localCheckpoint(eager=True)
+        rows.createOrReplaceTempView(name)
+        try:
+            yield self._backend.table(name).cast(expression.schema())
+        finally:
+            self._session.catalog.dropTempView(name)
+            rows.unpersist()
+
+    def close(self) -> None:
+        """Forget the views; the session of the process stays for the next book."""
+        for table in self._session.catalog.listTables():
+            self._session.catalog.dropTempView(table.name)
+
+    def _view(self, name: str, arrow: pa.Table) -> None:
+        with _unwarned():
+            self._session.createDataFrame(arrow).createOrReplaceTempView(name)
+
+    def _arrow(self, expression: ir.Table) -> pa.Table:
+        with _unwarned():
+            self._backend._run_pre_execute_hooks(expression)
+            rows = self._session.sql(self._backend.compile(expression)).toArrow()
+        return rows.cast(expression.schema().to_pyarrow())
+
+
+def _session() -> Any:
+    """A session of its own within the one Spark of the process."""
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master(os.environ.get(VARIABLE, DEFAULT_MASTER))
+    for name, value in {**_SETTINGS, "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "collect-spark")}.items():
+        builder = builder.config(name, value)
+    if not os.environ.get(VARIABLE):
+        builder = builder.config("spark.sql.shuffle.partitions", str(os.cpu_count() or 1))
+    try:
+        return builder.getOrCreate().newSession()
+    except Exception as error:  # PySpark has no one class for a gateway that does not start
+        raise WorkplaceError(
+            f"Spark did not start ({type(error).__name__}); it needs Java 17, for example openjdk-17-jre-headless"
+        ) from None
