@@ -1,5 +1,6 @@
 """Portfolio flow: what became of accounts from one month end to the next (F1-F6), the roll matrix, and the identity they must keep."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import ibis
@@ -26,10 +27,10 @@ def month_ends(book: Book, first: date, last: date) -> ir.Table:
     return inside.select("account_key", "month_end", "status", "bucket", "balance_minor", "reaged", "unit_key", "officer_key")
 
 
-def month_pairs(ends: ir.Table, directory: Directory, period: Period) -> ir.Table:
+def month_pairs(ends: ir.Table, directory: Directory, period: Period, *, keep: Sequence[str] = ()) -> ir.Table:
     """What became of every open account from each month end to the next, within the period?
 
-    `ends` is table `month_end`, or the part of it around the period.
+    `ends` is table `month_end`, or the part of it around the period; `keep` names further columns of it to keep, as they stood at the start.
 
     One row per account and month: the scopes of who held it at the start, bucket, next_bucket, open_minor (opening balance), state. States
     exclude each other: rolled (worse bucket), stayed (same bucket), improved (better, not current), cured (current), reaged (current by
@@ -51,7 +52,8 @@ def month_pairs(ends: ir.Table, directory: Directory, period: Period) -> ir.Tabl
         (start.next_bucket == 0, "cured"),
         else_="improved",
     )
-    pairs = start.select("account_key", "unit_key", "officer_key", "bucket", "next_bucket", open_minor="balance_minor", state=state)
+    held = ("account_key", "unit_key", "officer_key", "bucket", "next_bucket")
+    pairs = start.select(*held, *keep, open_minor="balance_minor", state=state)
     return directory.describe(pairs)
 
 
