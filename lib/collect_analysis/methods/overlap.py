@@ -150,19 +150,19 @@ def constant_covariates(comparison: Comparison) -> list[str]:
 
 
 def overlap_enough(weighing: Weighing, *, ruled: float, trim: float, needed: float = float("nan"), lot: float = 0.5) -> list[Condition]:
-    """Do the arms overlap where the question is? Two conditions, both refusing: no rule decides alone, overlap of at least 80 %.
+    """Do the arms overlap where the question is? Both refuse: no rule decides alone; and, where none does, overlap of at least 80 %.
 
     `needed` cases per arm and the share `lot` to draw go with them: the test that would make the question answerable.
     """
     alone = ruled if np.isfinite(ruled) else 1.0
     test = {"needed": needed, "lot_share": lot}
     values = {"ruled_share": alone, "most_share": 1 - LEAST_OVERLAP, **test}
+    by_rule = Condition(name="comparison_not_by_rule", met=alone <= 1 - LEAST_OVERLAP, consequence="refuse", details=values)
+    if not by_rule.met:
+        return [by_rule]
     kept = weighing.kept_share if np.isfinite(weighing.kept_share) else 0.0
     shown = {"kept_share": kept, "least_share": LEAST_OVERLAP, "trim_share": trim, **test}
-    return [
-        Condition(name="comparison_not_by_rule", met=alone <= 1 - LEAST_OVERLAP, consequence="refuse", details=values),
-        Condition(name="comparison_overlap", met=kept >= LEAST_OVERLAP, consequence="refuse", details=shown),
-    ]
+    return [by_rule, Condition(name="comparison_overlap", met=kept >= LEAST_OVERLAP, consequence="refuse", details=shown)]
 
 
 def balanced(balance: pd.DataFrame) -> Condition:

@@ -31,19 +31,22 @@ def overlap_and_balance(points: pd.DataFrame, *, arms: tuple[str, str], trim: tu
 
 
 def _mirrored(axes: Axes, shares: pd.DataFrame, arms: tuple[str, str], trim: tuple[float, float], lang: str) -> None:
+    """Each half has its own scale: one arm often crowds where the other is thin, and what matters is where both have somebody."""
+    ticks: dict[float, str] = {0.0: "0 %"}
     for arm, sign, colour in zip(arms, (1.0, -1.0), (style.PRIMARY, style.ACCENT), strict=True):
         own = shares[shares["name"] == arm]
-        axes.bar(own["low"], sign * own["value"], width=own["high"] - own["low"], align="edge", color=colour, label=arm, edgecolor="white")
+        most = float(own["value"].max()) or 1.0
+        height = sign * own["value"] / most
+        axes.bar(own["low"], height, width=own["high"] - own["low"], align="edge", color=colour, label=arm, edgecolor="white")
+        ticks |= {sign * part: texts.formats.share(part * most, lang, digits=0 if most > 0.1 else 1) for part in (0.5, 1.0)}
     axes.axhline(0, color=style.INK, linewidth=0.8)
     for bound in (item for item in trim if 0 < item < 1):
         axes.axvline(bound, color=style.MUTED, linewidth=1.0, linestyle="--")
-    most = float(shares["value"].max())
-    axes.set(xlim=(0, 1), ylim=(-1.1 * most, 1.1 * most), title=texts.say("overlap_title", lang))
+    axes.set(xlim=(0, 1), ylim=(-1.08, 1.08))
     axes.set(xlabel=texts.say("axis_propensity", lang), ylabel=texts.say("axis_share_of_arm", lang))
-    axes.legend(loc="upper right")
+    _headed(axes, texts.say("overlap_title", lang))
     style.percent_axis(axes.xaxis, lang)
-    ticks = [tick for tick in axes.get_yticks() if abs(tick) <= 1.1 * most]
-    axes.set_yticks(ticks, [f"{texts.formats.number(abs(100 * tick), lang, digits=0)} %" for tick in ticks])
+    axes.set_yticks(list(ticks), list(ticks.values()))
 
 
 def _love_plot(axes: Axes, balance: pd.DataFrame, most: float, lang: str) -> None:
@@ -59,9 +62,15 @@ def _love_plot(axes: Axes, balance: pd.DataFrame, most: float, lang: str) -> Non
     axes.set_ylim(len(balance) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    axes.set(xlabel=texts.say("axis_balance", lang), title=texts.say("balance_title", lang))
-    axes.legend(loc="best")
+    axes.set(xlabel=texts.say("axis_balance", lang))
+    _headed(axes, texts.say("balance_title", lang))
     style.number_axis(axes.xaxis, lang)
+
+
+def _headed(axes: Axes, title: str) -> None:
+    """Title, and under it the legend: arms have long names, and neither may hide the other or a bar."""
+    axes.set_title(title, pad=26)
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 0.98), ncols=2, borderaxespad=0.2, handlelength=1.4)
 
 
 def covariate_name(column: str, lang: str) -> str:

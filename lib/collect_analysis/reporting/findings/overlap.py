@@ -32,6 +32,8 @@ _FEW = 20_000
 _DEALS = 3
 FEW_ALIKE = f"fewer than {100 * diagnostics.LEAST_OVERLAP:.0f} % of them have their like in the other arm"
 _OTHER_TRIMS = (0.01, 0.10)
+# Bars of too few cases are not shown, so that a small arm needs wider ones.
+_COARSE, _FINE, _SMALL = 10, 20, 1_000
 _GAPS = (0.10, 0.20, 0.30, 0.50)
 _EFFECT = ["estimand", "value", "low", "high", "relative", "p_value", "e_value", "e_value_bound", "kept_share", "cases", "note"]
 _CHOICE = ["check", "at", "value", "low", "high", "p_value", "cases", "note"]
@@ -39,9 +41,16 @@ _SHOWN = {
     "treated": Shown(
         columns=("arm", "role", "cases", "clusters", "kept", "kept_share", "effective", "largest"), percent=("kept_share", "largest")
     ),
-    "effects": Shown(columns=tuple(_EFFECT), percent=("relative", "kept_share"), by_unit=("value", "low", "high")),
+    "effects": Shown(
+        columns=("estimand", "value", "low", "high", "relative", "e_value", "e_value_bound", "kept_share", "note"),
+        percent=("relative", "kept_share"),
+        by_unit=("value", "low", "high"),
+    ),
     "choices": Shown(columns=("check", "at", "value", "low", "high", "p_value", "note"), by_unit=("value", "low", "high")),
-    "parts": Shown(columns=("covariate", "treated_mean", "untreated_mean", "difference_before", "difference_after")),
+    "parts": Shown(
+        columns=("covariate", "treated_mean", "untreated_mean", "difference_before", "difference_after"),
+        by_unit=("treated_mean", "untreated_mean"),
+    ),
     "naive": Shown(columns=("comparison", "value", "low", "high", "note"), by_unit=("value", "low", "high")),
 }
 
@@ -168,6 +177,8 @@ def _of_fit(fit: _Fit, read: Arms, params: QuasiExperiment, test: LotTest) -> li
     overlap = diagnostics.overlap_enough(
         fit.weighing, ruled=max(known, default=float("nan")), trim=params.trim, needed=test.needed, lot=test.lot
     )
+    if refused(overlap):
+        return overlap
     return [*overlap, diagnostics.balanced(diagnostics.balance_table(fit.comparison, fit.weighing))]
 
 
@@ -184,7 +195,7 @@ def _told(
     effects = _effects(fit, params) if fit is not None and answerable else _no_effects(params, comparison)
     answer = effects.iloc[0]
     return Study(
-        conditions=tuple(_named(item, params.lang) for item in conditions),
+        conditions=tuple(_named(item, outcome, params.lang) for item in conditions),
         design="adjusted",
         treated=_treated(fit, comparison, params),
         effects=effects,
@@ -206,9 +217,11 @@ def _told(
     )
 
 
-def _named(item: Condition, lang: str) -> Condition:
-    """The condition with its covariates called as a page calls them."""
+def _named(item: Condition, outcome: Outcome, lang: str) -> Condition:
+    """The condition with its outcome and covariates called as a page calls them."""
     details = dict(item.details)
+    if "outcome" in details:
+        details["outcome"] = outcome.label.get(lang, value("outcome", outcome.name, lang))
     if "covariate" in details:
         details["covariate"] = covariate_name(str(details["covariate"]), lang)
     if "covariates" in details:
@@ -253,7 +266,8 @@ def _points(fit: _Fit | None, params: QuasiExperiment) -> pd.DataFrame:
     columns = ["panel", "name", "low", "high", "value", "after", "cases", "note"]
     if fit is None:
         return pd.DataFrame(columns=columns)
-    bins = diagnostics.overlap_table(fit.comparison.treated, fit.nuisance.propensity)
+    smaller = min(int(fit.comparison.treated.sum()), int((~fit.comparison.treated).sum()))
+    bins = diagnostics.overlap_table(fit.comparison.treated, fit.nuisance.propensity, bins=_COARSE if smaller < _SMALL else _FINE)
     sides = {"treated": params.treated_arm, "untreated": params.control_arm}
     shares = [
         bins[["low", "high"]].assign(panel="propensity", name=arm, cases=bins[side], value=bins[f"{side}_share"], note="")
@@ -277,7 +291,9 @@ def _balance(fit: _Fit | None, params: QuasiExperiment) -> pd.DataFrame:
     if fit is None:
         return pd.DataFrame(columns=list(_SHOWN["parts"].columns))
     table = diagnostics.balance_table(fit.comparison, fit.weighing)
-    return table.assign(covariate=[covariate_name(str(name), params.lang) for name in table["covariate"]])
+    yes_no = np.isin(fit.comparison.covariates, (0.0, 1.0)).all(axis=0)
+    names = [covariate_name(str(name), params.lang) for name in table["covariate"]]
+    return table.assign(covariate=names, unit=np.where(yes_no, "share", "count"))
 
 
 def _choices(fit: _Fit, answer: pd.Series, params: QuasiExperiment) -> pd.DataFrame:
