@@ -87,25 +87,61 @@ def projected(chain: Chain, start: Mapping[str, float], *, steps: int) -> pd.Dat
     return _path_table(chain, path)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """A number that accounts bring by where they stand: `pooled` per account of each state, `by_month` the same for each past month.
+
+    With `during` it comes in the month that follows (cash); without, it is there at the month end (provision), the same in every month.
+    """
+
+    pooled: Mapping[str, float]
+    by_month: Sequence[Mapping[str, float]] = ()
+    during: bool = False
+
+
 def fan(
-    chain: Chain, months: Sequence[Chain], start: Mapping[str, float], *, steps: int, draws: int, seed: int, level: float = 0.8
+    chain: Chain,
+    months: Sequence[Chain],
+    start: Mapping[str, float],
+    *,
+    steps: int,
+    draws: int,
+    seed: int,
+    level: float = 0.8,
+    totals: Mapping[str, Total] | None = None,
 ) -> pd.DataFrame:
     """Between which numbers will each state lie, when no month is like the next?
 
     Each draw takes for every coming month the moves of one past month by lot (chosen of `months`, each as likely; rows nobody was seen in:
     those of `chain`), and lets every account move by chance. The value is that of `projected`; low and high are quantiles of the draws,
     moved by what their mean differs from it (months are drawn alike, `chain` weighs them by accounts). Months of the future unlike any of
-    the past are not in it. Columns: step, state, value, low, high, note. Same seed, same numbers. Raises as `projected`; ParameterError
-    without a month.
+    the past are not in it. `totals` are told as further states, each drawn with its own month.
+    Columns: step, state, value, low, high, note. Same seed, same numbers. Raises as `projected`; ParameterError without a month.
     """
     if not months:
         raise ParameterError("a fan draws from past months; give at least one")
-    first, rng = _start(chain, start), np.random.default_rng(seed)
-    pooled = _square(chain)
-    choices = [_square(month, instead=pooled) for month in months]
-    table = projected(chain, start, steps=steps)
+    table, sums = projected(chain, start, steps=steps), dict(totals or {})
+    columns = ["step", "state", "value", "low", "high", "note"]
     if table["value"].isna().any():
-        return table.assign(low=np.nan, high=np.nan)[["step", "state", "value", "low", "high", "note"]]
+        return table.assign(low=np.nan, high=np.nan)[columns]
+    names = (*chain.states, *chain.ends)
+    value = table["value"].to_numpy().reshape(steps + 1, len(names))
+    sampled, picks = _draws(chain, months, value[0], steps=steps, draws=draws, seed=seed)
+    parts = [_quantiles(names, value, sampled, level)]
+    for name, total in sums.items():
+        weights = _weights(total, names, picks, len(months))
+        pooled = np.array([float(total.pooled.get(state, 0.0)) for state in names])
+        at = slice(0, steps) if total.during else slice(0, steps + 1)
+        drawn = np.einsum("dsn,dsn->ds", sampled[:, at], weights[:, at])
+        part = _quantiles((name,), (value[at] @ pooled)[:, None], drawn[:, :, None], level)
+        parts.append(part.assign(step=part["step"] + total.during))
+    return pd.concat(parts, ignore_index=True).assign(note="")[columns]
+
+
+def _draws(chain: Chain, months: Sequence[Chain], first: Floats, *, steps: int, draws: int, seed: int) -> tuple[Floats, NDArray[np.int64]]:
+    """Accounts by draw, step and state; and which past month each step of each draw was."""
+    rng, pooled = np.random.default_rng(seed), _square(chain)
+    choices = [_square(month, instead=pooled) for month in months]
     sampled = np.empty((draws, steps + 1, len(first)))
     picks = rng.integers(len(choices), size=(draws, steps))
     for draw in range(draws):
@@ -115,11 +151,24 @@ def fan(
             held = now > 0
             now = rng.multinomial(now[held], choices[picks[draw, step]][held]).sum(axis=0)
             sampled[draw, step + 1] = now
+    return sampled, picks
+
+
+def _weights(total: Total, names: Sequence[str], picks: NDArray[np.int64], months: int) -> Floats:
+    """What an account brings, by draw, step and state; a stock brings the same at every step, the last one included."""
+    given = list(total.by_month) or [total.pooled] * months
+    if len(given) != months:
+        raise ParameterError(f"a total is given for {len(given)} months, the moves for {months}; give both for the same months")
+    each = np.array([[float(month.get(state, 0.0)) for state in names] for month in given])
+    return each[np.column_stack([picks, picks[:, -1]])]
+
+
+def _quantiles(names: Sequence[str], value: Floats, sampled: Floats, level: float) -> pd.DataFrame:
     low, high = np.quantile(sampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    value = table["value"].to_numpy().reshape(low.shape)
     moved = value - sampled.mean(axis=0)
-    bounds = {"low": np.clip(low + moved, 0, None), "high": high + moved}
-    return table.assign(**{name: bound.ravel() for name, bound in bounds.items()})[["step", "state", "value", "low", "high", "note"]]
+    steps = np.repeat(np.arange(len(value)), len(names))
+    numbers = {"value": value.ravel(), "low": np.clip(low + moved, 0, None).ravel(), "high": (high + moved).ravel()}
+    return pd.DataFrame({"step": steps, "state": list(names) * len(value), **numbers})
 
 
 def stays(chain: Chain, *, level: float = 0.95) -> pd.DataFrame:

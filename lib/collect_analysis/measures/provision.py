@@ -1,0 +1,203 @@
+"""Regulatory groups by debtor (F9) and what their moves did to specific provision (F10): exposures by cell, rates from policy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from collect_analysis.errors import DataError
+from collect_analysis.measures.flow import EXITS, MISSING
+from collect_analysis.measures.placements import months_between
+from collect_analysis.measures.transitions import Transitions, close_after
+
+GROUPS = (1, 2, 3, 4, 5)
+# Handed over as already written off or sold: no provision is held against them.
+NOT_PROVIDED = ("off_balance", "sold")
+ENTERED, LEFT = "entered", "left"
+NO_GROUP = "the month ends carry no regulatory group: map reg_group"
+NOTHING_PROVIDED = "no debt on the balance sheet: nothing is provided for"
+# Why provision moved. `worse`, `better`: the debtor's group; `paid_down`: principal at the new group's rate; the rest: came or went.
+CAUSES = ("worse", "better", "paid_down", ENTERED, *EXITS, MISSING)
+
+
+@dataclass(frozen=True)
+class ProvisionRates:
+    """Share of the exposure to be provided for per regulatory group."""
+
+    rates: Mapping[int, float]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "ProvisionRates":
+        """The rates from the values of policy `provision`.
+
+        Raises
+        ------
+        DataError
+            A group without a rate, or a rate that is no share.
+        """
+        given = values.get("specific_rates")
+        known = dict(given) if isinstance(given, Mapping) else {}
+        problems = []
+        for group in GROUPS:
+            rate = known.get(group, known.get(str(group)))
+            if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 <= rate <= 1:
+                problems.append(f"provision: specific_rates of group {group} is {rate!r}; write a share from 0 to 1")
+            known[group] = rate
+        if problems:
+            raise DataError(problems)
+        return cls({group: float(known[group]) for group in GROUPS})
+
+    def __getitem__(self, group: object) -> float:
+        return 0.0 if pd.isna(group) else self.rates[int(str(group).removesuffix(".0"))]
+
+
+def group_reason(transitions: Transitions) -> str:
+    """Why groups and provision cannot be told; empty where they can."""
+    ends = _on_balance(transitions)
+    facts = transitions.book.frame(ends.agg(rows=ends.count(), known=ends.reg_group.notnull().sum().fill_null(0))).iloc[0]
+    return NOTHING_PROVIDED if not facts["rows"] else NO_GROUP if not facts["known"] else ""
+
+
+def group_moves(transitions: Transitions) -> pd.DataFrame:
+    """From which regulatory group to which did debtors move (F9)?
+
+    The group of a debtor is that of the worst open debt. Columns: month (of the close), from, to (group, or `left`: no debt open any more),
+    count (debtors), exposure_minor (principal at the start). Sorted. Debts handed over as written off or sold are not in it.
+    """
+    ends = _on_balance(transitions)
+    open_now = ends.filter(ends.status == "open", ends.reg_group.notnull())
+    worst = open_now.group_by("debtor", "month_end").agg(group=open_now.reg_group.max(), exposure=open_now.exposure.sum().cast("int64"))
+    start, close = worst.view(), worst.view().select(debtor_close="debtor", closed="month_end", group_close="group")
+    period = transitions.scope.period
+    start = start.filter(start.month_end >= ibis.literal(period.opening), start.month_end < ibis.literal(period.end))
+    start = start.mutate(month=close_after(start.month_end))
+    joined = start.left_join(close, (start.debtor == close.debtor_close) & (start.month == close.closed))
+    to = ibis.coalesce(joined.group_close.cast("string"), LEFT)
+    told = joined.select("month", from_group=joined.group.cast("string"), to=to, exposure="exposure")
+    grouped = told.group_by("month", "from_group", "to").agg(count=told.count(), exposure_minor=told.exposure.sum().cast("int64"))
+    found = transitions.book.frame(grouped).rename(columns={"from_group": "from"})
+    found["month"] = pd.to_datetime(found["month"]).dt.date
+    order = ["month", "from", "to"]
+    return found.sort_values(order, ignore_index=True)[[*order, "count", "exposure_minor"]]
+
+
+def exposures(transitions: Transitions) -> pd.DataFrame:
+    """The exposure behind every change of provision, by account and the group of its debtor.
+
+    Columns: month (of the close), kind (open: open at both month ends; entered; an exit; missing), from_group, to_group (NaN where there is
+    none), count (accounts), open_minor, close_minor (principal, where the book has none: balance). Sorted.
+    """
+    ends = _on_balance(transitions)
+    of_debtor = ibis.window(group_by=[ends.debtor, ends.month_end])
+    group = ends.reg_group.max(where=ends.status == "open").over(of_debtor)
+    rows = ends.mutate(group=ibis.ifelse(ends.status == "open", group, ibis.null("int64")))
+    order = ibis.window(group_by=rows.account_key, order_by=rows.month_end)
+    names = ("month_end", "status", "group", "exposure")
+    rows = rows.mutate(**{f"next_{name}": rows[name].lead().over(order) for name in names}, last_end=rows.month_end.lag().over(order))
+    period = transitions.scope.period
+    start = rows.filter(rows.status == "open", rows.month_end >= ibis.literal(period.opening), rows.month_end < ibis.literal(period.end))
+    follows = (months_between(start.next_month_end, start.month_end) == 1).fill_null(False)
+    kind = ibis.cases((~follows, MISSING), else_=start.next_status)
+    went = start.select(
+        month=close_after(start.month_end),
+        kind=kind,
+        from_group="group",
+        to_group=ibis.ifelse(kind == "open", start.next_group, ibis.null("int64")),
+        opening="exposure",
+        closing=ibis.ifelse(kind == "open", start.next_exposure, ibis.literal(0, "int64")),
+    )
+    fresh = (months_between(rows.month_end, rows.last_end) != 1).fill_null(True)
+    new = rows.filter(
+        rows.status == "open", fresh, rows.month_end > ibis.literal(period.opening), rows.month_end <= ibis.literal(period.end)
+    )
+    came = new.select(
+        month=new.month_end,
+        kind=ibis.literal(ENTERED),
+        from_group=ibis.null("int64"),
+        to_group="group",
+        opening=ibis.literal(0, "int64"),
+        closing="exposure",
+    )
+    both = went.union(came)
+    grouped = both.group_by("month", "kind", "from_group", "to_group").agg(
+        count=both.count(), open_minor=both.opening.sum().cast("int64"), close_minor=both.closing.sum().cast("int64")
+    )
+    found = transitions.book.frame(grouped)
+    found["month"] = pd.to_datetime(found["month"]).dt.date
+    return found.sort_values(["month", "kind", "from_group", "to_group"], ignore_index=True)
+
+
+def provision_bridge(cells: pd.DataFrame, rates: ProvisionRates) -> pd.DataFrame:
+    """Why did specific provision move from one month end to the next?
+
+    `cells` is the table of `exposures`. Columns: month, cause (`CAUSES`), count (accounts), amount_minor (change of provision), opening_minor,
+    closing_minor (provision at both ends, of the month). The amounts of a month add up to closing less opening. `worse` and `better`:
+    (rate of the new group - rate of the old) x principal at the start, which with the sign turned is F10, provision released. `paid_down`:
+    rate of the new group x change of principal. An account without a group is provided for at 0; `exposures` shows it.
+    """
+    rate_open, rate_close = cells["from_group"].map(rates.__getitem__), cells["to_group"].map(rates.__getitem__)
+    stays = cells["kind"] == "open"
+    parts = []
+    moved = (rate_close - rate_open) * cells["open_minor"]
+    for cause, chosen in (("worse", stays & (rate_close > rate_open)), ("better", stays & (rate_close < rate_open))):
+        parts.append(_cause(cells[chosen], cause, moved[chosen]))
+    parts.append(_cause(cells[stays], "paid_down", rate_close[stays] * (cells["close_minor"] - cells["open_minor"])[stays]))
+    entered = cells["kind"] == ENTERED
+    parts.append(_cause(cells[entered], ENTERED, (rate_close * cells["close_minor"])[entered]))
+    for name in (*EXITS, MISSING):
+        chosen = cells["kind"] == name
+        parts.append(_cause(cells[chosen], name, -(rate_open * cells["open_minor"])[chosen]))
+    ends = cells.assign(opening_minor=rate_open * cells["open_minor"], closing_minor=rate_close * cells["close_minor"])
+    ends = ends.groupby("month", as_index=False)[["opening_minor", "closing_minor"]].sum()
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    place = {name: number for number, name in enumerate(CAUSES)}
+    table = table.merge(ends, on="month", validate="many_to_one")
+    return table.sort_values(
+        ["month", "cause"], key=lambda column: column.map(place) if column.name == "cause" else column, ignore_index=True
+    )
+
+
+def by_bucket(transitions: Transitions, rates: ProvisionRates) -> pd.DataFrame:
+    """How much is provided for the accounts of each bucket at the end of the period? Columns: from, count, exposure_minor, provision_minor.
+
+    All open accounts of the bucket are counted, also those nothing is provided for.
+    """
+    ends, scope = _all(transitions), transitions.scope
+    now = ends.filter(ends.month_end == ibis.literal(scope.period.end), ends.status == "open")
+    group = now.reg_group.max().over(ibis.window(group_by=now.debtor))
+    told = now.select(
+        bucket=ibis.least(now.bucket, ibis.literal(scope.top_bucket)),
+        group=ibis.ifelse(now.provided, group, ibis.null("int64")),
+        exposure=ibis.ifelse(now.provided, now.exposure, ibis.literal(0, "int64")),
+    )
+    grouped = told.group_by("bucket", "group").agg(count=told.count(), exposure_minor=told.exposure.sum().cast("int64"))
+    found = transitions.book.frame(grouped)
+    found = found.assign(provision_minor=found["group"].map(rates.__getitem__) * found["exposure_minor"])
+    found["from"] = found["bucket"].astype(int).astype(str)
+    return found.groupby("from", as_index=False)[["count", "exposure_minor", "provision_minor"]].sum()
+
+
+def _cause(cells: pd.DataFrame, cause: str, amount: pd.Series) -> pd.DataFrame:
+    found = cells[["month", "count"]].assign(amount_minor=amount).groupby("month", as_index=False).sum()
+    return found.assign(cause=cause)[["month", "cause", "count", "amount_minor"]]
+
+
+def _all(transitions: Transitions) -> ir.Table:
+    """The month ends followed, with debtor, exposure and whether provision is held against the debt."""
+    ends, account = transitions.ends, transitions.book.table("account")
+    whose = account.select(owed="account_key", customer="customer_key", standing="debt_status")
+    joined = ends.left_join(whose, [("account_key", "owed")])
+    return joined.select(
+        *[name for name in ends.columns if name not in ("score", "hold_code")],
+        debtor=ibis.coalesce(joined.customer, joined.account_key),
+        exposure=ibis.coalesce(joined.principal_minor, joined.balance_minor),
+        provided=~joined.standing.isin(list(NOT_PROVIDED)).fill_null(False),
+    )
+
+
+def _on_balance(transitions: Transitions) -> ir.Table:
+    every = _all(transitions)
+    return every.filter(every.provided)
