@@ -8,8 +8,17 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
+from ibis.backends.duckdb import Backend
 
 from collect_analysis.book.engines.base import Engine, canonical_arrow, with_canonical
+
+
+class _Backend(Backend):
+    closed = False
+
+    def _drop_cached_table(self, name: str) -> None:
+        if not self.closed:
+            super()._drop_cached_table(name)
 
 
 class DuckDBEngine(Engine):
@@ -19,11 +28,10 @@ class DuckDBEngine(Engine):
 
     def __init__(self, *, memory_limit: str = "3GB", threads: int | None = None) -> None:
         super().__init__()
-        self._closed = False
         options = {"memory_limit": memory_limit, "preserve_insertion_order": False}
         if threads:
             options["threads"] = threads
-        self._backend = ibis.duckdb.connect(**options)
+        self._backend = _Backend().connect(**options)
 
     def register_files(self, name: str, files: Iterable[Path], types: dict[str, str]) -> None:
         """As `Engine.register_files`: a view over the files."""
@@ -60,12 +68,12 @@ class DuckDBEngine(Engine):
         try:
             yield self._backend.table(name)
         finally:
-            if not self._closed:
+            if not self._backend.closed:
                 self._backend.drop_table(name)
 
     def close(self) -> None:
         """Close the connection."""
-        self._closed = True
+        self._backend.closed = True
         self._backend.disconnect()
 
     def _arrow(self, expression: ir.Table) -> pa.Table:
