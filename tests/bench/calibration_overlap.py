@@ -58,7 +58,7 @@ def run(replications: int, seed: int) -> pd.DataFrame:
         if not spoilt:
             rows.append((f"{case}: interval", replications, float(np.mean(held)), float(low), float(high), "0.93-0.97"))
         mean, half = float(np.mean(errors)), 3.29 * float(np.std(errors, ddof=1)) / np.sqrt(replications)
-        rows.append((f"{case}: bias", replications, mean, mean - half, mean + half, "holds 0"))
+        rows.append((f"{case}: bias", replications, mean, mean - half, mean + half, "-0.25 to 0.25"))
     return pd.DataFrame(rows, columns=["case", "replications", "rate", "low", "high", "wanted"])
 
 

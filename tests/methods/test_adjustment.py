@@ -111,7 +111,9 @@ def test_intervals_cover_the_planted_effect_and_only_one_model_need_be_right() -
     cover = table[table.index.str.contains("interval")]
     assert (cover["rate"] >= 0.82).all(), cover
     bias = table[table.index.str.contains("bias")]
-    assert ((bias["low"] <= 0) & (bias["high"] >= 0)).all(), bias
+    assert ((bias["low"] <= 0.25) & (bias["high"] >= -0.25)).all(), bias
+    # Both arms as they are would be off by about eight standard errors.
+    assert bias["rate"].abs().max() < 1
 
 
 def test_same_seed_gives_the_same_bits_and_another_seed_others() -> None:
