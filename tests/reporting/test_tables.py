@@ -138,3 +138,18 @@ def test_what_a_notebook_carries_is_data_beside_the_html() -> None:
     assert bundle[tables.MIME]["columns"][0]["cells"] == ("A", "B", "C")
     assert bundle["text/html"] == tables.html_of(shown.as_data())
     assert bundle["text/plain"].splitlines()[0].split() == ["Unit", "Value", "Interval", "Cases", "Collected", "Note"]
+
+
+def test_a_difference_of_shares_is_told_in_percentage_points() -> None:
+    table = pd.DataFrame(
+        {"unit": ["share", "minor"], "mean": [0.205, 493_472.0], "difference": [0.016, 23_843.0], "low": [0.0096, -1_054.0]}
+    ).assign(high=[0.022, 48_740.0], value=[0.016, 23_843.0])
+    columns = ["mean", "difference", "low", "high"]
+    shown = tables.show(table, lang="en", columns=columns, by_unit=["mean", "difference", "low"], currency="VND")
+    assert [column.cells for column in shown.columns] == [
+        ("20.5 %", "VND 493,472"), ("1.6 pp", "VND 23,843"), ("0.96 … 2.2 pp", "VND −1,054 … 48,740"),
+    ]  # fmt: skip
+    named = tables.show(table, lang="vi", columns=["value"], by_unit=["value"], differences=["value"], currency="VND")
+    assert named.columns[0].cells == ("1,6 điểm %", "23.843 VND")
+    level = tables.show(table, lang="en", columns=["value"], by_unit=["value"], currency="VND")
+    assert level.columns[0].cells[0] == "1.6 %"

@@ -25,6 +25,13 @@ MOST_ROWS = 200
 _SHORT = 26
 # A unit and the blank between it and the number.
 _UNIT_BEFORE, _UNIT_AFTER = re.compile(r"[^\W\d]+ (?=[\d−<])"), re.compile(r" \D.*$|(?<=\d) %$")
+# Columns that hold a difference of two numbers wherever they stand; `low` and `high` beside them are its bounds.
+DIFFERENCES = frozenset(
+    {
+        "difference", "effect", "gain", "gain_low", "early", "after", "after_low", "late", "late_low", "naive_low", "detectable_amount",
+        "per_sd", "shrunk", "shrunk_low", "over_none", "over_none_low", "over_all", "over_all_low",
+    }
+)  # fmt: skip
 _NOT_GROUPED = ("year", "month", "version")
 
 
@@ -80,6 +87,7 @@ def show(
     columns: Sequence[str] | None = None,
     percent: Collection[str] = (),
     by_unit: Collection[str] = (),
+    differences: Collection[str] = (),
     currency: str = "",
     caption: str = "",
     compact: bool = False,
@@ -87,10 +95,11 @@ def show(
     """How does a manager read this table?
 
     Shows `columns` in that order (all of them if None). A column `*_minor` is money of `currency`, one named in `percent` a percentage, one
-    named in `by_unit` is written in the unit its row names in column `unit` (share, minor, count ...; money in three digits if `compact`);
-    whole numbers are grouped, days written as the language writes them, codes and notes translated, undefined cells a dash. A pair `low`,
-    `high` (or `x_low`, `x_high`) becomes one column "interval"; it is a percentage where its `value` (or `x`) is. A `note` column is shown
-    where a row has a note. More than 200 rows are cut, and the footnote says so.
+    named in `by_unit` is written in the unit its row names in column `unit` (share, minor, count ...; money in three digits if `compact`),
+    shares in a column of differences (DIFFERENCES, and those named in `differences`) in percentage points. Whole numbers are grouped, days
+    written as the language writes them, codes and notes translated, undefined cells a dash. A pair `low`, `high` (or `x_low`, `x_high`)
+    becomes one column "interval"; it is written as its `value` (or `x`) is. A `note` column is shown where a row has a note. More than 200
+    rows are cut, and the footnote says so.
 
     Raises
     ------
@@ -105,7 +114,10 @@ def show(
     if columns is not None and "note" in table.columns and "note" not in names:
         names.append("note")
     part = table.head(MOST_ROWS).reset_index(drop=True)
-    writer = _Writer(part, percent=percent, by_unit=by_unit, lang=lang, currency=currency, compact=compact)
+    bounds = {"low", "high"} if DIFFERENCES & set(names) else set()
+    writer = _Writer(
+        part, percent=percent, by_unit=by_unit, differences={*differences, *bounds}, lang=lang, currency=currency, compact=compact
+    )
     built = [writer.column(name, names) for name in names]
     footnote = texts.say("table_cut", lang, shown=MOST_ROWS, rows=formats.number(len(table), lang)) if len(table) > MOST_ROWS else ""
     return ShownTable(tuple(column for column in built if column is not None), caption, footnote)
@@ -127,9 +139,22 @@ class _Writer:
     """Writes the cells of one table."""
 
     def __init__(
-        self, table: pd.DataFrame, *, percent: Collection[str], by_unit: Collection[str], lang: str, currency: str, compact: bool
+        self,
+        table: pd.DataFrame,
+        *,
+        percent: Collection[str],
+        by_unit: Collection[str],
+        differences: Collection[str],
+        lang: str,
+        currency: str,
+        compact: bool,
     ) -> None:
-        self.table, self.percent, self.by_unit = table, frozenset(percent), frozenset(by_unit)
+        self.table, self.percent, self.by_unit, self.differences = (
+            table,
+            frozenset(percent),
+            frozenset(by_unit),
+            DIFFERENCES | frozenset(differences),
+        )
         self.lang, self.currency, self.compact = lang, currency, compact
 
     def column(self, name: str, names: Sequence[str]) -> Column | None:
@@ -162,6 +187,8 @@ class _Writer:
         lang = self.lang
         if name in self.by_unit:
             units = self.table["unit"].reindex(values.index)
+            if name in self.differences:
+                units = units.map(lambda unit: formats.unit_of_difference(str(unit)))
             pairs = zip(values, units, strict=True)
             return tuple(
                 formats.with_unit(_number(item), str(unit), lang, currency=self.currency, compact=self.compact) for item, unit in pairs

@@ -57,7 +57,7 @@ def effect_at_looks(table: pd.DataFrame, *, lang: str, unit: str, currency: str,
     axis = texts.say("monitor_axis_effect", lang)
     if unit == "share":
         style.percent_axis(ax.yaxis, lang)
-        ax.set_ylabel(f"{axis} ({texts.say('monitor_points', lang)})")
+        ax.set_ylabel(f"{axis} ({texts.say('percentage_points', lang)})")
     elif unit == "minor":
         ax.set_ylabel(f"{axis} ({style.money_axis(ax.yaxis, float(drawn['naive_high'].abs().max()), currency, lang)})")
     else:

@@ -69,14 +69,16 @@ def show_ranking(table: pd.DataFrame, params: Drivers, cohort: Cohort, currency:
     unit = cohort.outcome(params.primary_outcome, params.horizon_days).unit
     shown = table.assign(unit=[unit, unit, "ratio"]).rename(columns={"measure": "statement"})
     columns = ["statement", "value", "low", "high", "p_value", "cases"]
-    return tables.show(shown, lang=params.lang, columns=columns, by_unit=["value", "low"], currency=currency)
+    return tables.show(shown, lang=params.lang, columns=columns, by_unit=["value", "low"], differences=["value", "low"], currency=currency)
 
 
 def show_groups(table: pd.DataFrame, params: Drivers, cohort: Cohort, currency: str) -> tables.ShownTable:
     """Predicted and observed effect by fifth."""
     shown = table.assign(unit=cohort.outcome(params.primary_outcome, params.horizon_days).unit).rename(columns={"value": "effect"})
     columns = ["group", "cases", "predicted", "effect", "low", "high"]
-    return tables.show(shown, lang=params.lang, columns=columns, by_unit=["predicted", "effect", "low"], currency=currency)
+    return tables.show(
+        shown, lang=params.lang, columns=columns, by_unit=["predicted", "effect", "low"], differences=["predicted"], currency=currency
+    )
 
 
 def show_rules(rules: pd.DataFrame, works: Works, subjects: Subjects, params: Drivers, cohort: Cohort, currency: str) -> tables.ShownTable:
@@ -176,14 +178,11 @@ def _outcome(params: Drivers, cohort: Cohort) -> str:
 
 
 def _absolute(params: Drivers, cohort: Cohort, currency: str, values: dict[str, float]) -> dict[str, str]:
-    """A number and its bounds in the outcome's unit; differences of shares in percentage points, as relative ones are percentages."""
+    """A number and its bounds in the outcome's unit; "percentage points" stands once, at the point."""
     unit, lang = cohort.outcome(params.primary_outcome, params.horizon_days).unit, params.lang
-    if unit != "share":
-        return {key: formats.with_unit(item, unit, lang, currency=currency) for key, item in values.items()}
-    digits = formats.digits_for([item * 100 for item in values.values()], 2, least=1, most=3)
-    written = {key: formats.number(item * 100, lang, digits=digits) for key, item in values.items()}
-    # The unit stands once, at the point.
-    return {key: text if key.endswith(("low", "high")) else say("points", lang, value=text) for key, text in written.items()}
+    return {
+        key: formats.difference(item, unit, lang, currency=currency, bare=key.endswith(("low", "high"))) for key, item in values.items()
+    }
 
 
 def _gain(params: Drivers, cohort: Cohort, currency: str, works: Works) -> dict[str, str]:
@@ -239,4 +238,4 @@ def _forecast(params: Drivers, cohort: Cohort, works: Works) -> dict[str, object
     else:
         overall = works.ranking.iloc[0]
         numbers = {"value": overall["value"], "low": overall["low"], "high": overall["high"], "against": "none"}
-    return {**shown, **numbers, "unit": unit}
+    return {**shown, **numbers, "unit": formats.unit_of_difference(unit)}

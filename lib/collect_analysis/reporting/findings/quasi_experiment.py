@@ -19,6 +19,9 @@ from collect_analysis.reporting.texts import formats, say
 
 DESIGNS: dict[str, ModuleType] = {"cut_off": cut_off, "roll_out": roll_out, "overlap": overlap}
 
+# Where these stand in a table of effects they are differences.
+_EFFECT = ("value", "low", "high")
+
 
 def study(book: Book, params: QuasiExperiment) -> Study:
     """What does the design of this report find? Asks the book once; the sections below read what came out."""
@@ -42,7 +45,16 @@ def show(table: pd.DataFrame, name: str, found: Study, params: QuasiExperiment, 
         return tables.Absent(say(f"no_{name}", params.lang))
     how = found.shown[name]
     written = table.assign(unit=found.unit) if how.by_unit and "unit" not in table.columns else table
-    return tables.show(written, lang=params.lang, columns=how.columns, percent=how.percent, by_unit=how.by_unit, currency=currency)
+    differences = how.by_unit if name in ("effects", "choices", "naive") else ()
+    return tables.show(
+        written,
+        lang=params.lang,
+        columns=how.columns,
+        percent=how.percent,
+        by_unit=how.by_unit,
+        differences=[item for item in differences if item in _EFFECT],
+        currency=currency,
+    )
 
 
 def condition_table(found: Study, params: QuasiExperiment) -> pd.DataFrame:
@@ -82,7 +94,12 @@ def decision_of(found: Study, params: QuasiExperiment, currency: str) -> Decisio
     confidence = say("confidence_none", lang, missing=missing) if evidence == "none" else _said(f"confidence_{params.design}", lang, words)
     forecast: dict[str, object] = {}
     if proposal.action != "refuse":
-        numbers = {"value": found.answer.value, "low": found.answer.low, "high": found.answer.high, "unit": found.unit}
+        numbers = {
+            "value": found.answer.value,
+            "low": found.answer.low,
+            "high": found.answer.high,
+            "unit": formats.unit_of_difference(found.unit),
+        }
         forecast = {"metric": words["outcome_title"], "horizon_days": params.horizon_days, **numbers}
     unmet = sentences([item for item in found.conditions if not item.met], lang)
     return Decision(
@@ -122,30 +139,18 @@ def _rule_name(params: QuasiExperiment) -> str:
     return params.experiment_id or say("the_change", params.lang)
 
 
-def _amount(value: float, unit: str, lang: str, currency: str) -> str:
-    """A difference in its unit: of shares in percentage points, which are no percentages of anything."""
-    if unit == "share":
-        return say("points_of", lang, number=_bare(value, lang))
-    return formats.with_unit(value, unit, lang, currency=currency)
-
-
-def _bare(share: float, lang: str) -> str:
-    """Percentage points without their name, where it follows."""
-    return formats.number(share * 100, lang, digits=formats.digits_for([share * 100], 2, least=1))
-
-
 def _numbers(effect: Effect, unit: str, lang: str, currency: str) -> dict[str, str]:
     """The effect as sentences need it; without an interval the p-value of the randomisation test stands for it."""
     interval = say(
         "interval_of" if effect.low == effect.low else "interval_none",
         lang,
-        low=_bare(effect.low, lang) if unit == "share" else _amount(effect.low, unit, lang, currency),
-        high=_amount(effect.high, unit, lang, currency),
+        low=formats.difference(effect.low, unit, lang, currency=currency, bare=True),
+        high=formats.difference(effect.high, unit, lang, currency=currency),
         p_value=formats.number(effect.p_value, lang, digits=3),
     )
     relative = effect.value / effect.base if effect.base == effect.base and effect.base else None
     return {
-        "value": _amount(effect.value, unit, lang, currency),
+        "value": formats.difference(effect.value, unit, lang, currency=currency),
         "interval": interval,
         "base": formats.with_unit(effect.base, unit, lang, currency=currency),
         "relative": formats.share(relative, lang),

@@ -192,7 +192,12 @@ def decision_of(case: Judged, params: RuleValue, judged: Sequence[Verdict], *, f
         action |= {"needed_all": plan.get("needed_all", np.nan), "random_share": plan.get("random_share", np.nan)}
     else:
         action |= {"random_share": LEAST_RANDOM} if best.action == "promote" else {}
-        numbers = {"value": best.claim.value, "low": best.claim.low, "high": best.claim.high, "unit": case.outcome.unit}
+        numbers = {
+            "value": best.claim.value,
+            "low": best.claim.low,
+            "high": best.claim.high,
+            "unit": formats.unit_of_difference(case.outcome.unit),
+        }
         forecast = {"metric": case.outcome.name, "proposed_rule": best.arm, "compared_with": called(base_of(params), lang),
                     "horizon_days": case.outcome.horizon_days, **numbers}  # fmt: skip
     question = say("rule_question", lang, rules=", ".join(case.proposed), against=called(base_of(params), lang), log=_log_name(params))
@@ -215,7 +220,10 @@ def _words(case: Judged, params: RuleValue, best: Verdict, moved: float, estimat
     value = float(own.iloc[0]) if len(own) else float("nan")
 
     def absolute(number: float) -> str:
-        return formats.with_unit(number if np.isfinite(number) else None, unit, lang, currency=currency, compact=True)
+        return formats.with_unit(number, unit, lang, currency=currency, compact=True)
+
+    def gained(number: float, *, bare: bool = False) -> str:
+        return formats.difference(number, unit, lang, currency=currency, compact=True, bare=bare)
 
     return {
         "rule": best.arm,
@@ -224,9 +232,9 @@ def _words(case: Judged, params: RuleValue, best: Verdict, moved: float, estimat
         "days": formats.number(case.outcome.horizon_days, lang),
         "value": absolute(value),
         "base": absolute(value - claim.value),
-        "gain": absolute(claim.value),
-        "gain_low": absolute(claim.low),
-        "gain_high": absolute(claim.high),
+        "gain": gained(claim.value),
+        "gain_low": gained(claim.low, bare=True),
+        "gain_high": gained(claim.high),
         "relative": formats.share(claim.relative, lang),
         "relative_low": formats.share(claim.relative_low, lang),
         "relative_high": formats.share(claim.relative_high, lang),
@@ -278,7 +286,7 @@ def _caveats(case: Judged, params: RuleValue, best: Verdict, contrasts: pd.DataF
         say(
             "rule_caveat_simpler_better" if row["value"] < 0 and row["p_adjusted"] < ALPHA else "rule_caveat_simpler_as_good",
             lang, rule=best.arm, against=called(str(row["against"]), lang),
-            difference=formats.with_unit(abs(row["value"]), case.outcome.unit, lang),
+            difference=formats.difference(abs(row["value"]), case.outcome.unit, lang),
         )
         for row in simple.to_dict("records")
         if row["value"] <= 0 or row["p_adjusted"] >= ALPHA

@@ -111,8 +111,8 @@ def decision_of(
 def _effect_words(best: Verdict, outcome: str, primary: Outcome, params: StrategyReview, currency: str) -> dict[str, str]:
     lang, claim = params.lang, best.claim
 
-    def absolute(value: float) -> str:
-        return formats.with_unit(value, primary.unit, lang, currency=currency)
+    def absolute(value: float, *, bare: bool = False) -> str:
+        return formats.difference(value, primary.unit, lang, currency=currency, bare=bare)
 
     def relative(value: float) -> str:
         return formats.share(value, lang)
@@ -123,7 +123,7 @@ def _effect_words(best: Verdict, outcome: str, primary: Outcome, params: Strateg
         "outcome": outcome,
         "days": formats.number(primary.horizon_days, lang),
         "value": absolute(claim.value),
-        "low": absolute(claim.low),
+        "low": absolute(claim.low, bare=True),
         "high": absolute(claim.high),
         "relative": relative(claim.relative),
         "relative_low": relative(claim.relative_low),
@@ -140,7 +140,7 @@ def _early_words(best: Verdict, primary: Outcome, params: StrategyReview, curren
         return {}
     row, lang = own.iloc[0], params.lang
     words = {
-        name: formats.with_unit(
+        name: formats.difference(
             abs(float(row[name])) if name.startswith("after") else float(row[name]), primary.unit, lang, currency=currency
         )
         for name in ("early", "after", "late", "late_low", "late_high")
@@ -158,7 +158,7 @@ def _forecast(best: Verdict, metric: str, primary: Outcome, params: StrategyRevi
         "value": best.claim.value,
         "low": best.claim.low,
         "high": best.claim.high,
-        "unit": primary.unit,
+        "unit": formats.unit_of_difference(primary.unit),
         "interval_share": LEVEL,
         "check_on": params.as_of + timedelta(days=primary.horizon_days),
     }

@@ -97,7 +97,7 @@ def decision_of(
     if first.action == "stop_success":
         numbers = {name: getattr(first.standing, name) for name in ("value", "low", "high")}
         forecast = {"metric": _outcome(params, watched), "arm": first.arm, "base": params.champion, "horizon_days": params.read_after}
-        forecast |= {**numbers, "unit": watched.primary.unit}
+        forecast |= {**numbers, "unit": formats.unit_of_difference(watched.primary.unit)}
     return Decision(
         question=say("monitor_question", lang, experiment=params.experiment_id, challengers=", ".join(params.challengers)),
         answer=answer,
@@ -132,10 +132,10 @@ def _words(
         "horizon": formats.number(params.horizon_days, lang),
         "horizon_on": formats.day(last + timedelta(days=params.horizon_days) if last else None, lang),
         "relative": formats.share(standing.relative, lang),
-        "value": _absolute(standing.value, watched.primary.unit, lang, currency),
+        "value": formats.difference(standing.value, watched.primary.unit, lang, currency=currency),
         # "Between 0.9 and 1.7 percentage points": the unit once.
-        "low": _absolute(standing.low, watched.primary.unit, lang, currency, bare=watched.primary.unit == "share"),
-        "high": _absolute(standing.high, watched.primary.unit, lang, currency),
+        "low": formats.difference(standing.low, watched.primary.unit, lang, currency=currency, bare=True),
+        "high": formats.difference(standing.high, watched.primary.unit, lang, currency=currency),
         "progress": say("monitor_progress", lang, fraction=formats.share(standing.fraction, lang, digits=0)) if params.planned else "",
         "power": formats.share(standing.conditional_power, lang, digits=0),
         "margin": formats.share(params.margin_relative, lang),
@@ -144,15 +144,6 @@ def _words(
         "more": formats.share(float(str(crowding[0])) if crowding else None, lang),
         "first": formats.day(ahead.first_look if ahead else None, lang),
     }
-
-
-def _absolute(value: float, unit: str, lang: str, currency: str, *, bare: bool = False) -> str:
-    """A difference in its own unit; that of two shares in percentage points, which are not percent."""
-    if unit != "share":
-        return formats.with_unit(value, unit, lang, currency=currency)
-    digits = formats.digits_for([value * 100], 2, least=1)
-    number = formats.number(value * 100, lang, digits=digits)
-    return number if bare else say("monitor_in_points", lang, number=number)
 
 
 def _timetable(params: TestMonitor, ahead: Outlook | None) -> str:

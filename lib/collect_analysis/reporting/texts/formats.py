@@ -79,10 +79,12 @@ def day(value: date | str | None, lang: str) -> str:
 
 def with_unit(value: float | None, unit: str, lang: str, *, currency: str = "", compact: bool = False) -> str:
     """A recorded number in its unit: a share as %, minor units as money (`compact`: three digits), else the number and the unit's name."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return UNDEFINED
     if unit == "share":
         return share(value, lang, digits=digits_for([value * 100], 2, least=1))
+    if unit == "points":
+        return say("points_short", lang, number=_points(value, lang))
     if unit in ("minor", "money", currency) and unit:
         return money(value, currency, lang, compact=compact)
     # Two digits for what is near one, so that a column of ratios lines up.
@@ -90,6 +92,25 @@ def with_unit(value: float | None, unit: str, lang: str, *, currency: str = "", 
     text = number(value, lang, digits=0 if unit == "count" and float(value).is_integer() else digits)
     after = unit_value("unit_after", unit, lang)
     return f"{text} {after}" if unit and unit not in ("count", "ratio", "index") else text
+
+
+def difference(value: float | None, unit: str, lang: str, *, currency: str = "", compact: bool = False, bare: bool = False) -> str:
+    """A difference of two numbers in `unit`, in a sentence: of shares in percentage points, which are no percentages of anything.
+
+    `bare` leaves out the words "percentage points", for the first of two numbers that share them.
+    """
+    if unit != "share" or value is None or not math.isfinite(value):
+        return with_unit(value, unit, lang, currency=currency, compact=compact)
+    return _points(value, lang) if bare else say("points_long", lang, number=_points(value, lang))
+
+
+def unit_of_difference(unit: str) -> str:
+    """The unit of a difference of two numbers in `unit`: points for shares."""
+    return "points" if unit == "share" else unit
+
+
+def _points(share: float, lang: str) -> str:
+    return number(share * 100, lang, digits=digits_for([share * 100], 2, least=1))
 
 
 def digits_for(values: list[float], significant: int, *, least: int = 0, most: int = 4) -> int:
