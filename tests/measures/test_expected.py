@@ -98,6 +98,8 @@ def in_pandas(frames: dict[str, pd.DataFrame], *, least: int, quantile: float) -
         rows.loc[row.Index, "full"] = row.owed * used["amount_minor"].sum() / used["owed"].sum()
         rows.loc[row.Index, "expected"] = row.owed * rate
         rows.loc[row.Index, "variance"] = row.owed**2 * square - (row.owed * rate) ** 2
+        full = (used["amount_minor"] ** 2).sum() / (used["owed"].astype(float) ** 2).sum()
+        rows.loc[row.Index, "variance_full"] = row.owed**2 * full - rows.loc[row.Index, "full"] ** 2
     return rows[rows["month"] >= pd.Timestamp(FIRST)]
 
 
@@ -114,11 +116,12 @@ def test_every_sum_is_that_of_an_independent_computation(shop: Book, monkeypatch
     sums = other.groupby(keys).agg(
         accounts=("owed", "size"), opening_minor=("owed", "sum"), payers=("amount_minor", lambda x: (x > 0).sum()),
         expected_payers=("p", "sum"), cash_minor=("amount_minor", "sum"), expected_cash_minor=("full", "sum"),
-        capped_minor=("capped", "sum"), expected_minor=("expected", "sum"), model=("variance", "sum"),
+        capped_minor=("capped", "sum"), expected_minor=("expected", "sum"), variance_minor=("variance", "sum"),
+        variance_cash_minor=("variance_full", "sum"),
     )  # fmt: skip
-    debtors = other.groupby([*keys, "customer_key"])[["capped", "expected"]].sum()
-    spread = ((debtors["capped"] - debtors["expected"]) ** 2).sum() / sums["model"].sum()
-    sums["variance_minor"] = sums.pop("model") * spread
+    debtors = other.groupby([*keys, "customer_key"])[["capped", "expected", "amount_minor", "full"]].sum()
+    for column, got, hoped in (("variance_minor", "capped", "expected"), ("variance_cash_minor", "amount_minor", "full")):
+        sums[column] *= ((debtors[got] - debtors[hoped]) ** 2).sum() / sums[column].sum()
     mine = found.assign(month=pd.to_datetime(found["month"])).set_index(keys)
     assert list(mine.index) == list(sums.index)
     for column in sums:

@@ -11,17 +11,18 @@ from collect_analysis.book.engine import compensated_sum, sum_of_products
 LEAST_ACCOUNTS = 200
 # A unit that holds nearly all of a cell has no peers in it: what little others hold there came to them for a reason.
 LEAST_PEER_SHARE = 0.1
-_SUMS = ("n", "b", "bb", "y", "z", "zz", "payers")
+_SUMS = ("n", "b", "bb", "y", "yy", "z", "zz", "payers")
 
 
 def cell_sums(reference: ir.Table, factors: Sequence[str]) -> ir.Table:
-    """What the reference months show per unit and cell: account-months (n), balance (b), cash (y), capped cash (z), payers, squares (bb, zz)."""
+    """What the reference months show per unit and cell: account-months (n), balance (b), cash (y), capped cash (z), payers, squares (bb, yy, zz)."""
     owed = reference.opening_minor
     return reference.group_by("unit_key", *factors).agg(
         n=reference.count(),
         b=owed.sum().cast("int64"),
         bb=sum_of_products(owed, owed),
         y=reference.cash_minor.sum().cast("int64"),
+        yy=sum_of_products(reference.cash_minor, reference.cash_minor),
         z=reference.capped_minor.sum().cast("int64"),
         zz=sum_of_products(reference.capped_minor, reference.capped_minor),
         payers=reference.payer.sum().cast("int64"),
@@ -58,7 +59,8 @@ def cell_rates(sums: ir.Table, rows: ir.Table, factors: Sequence[str], *, leave_
     picked = table.select("unit_key", *factors, depth=depth_used, others=others, **chosen)
     return picked.select(
         "unit_key", *factors, "depth", "others",
-        p=_ratio(picked.payers, picked.n), r=_ratio(picked.y, picked.b), rc=_ratio(picked.z, picked.b), q=_ratio(picked.zz, picked.bb),
+        p=_ratio(picked.payers, picked.n),
+        r=_ratio(picked.y, picked.b), rc=_ratio(picked.z, picked.b), q=_ratio(picked.yy, picked.bb), qc=_ratio(picked.zz, picked.bb),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ one combination of the factors in the reference months, without the accounts of 
 all of a cell (the only team for a bucket) is compared with all, itself included. Amounts of officers are capped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -25,10 +25,16 @@ from collect_analysis.measures.periods import month_end, month_start
 
 __all__ = ["DEFAULT_FACTORS", "calibration_table", "expected_by_account_cell", "ladder_table", "observed_expected"]
 
+# Each outcome: what came in, what was expected, and the variance around it.
+OUTCOMES = {
+    "payers": ("payers", "expected_payers", "variance_payers"),
+    "cash": ("cash_minor", "expected_cash_minor", "variance_cash_minor"),
+    "capped": ("capped_minor", "expected_minor", "variance_minor"),
+}
 KEYS = ("month", "unit_key", "officer_key", "sub_function")
 COLUMNS = (
-    *KEYS, "accounts", "opening_minor", "payers", "expected_payers", "variance_payers", "cash_minor", "expected_cash_minor", "capped_minor",
-    "expected_minor", "variance_minor", "tenure_months",
+    *KEYS, "accounts", "opening_minor", "payers", "expected_payers", "variance_payers", "cash_minor", "expected_cash_minor",
+    "variance_cash_minor", "capped_minor", "expected_minor", "variance_minor", "tenure_months",
 )  # fmt: skip
 FORECAST_COLUMNS = (
     "accounts",
@@ -67,6 +73,8 @@ def observed_expected(
         First days of the first and the last month.
     factors
         What accounts are compared by, most important first (`account_months.FACTORS`); the last is dropped first where cells are small.
+        To judge those who worked the accounts leave out what their own earlier work moves: an officer who made many pay last month holds many
+        recent payers, and `recency` would take part of that success away.
     reference_months
         Months before `first_month` from which rates are read; where the book starts later, its first ones (`account_months.window_of`).
     cap_quantile
@@ -84,9 +92,9 @@ def observed_expected(
     Returns
     -------
     One row per month (first day), unit_key, officer_key, sub_function (`unassigned` where nobody is named), sorted: accounts, opening_minor,
-    payers, expected_payers, variance_payers, cash_minor, expected_cash_minor, capped_minor, expected_minor, variance_minor (of capped cash
-    around its expectation, over debtors), tenure_months (months since the month of hire; NaN: unknown). Money in minor units. Cash of
-    accounts that nobody held is not here. Expected is 0 where a cell owed nothing.
+    payers, expected_payers, variance_payers, cash_minor, expected_cash_minor, variance_cash_minor, capped_minor, expected_minor,
+    variance_minor, tenure_months (months since the month of hire; NaN: unknown). Variances are of the outcome around its expectation,
+    summed over debtors. Money in minor units. Cash of accounts that nobody held is not here. Expected is 0 where a cell owed nothing.
 
     Raises
     ------
@@ -178,7 +186,7 @@ def calibration_table(
         parts = [
             book.frame(_aggregated(judged.asked, ("month", name))).rename(columns={name: "level"}).assign(factor=name) for name in factors
         ]
-    scaled = pd.concat([_with_variance(_scaled_sums(part, calibrate=True), spread=(1.0, 1.0)) for part in parts], ignore_index=True)
+    scaled = pd.concat([_with_variance(_scaled_sums(part, calibrate=True)) for part in parts], ignore_index=True)
     place = {name: position for position, name in enumerate(factors)}
     total = scaled.groupby(["factor", "level"], as_index=False).agg(**{name: (name, "sum") for name in _CALIBRATED})
     total["value"] = total["capped_minor"] / total["expected_minor"].where(total["expected_minor"] > 0)
@@ -209,7 +217,7 @@ def ladder_table(
     window = window_of(book, first_month, last_month, reference_months=reference_months)
     with _judged(book, window, factors, cap_quantile=cap_quantile, leave_out=leave_out) as judged:
         rows = judged.asked
-        table = rows.group_by("depth", "others").agg(accounts=rows.count(), expected_minor=compensated_sum(rows.expected))
+        table = rows.group_by("depth", "others").agg(accounts=rows.count(), expected_minor=compensated_sum(rows.e_capped))
         found = book.frame(table)
     found["peers"] = np.where(found["others"] == 1, "others", "all")
     found["share"] = found["expected_minor"] / found["expected_minor"].sum()
@@ -245,47 +253,47 @@ def _judged(
 
 
 def _expected(rows: ir.Table, rates: ir.Table, factors: Sequence[str]) -> ir.Table:
-    """Account-months with expected payers (p), cash (full), capped cash (expected) and their spread (square: expected squared cash)."""
+    """Account-months with what was expected of each outcome (e_payers, e_cash, e_capped) and of its square (s_payers, s_cash, s_capped)."""
     keyed = rates.rename({f"of_{name}": name for name in ("unit_key", *factors)})
     joined = rows.inner_join(keyed, [rows[name] == keyed[f"of_{name}"] for name in ("unit_key", *factors)])
     owed = joined.opening_minor.cast("float64")
     return joined.select(
-        *rows.columns, "p", "depth", "others", full=owed * joined.r, expected=owed * joined.rc, square=owed * owed * joined.q
-    )
+        *rows.columns, "depth", "others",
+        e_payers=joined.p, e_cash=owed * joined.r, e_capped=owed * joined.rc,
+        s_payers=joined.p, s_cash=owed * owed * joined.q, s_capped=owed * owed * joined.qc,
+    )  # fmt: skip
 
 
 def _aggregated(rows: ir.Table, by: Sequence[str]) -> ir.Table:
-    """Sums over accounts by the columns of `by`."""
+    """Sums over accounts by the columns of `by`: observed and expected, and what the variance is made of."""
+    sums = {expected: compensated_sum(rows[f"e_{name}"]) for name, (_, expected, _) in OUTCOMES.items()}
+    squares = {f"s_{name}": compensated_sum(rows[f"s_{name}"]) for name in OUTCOMES}
+    means = {f"ee_{name}": sum_of_products(rows[f"e_{name}"], rows[f"e_{name}"]) for name in OUTCOMES}
     return rows.group_by(*by).agg(
         accounts=rows.count(),
         opening_minor=rows.opening_minor.sum().cast("int64"),
         payers=rows.payer.sum().cast("int64"),
         cash_minor=rows.cash_minor.sum().cast("int64"),
         capped_minor=rows.capped_minor.sum().cast("int64"),
-        expected_payers=compensated_sum(rows.p),
-        p_squares=sum_of_products(rows.p, rows.p),
-        expected_cash_minor=compensated_sum(rows.full),
-        expected_minor=compensated_sum(rows.expected),
-        squares=compensated_sum(rows.square),
-        expected_squares=sum_of_products(rows.expected, rows.expected),
+        **sums,
+        **squares,
+        **means,
     )
 
 
 def _by_officer(rows: ir.Table) -> ir.Table:
-    """Sums over accounts by month, unit and officer, with the sums over debtors that say how far cash missed what was expected."""
+    """Sums over accounts by month, unit and officer, with the sums over debtors that say how far each outcome missed what was expected."""
+    observed = {"payers": rows.payer, "cash": rows.cash_minor, "capped": rows.capped_minor}
     debtor = rows.group_by(*KEYS, "cluster_key").agg(
-        payer=rows.payer.sum().cast("float64"), p=compensated_sum(rows.p),
-        z=rows.capped_minor.sum().cast("float64"), e=compensated_sum(rows.expected),
-    )  # fmt: skip
-    misses = debtor.group_by(*KEYS).agg(
-        zz=sum_of_products(debtor.z, debtor.z),
-        ze=sum_of_products(debtor.z, debtor.e),
-        ee=sum_of_products(debtor.e, debtor.e),
-        kk=sum_of_products(debtor.payer, debtor.payer),
-        kp=sum_of_products(debtor.payer, debtor.p),
-        pp=sum_of_products(debtor.p, debtor.p),
+        **{f"o_{name}": column.sum().cast("float64") for name, column in observed.items()},
+        **{f"e_{name}": compensated_sum(rows[f"e_{name}"]) for name in OUTCOMES},
     )
-    return _aggregated(rows, KEYS).inner_join(misses, list(KEYS))
+    misses: dict[str, ir.NumericScalar] = {}
+    for name in OUTCOMES:
+        got, hoped = debtor[f"o_{name}"], debtor[f"e_{name}"]
+        misses[f"oo_{name}"], misses[f"oe_{name}"] = sum_of_products(got, got), sum_of_products(got, hoped)
+        misses[f"dd_{name}"] = sum_of_products(hoped, hoped)
+    return _aggregated(rows, KEYS).inner_join(debtor.group_by(*KEYS).agg(**misses), list(KEYS))
 
 
 def _scaled_sums(sums: pd.DataFrame, *, calibrate: bool, within: Sequence[str] = ()) -> pd.DataFrame:
@@ -293,39 +301,31 @@ def _scaled_sums(sums: pd.DataFrame, *, calibrate: bool, within: Sequence[str] =
     table = sums.copy()
     if not calibrate:
         return table
-    months = table.groupby(["month", *within])[
-        ["payers", "cash_minor", "capped_minor", "expected_payers", "expected_cash_minor", "expected_minor"]
-    ]
+    months = table.groupby(["month", *within])[[column for got, expected, _ in OUTCOMES.values() for column in (got, expected)]]
     totals = months.transform("sum").astype(float)
-    pairs = {"payers": "expected_payers", "cash_minor": "expected_cash_minor", "capped_minor": "expected_minor"}
-    factor = {got: (totals[got] / totals[hoped].where(totals[hoped] > 0)).fillna(1.0) for got, hoped in pairs.items()}
-    powers = {
-        "expected_payers": ("payers", 1), "p_squares": ("payers", 2), "kp": ("payers", 1), "pp": ("payers", 2),
-        "expected_cash_minor": ("cash_minor", 1),
-        "expected_minor": ("capped_minor", 1), "squares": ("capped_minor", 1), "expected_squares": ("capped_minor", 2),
-        "ze": ("capped_minor", 1), "ee": ("capped_minor", 2),
-    }  # fmt: skip
-    for column in [name for name in powers if name in table.columns]:
-        what, power = powers[column]
-        table[column] = table[column].astype(float) * factor[what] ** power
+    for name, (got, expected, _) in OUTCOMES.items():
+        factor = (totals[got] / totals[expected].where(totals[expected] > 0)).fillna(1.0)
+        powers = {expected: 1, f"s_{name}": 1, f"ee_{name}": 2, f"oe_{name}": 1, f"dd_{name}": 2}
+        for column in [column for column in powers if column in table.columns]:
+            table[column] = table[column].astype(float) * factor ** powers[column]
     return table
 
 
-def _with_variance(sums: pd.DataFrame, *, spread: tuple[float, float]) -> pd.DataFrame:
-    money = (sums["squares"] - sums["expected_squares"]).clip(lower=0) * spread[0]
-    payers = (sums["expected_payers"] - sums["p_squares"]).clip(lower=0) * spread[1]
-    return sums.assign(variance_minor=money, variance_payers=payers)
+def _with_variance(sums: pd.DataFrame, *, spread: Mapping[str, float] | None = None) -> pd.DataFrame:
+    times = spread or dict.fromkeys(OUTCOMES, 1.0)
+    model = {
+        column: (sums[f"s_{name}"] - sums[f"ee_{name}"]).astype(float).clip(lower=0) * times[name]
+        for name, (_, _, column) in OUTCOMES.items()
+    }
+    return sums.assign(**model)
 
 
-def _spread(sums: pd.DataFrame) -> tuple[float, float]:
-    """By how much the squared misses of debtors exceed their model, for cash and for payers; 1 where the model has none."""
-    plain = _with_variance(sums, spread=(1.0, 1.0))
-    misses = (
-        float((sums["zz"] - 2 * sums["ze"] + sums["ee"]).sum()),
-        float((sums["kk"] - 2 * sums["kp"] + sums["pp"]).sum()),
-    )
-    model = (float(plain["variance_minor"].sum()), float(plain["variance_payers"].sum()))
-    return (misses[0] / model[0] if model[0] > 0 else 1.0, misses[1] / model[1] if model[1] > 0 else 1.0)
+def _spread(sums: pd.DataFrame) -> dict[str, float]:
+    """By how much the squared misses of debtors exceed their model, for each outcome; 1 where the model has none."""
+    plain = _with_variance(sums)
+    model = {name: float(plain[column].sum()) for name, (_, _, column) in OUTCOMES.items()}
+    misses = {name: float((sums[f"oo_{name}"] - 2 * sums[f"oe_{name}"] + sums[f"dd_{name}"]).sum()) for name in OUTCOMES}
+    return {name: misses[name] / model[name] if model[name] > 0 else 1.0 for name in OUTCOMES}
 
 
 def _hired(book: Book, table: pd.DataFrame) -> pd.Series:
