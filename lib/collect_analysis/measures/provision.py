@@ -1,57 +1,22 @@
-"""Regulatory groups by debtor (F9) and what their moves did to specific provision (F10): exposures by cell, rates from policy."""
+"""Why specific provision moved: by the groups debtors moved between (F10), by what was paid, by what came and went."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from collect_analysis.errors import DataError
 from collect_analysis.measures.flow import EXITS, MISSING
 from collect_analysis.measures.placements import months_between
 from collect_analysis.measures.transitions import Transitions, close_after
 
-GROUPS = (1, 2, 3, 4, 5)
 # Handed over as already written off or sold: no provision is held against them.
 NOT_PROVIDED = ("off_balance", "sold")
-ENTERED, LEFT = "entered", "left"
+ENTERED = "entered"
 NO_GROUP = "the month ends carry no regulatory group: map reg_group"
 NOTHING_PROVIDED = "no debt on the balance sheet: nothing is provided for"
-# Why provision moved. `worse`, `better`: the debtor's group; `paid_down`: principal at the new group's rate; the rest: came or went.
+# Why provision moved. `worse`, `better`: the debtor's group; `paid_down`: the balance at the new group's rate; the rest: came or went.
 CAUSES = ("worse", "better", "paid_down", ENTERED, *EXITS, MISSING)
-
-
-@dataclass(frozen=True)
-class ProvisionRates:
-    """Share of the exposure to be provided for per regulatory group."""
-
-    rates: Mapping[int, float]
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "ProvisionRates":
-        """The rates from the values of policy `provision`.
-
-        Raises
-        ------
-        DataError
-            A group without a rate, or a rate that is no share.
-        """
-        given = values.get("specific_rates")
-        known = dict(given) if isinstance(given, Mapping) else {}
-        problems = []
-        for group in GROUPS:
-            rate = known.get(group, known.get(str(group)))
-            if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 <= rate <= 1:
-                problems.append(f"provision: specific_rates of group {group} is {rate!r}; write a share from 0 to 1")
-            known[group] = rate
-        if problems:
-            raise DataError(problems)
-        return cls({group: float(known[group]) for group in GROUPS})
-
-    def __getitem__(self, group: object) -> float:
-        return 0.0 if pd.isna(group) else self.rates[int(str(group).removesuffix(".0"))]
 
 
 def group_reason(transitions: Transitions) -> str:
@@ -61,34 +26,11 @@ def group_reason(transitions: Transitions) -> str:
     return NOTHING_PROVIDED if not facts["rows"] else NO_GROUP if not facts["known"] else ""
 
 
-def group_moves(transitions: Transitions) -> pd.DataFrame:
-    """From which regulatory group to which did debtors move (F9)?
-
-    The group of a debtor is that of the worst open debt. Columns: month (of the close), from, to (group, or `left`: no debt open any more),
-    count (debtors), exposure_minor (principal at the start). Sorted. Debts handed over as written off or sold are not in it.
-    """
-    ends = _on_balance(transitions)
-    open_now = ends.filter(ends.status == "open", ends.reg_group.notnull())
-    worst = open_now.group_by("debtor", "month_end").agg(group=open_now.reg_group.max(), exposure=open_now.exposure.sum().cast("int64"))
-    start, close = worst.view(), worst.view().select(debtor_close="debtor", closed="month_end", group_close="group")
-    period = transitions.scope.period
-    start = start.filter(start.month_end >= ibis.literal(period.opening), start.month_end < ibis.literal(period.end))
-    start = start.mutate(month=close_after(start.month_end))
-    joined = start.left_join(close, (start.debtor == close.debtor_close) & (start.month == close.closed))
-    to = ibis.coalesce(joined.group_close.cast("string"), LEFT)
-    told = joined.select("month", from_group=joined.group.cast("string"), to=to, exposure="exposure")
-    grouped = told.group_by("month", "from_group", "to").agg(count=told.count(), exposure_minor=told.exposure.sum().cast("int64"))
-    found = transitions.book.frame(grouped).rename(columns={"from_group": "from"})
-    found["month"] = pd.to_datetime(found["month"]).dt.date
-    order = ["month", "from", "to"]
-    return found.sort_values(order, ignore_index=True)[[*order, "count", "exposure_minor"]]
-
-
 def exposures(transitions: Transitions) -> pd.DataFrame:
     """The exposure behind every change of provision, by account and the group of its debtor.
 
     Columns: month (of the close), kind (open: open at both month ends; entered; an exit; missing), from_group, to_group (NaN where there is
-    none), count (accounts), open_minor, close_minor (principal, where the book has none: balance). Sorted.
+    none), count (accounts), open_minor, close_minor (balance; overpaid: 0). Debts handed over as written off or sold are not in it. Sorted.
     """
     ends = _on_balance(transitions)
     of_debtor = ibis.window(group_by=[ends.debtor, ends.month_end])
@@ -130,15 +72,16 @@ def exposures(transitions: Transitions) -> pd.DataFrame:
     return found.sort_values(["month", "kind", "from_group", "to_group"], ignore_index=True)
 
 
-def provision_bridge(cells: pd.DataFrame, rates: ProvisionRates) -> pd.DataFrame:
+def provision_bridge(cells: pd.DataFrame, rates: Sequence[float]) -> pd.DataFrame:
     """Why did specific provision move from one month end to the next?
 
-    `cells` is the table of `exposures`. Columns: month, cause (`CAUSES`), count (accounts), amount_minor (change of provision), opening_minor,
-    closing_minor (provision at both ends, of the month). The amounts of a month add up to closing less opening. `worse` and `better`:
-    (rate of the new group - rate of the old) x principal at the start, which with the sign turned is F10, provision released. `paid_down`:
-    rate of the new group x change of principal. An account without a group is provided for at 0; `exposures` shows it.
+    `cells` is the table of `exposures`, `rates` the share provided for in groups 1 to 5. Columns: month, cause (`CAUSES`), count (accounts),
+    amount_minor (change of provision), opening_minor, closing_minor (provision at both ends, of the month). The amounts of a month add up
+    to closing less opening. `worse` and `better`: (rate of the new group - rate of the old) x opening balance; with what was paid off and
+    the sign turned this is F10, provision released. `paid_down`: rate of the new group x change of balance. An account without a group is
+    provided for at 0; `exposures` shows it.
     """
-    rate_open, rate_close = cells["from_group"].map(rates.__getitem__), cells["to_group"].map(rates.__getitem__)
+    rate_open, rate_close = _rates(cells["from_group"], rates), _rates(cells["to_group"], rates)
     stays = cells["kind"] == "open"
     parts = []
     moved = (rate_close - rate_open) * cells["open_minor"]
@@ -160,7 +103,7 @@ def provision_bridge(cells: pd.DataFrame, rates: ProvisionRates) -> pd.DataFrame
     )
 
 
-def by_bucket(transitions: Transitions, rates: ProvisionRates) -> pd.DataFrame:
+def by_bucket(transitions: Transitions, rates: Sequence[float]) -> pd.DataFrame:
     """How much is provided for the accounts of each bucket at the end of the period? Columns: from, count, exposure_minor, provision_minor.
 
     All open accounts of the bucket are counted, also those nothing is provided for.
@@ -175,9 +118,14 @@ def by_bucket(transitions: Transitions, rates: ProvisionRates) -> pd.DataFrame:
     )
     grouped = told.group_by("bucket", "group").agg(count=told.count(), exposure_minor=told.exposure.sum().cast("int64"))
     found = transitions.book.frame(grouped)
-    found = found.assign(provision_minor=found["group"].map(rates.__getitem__) * found["exposure_minor"])
+    found = found.assign(provision_minor=_rates(found["group"], rates) * found["exposure_minor"])
     found["from"] = found["bucket"].astype(int).astype(str)
     return found.groupby("from", as_index=False)[["count", "exposure_minor", "provision_minor"]].sum()
+
+
+def _rates(groups: pd.Series, rates: Sequence[float]) -> pd.Series:
+    """The rate of each group; 0 for an account without one."""
+    return groups.astype(float).map({float(group): rate for group, rate in enumerate(rates, 1)}).fillna(0.0)
 
 
 def _cause(cells: pd.DataFrame, cause: str, amount: pd.Series) -> pd.DataFrame:
@@ -193,7 +141,7 @@ def _all(transitions: Transitions) -> ir.Table:
     return joined.select(
         *[name for name in ends.columns if name not in ("score", "hold_code")],
         debtor=ibis.coalesce(joined.customer, joined.account_key),
-        exposure=ibis.coalesce(joined.principal_minor, joined.balance_minor),
+        exposure=ibis.greatest(joined.balance_minor, ibis.literal(0, "int64")),
         provided=~joined.standing.isin(list(NOT_PROVIDED)).fill_null(False),
     )
 

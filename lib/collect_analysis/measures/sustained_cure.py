@@ -1,6 +1,7 @@
 """How long a cure lasts (F7): what became of accounts after they were cured, month end by month end."""
 
 import ibis
+import numpy as np
 import pandas as pd
 
 from collect_analysis.measures.flow import EXITS
@@ -12,15 +13,9 @@ from collect_analysis.methods.survival import kaplan_meier
 RELAPSED, OPEN = "relapsed", "censored"
 # Closed by paying: it cannot relapse, and counts as a cure that lasted. Whoever left otherwise was lost sight of.
 CLOSED, LOST = ("paid_off", "settled"), ("written_off", "recalled", "sold")
-DAYS_A_MONTH = 30
-NO_CURE = "no account was cured"
+LEFT_EARLY = "most of them left before the months were over: what they would have done is not known"
 NOT_FOLLOWED = "no cure was followed for {months} months yet"
 COLUMNS = ["month", "product_code", "from", "time", "end", "count"]
-
-
-def months_of(days: int) -> int:
-    """Month ends that lie within so many days after a month end."""
-    return days // DAYS_A_MONTH
 
 
 def after_cure(transitions: Transitions, *, follow: int) -> pd.DataFrame:
@@ -75,12 +70,13 @@ def sustained(after: pd.DataFrame, *, months: int, last_month: object, by: list[
         row = {**names, "numerator": total - relapsed, "denominator": total, "left": left, "all_cohorts": _kaplan_meier(part, months)}
         rows.append(row)
     table = pd.DataFrame(rows, columns=[*by, "numerator", "denominator", "left", "all_cohorts"])
-    return rate_table(table, undefined=NOT_FOLLOWED.format(months=months))
+    early = (table["numerator"] > 0) & (table["left"] > table["numerator"] / 2)
+    return rate_table(table.assign(note=np.where(early, LEFT_EARLY, "")), undefined=NOT_FOLLOWED.format(months=months))
 
 
 def curve(after: pd.DataFrame, *, by: list[str]) -> pd.DataFrame:
     """Which share of cures still lasts after each month, all cohorts? Columns: by, time, value, low, high, at_risk (`kaplan_meier`)."""
-    exits = after[after["time"] > 0].groupby([*by, "time", "end"], as_index=False)["count"].sum()
+    exits = after[after["time"] > 0].groupby([*by, "time", "end"], as_index=False).agg(count=("count", "sum"))
     return kaplan_meier(exits, censored=(OPEN, *EXITS), by=by)
 
 
@@ -88,6 +84,6 @@ def _kaplan_meier(part: pd.DataFrame, months: int) -> float:
     exits = part[part["time"] > 0]
     if exits.empty or exits["time"].max() < months:
         return float("nan")
-    table = kaplan_meier(exits.groupby(["time", "end"], as_index=False)["count"].sum(), censored=(OPEN, *EXITS))
+    table = kaplan_meier(exits.groupby(["time", "end"], as_index=False).agg(count=("count", "sum")), censored=(OPEN, *EXITS))
     reached = table[table["time"] <= months]
     return float(reached["value"].iloc[-1]) if len(reached) else 1.0

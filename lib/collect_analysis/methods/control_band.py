@@ -8,7 +8,7 @@ from scipy import stats
 Floats = NDArray[np.float64]
 # Fewer ordinary months than this say too little about how much a month differs from another.
 FEWEST_MONTHS = 6
-TOO_FEW = "fewer than {fewest} ordinary months before to know how much months differ"
+TOO_FEW = "fewer than {fewest} ordinary months beside it to know how much months differ"
 NOTHING_OPEN = "no account in this month"
 # Two sides of 3 standard deviations, and of 95 %.
 OUTER, INNER = 0.9973, 0.95

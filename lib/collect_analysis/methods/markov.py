@@ -114,8 +114,8 @@ def fan(
 
     Each draw takes for every coming month the moves of one past month by lot (chosen of `months`, each as likely; rows nobody was seen in:
     those of `chain`), and lets every account move by chance. The value is that of `projected`; low and high are quantiles of the draws,
-    moved by what their mean differs from it (months are drawn alike, `chain` weighs them by accounts). Months of the future unlike any of
-    the past are not in it. `totals` are told as further states, each drawn with its own month.
+    widened to hold the value where one rare month (a sale of debts) makes them lopsided. Months of the future unlike any of the past are
+    not in it. `totals` are told as further states, each drawn with its own month.
     Columns: step, state, value, low, high, note. Same seed, same numbers. Raises as `projected`; ParameterError without a month.
     """
     if not months:
@@ -165,9 +165,8 @@ def _weights(total: Total, names: Sequence[str], picks: NDArray[np.int64], month
 
 def _quantiles(names: Sequence[str], value: Floats, sampled: Floats, level: float) -> pd.DataFrame:
     low, high = np.quantile(sampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    moved = value - sampled.mean(axis=0)
     steps = np.repeat(np.arange(len(value)), len(names))
-    numbers = {"value": value.ravel(), "low": np.clip(low + moved, 0, None).ravel(), "high": (high + moved).ravel()}
+    numbers = {"value": value.ravel(), "low": np.minimum(low, value).ravel(), "high": np.maximum(high, value).ravel()}
     return pd.DataFrame({"step": steps, "state": list(names) * len(value), **numbers})
 
 

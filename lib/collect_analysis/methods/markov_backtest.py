@@ -50,7 +50,8 @@ def backtest(
             raise DataError(f"no moves up to {origin}: nothing to project from; leave this origin out")
         known = known[known["month"].isin(used)]
         months = [chain_of(part, states=states, ends=ends) for _, part in known.groupby("month")]
-        start = later[later["step"] == 0].set_index("state")["count"].to_dict()
+        first = later[later["step"] == 0]
+        start = dict(zip(first["state"].astype(str), first["count"].astype(float), strict=True))
         steps = int(later["step"].max())
         if steps < 1:
             continue

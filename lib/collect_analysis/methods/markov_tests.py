@@ -69,8 +69,8 @@ def _tested(moves: pd.DataFrame, group: str) -> pd.DataFrame:
         return pd.DataFrame(columns=TEST_COLUMNS)
     found = pd.DataFrame(rows)
     told = found[found["note"] == ""]
-    total = {"statistic": told["statistic"].sum(), "df": told["df"].sum(), "cases": told["cases"].sum()}
-    whole = {"from": ALL, **_judged(**total)} if len(told) else {"from": ALL, **_nothing(int(found["cases"].sum()))}
+    total = _judged(statistic=float(told["statistic"].sum()), df=int(told["df"].sum()), cases=int(told["cases"].sum())) if len(told) else {}
+    whole = {"from": ALL, **total} if total else {"from": ALL, **_nothing(int(found["cases"].sum()))}
     return pd.concat([found, pd.DataFrame([whole])], ignore_index=True)[TEST_COLUMNS]
 
 
