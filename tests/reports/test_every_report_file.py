@@ -60,10 +60,12 @@ def test_the_report_is_published_whole(published: Path, file: Path) -> None:
 
 @pytest.mark.slow
 def test_a_second_run_gives_the_same_bytes(published: Path, tmp_path: Path) -> None:
+    """One report file of every kind: what makes bytes differ (threads, order, clocks) is in the kind, not in the parameters."""
     books = published.parent / "books"
-    done = collect("run", str(PROJECT / "parameters"), books=books, reports=tmp_path)
+    one_of_each = {file.parent.name: file for file in FILES}.values()
+    done = collect("run", *map(str, one_of_each), books=books, reports=tmp_path)
     assert done.returncode == 0, done.stderr[-4000:]
     first = {path.relative_to(published).parts[:3]: path for path in published.glob("*/*/*/current/results.json")}
     second = {path.relative_to(tmp_path).parts[:3]: path for path in tmp_path.glob("*/*/*/current/results.json")}
-    assert first.keys() == second.keys()
-    assert not [key for key in first if first[key].read_bytes() != second[key].read_bytes()]
+    assert {key[0] for key in second} == {key[0] for key in first}
+    assert not [key for key in second if first[key].read_bytes() != second[key].read_bytes()]
