@@ -207,13 +207,13 @@ class RunRecorder:
         self.measure("list_rows", found.rows, by={"list": name}, unit="count")
         return found
 
-    def document(self, name: str, content: str) -> str:
-        """Write a text without personal data into the run folder as `name`, byte for byte, and return its SHA-256."""
+    def document(self, name: str, content: str | bytes) -> str:
+        """Write a document without personal data into the run folder as `name`, byte for byte, and return its SHA-256."""
         self._claim("document", name)
-        digest = hashlib.sha256(content.encode()).hexdigest()
+        written = content.encode() if isinstance(content, str) else content
         if self.folder:
-            (self.folder / name).write_bytes(content.encode())
-        return digest
+            (self.folder / name).write_bytes(written)
+        return hashlib.sha256(written).hexdigest()
 
     def check(self, name: str, passed: bool, *, detail: str, blocking: bool = False) -> None:
         """Record a check; a failed blocking one puts "not for decision" on the page."""
