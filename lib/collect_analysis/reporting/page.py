@@ -115,7 +115,7 @@ def watermark(run: Mapping[str, Any], lang: str) -> list[tuple[str, str]]:
     return [
         (texts.say("page_as_of", lang), formats.day(inputs["as_of"], lang)),
         (texts.say("page_book", lang), data),
-        (texts.say("page_currency", lang), inputs["currency"]),
+        (texts.say("page_currency", lang), texts.value("currency", inputs["currency"], lang)),
         (texts.say("page_run", lang), run["run_id"]),
         (texts.say("code_version", lang), texts.say("code_dirty", lang, version=version) if code.get("dirty") else version),
     ]
