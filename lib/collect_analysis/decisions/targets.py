@@ -134,7 +134,7 @@ def _leaves(inputs: Inputs, season: pd.DataFrame, terms: Terms) -> tuple[pd.Data
         mine = stock["month"] == month
         stock.loc[mine, "expected"] = stock.loc[mine, "expected_cash_minor"] * level * factor
         stock.loc[mine, "flat"] = stock.loc[mine, "expected_cash_minor"] * level
-        stock.loc[mine, "variance"] = stock.loc[mine, "variance_minor"] * (level * factor) ** 2
+        stock.loc[mine, "variance"] = stock.loc[mine, "variance_cash_minor"] * (level * factor) ** 2
         new = inflow_cash(each, ages=first_age + place + 1)
         new["flat_inflow"], new["inflow_minor"] = new["inflow_minor"], new["inflow_minor"] * factor
         new["inflow_variance"] *= factor**2

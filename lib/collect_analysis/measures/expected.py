@@ -42,6 +42,7 @@ FORECAST_COLUMNS = (
     "expected_payers",
     "variance_payers",
     "expected_cash_minor",
+    "variance_cash_minor",
     "expected_minor",
     "variance_minor",
 )
@@ -142,7 +143,7 @@ def expected_by_account_cell(
     Returns
     -------
     One row per combination of `by`, sorted: accounts, opening_minor, expected_payers, variance_payers, expected_cash_minor,
-    expected_minor (capped), variance_minor (capped).
+    variance_cash_minor, expected_minor (capped), variance_minor (capped).
 
     Raises
     ------

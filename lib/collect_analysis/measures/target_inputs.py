@@ -18,7 +18,7 @@ from collect_analysis.methods.recovery_forecast import Past
 # The first months of a book know too little of when anybody paid before.
 FIRST_MONTHS_LEFT_OUT = 2
 FEWEST_MONTHS = 4
-SUMS = ["accounts", "opening_minor", "cash_minor", "expected_cash_minor", "variance_minor"]
+SUMS = ["accounts", "opening_minor", "cash_minor", "expected_cash_minor", "variance_cash_minor"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Inputs:
     """What a target of `months` is set from, all known on the last month end, the day before `opening`.
 
     `stock`: one row per month, unit_key, officer_key, sub_function: accounts, opening_minor, expected_cash_minor, expected_minor (capped),
-    variance_minor. `officers`: past months of officers (`expected.observed_expected`). `past`: see `recovery_forecast.Past`. `days`: of
+    variance_cash_minor. `officers`: past months of officers (`expected.observed_expected`). `past`: see `recovery_forecast.Past`. `days`: of
     past and period, with kinds. `minutes`, `units`, `tenure`: see `measures.capacity`. `reference_months`: behind the rates of `stock`.
     """
 
@@ -75,6 +75,7 @@ def read_inputs(
     )
     officers["month"] = pd.to_datetime(officers["month"]).dt.date
     units = officers.groupby(["month", "unit_key", "sub_function"], as_index=False)[SUMS].sum()
+    units = units.rename(columns={"variance_cash_minor": "variance_minor"})
     days = days_with_cash(book, first, period.end)
     kinds = season.day_kinds(days).assign(cash=days["cash"], in_calendar=days["in_calendar"])
     effects = season.day_effects(kinds[kinds["date"] < opening])
