@@ -1,7 +1,7 @@
 """Pace: cash by working day against the period before and the target (R15's first half); cash by day, unit, bucket and product."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import ibis
 import ibis.expr.types as ir
@@ -71,16 +71,15 @@ def _month_number(day: ir.DateValue) -> ir.IntegerValue:
     return day.year() * 12 + day.month()
 
 
-def _openings(book: Book) -> ir.Table:
-    """Accounts open when a month began, by the number of that month: account_key, opening_month, opening_unit, opening_bucket."""
-    ends = book.table("month_end").filter(ibis._.status == "open")
-    number = _month_number(ends.month_end) + 1
-    return ends.select(opening_account="account_key", opening_month=number, opening_unit="unit_key", opening_bucket="bucket")
+def _openings(ends: ir.Table) -> ir.Table:
+    """Accounts open when a month began, by the number of that month: opening_account, opening_month, opening_unit, opening_bucket."""
+    still_open = ends.filter(ends.status == "open")
+    number = _month_number(still_open.month_end) + 1
+    return still_open.select(opening_account="account_key", opening_month=number, opening_unit="unit_key", opening_bucket="bucket")
 
 
-def _closings(book: Book) -> ir.Table:
+def _closings(ends: ir.Table) -> ir.Table:
     """Accounts at the end of a month: closing_account, closing_month, closing_unit."""
-    ends = book.table("month_end")
     return ends.select(closing_account="account_key", closing_month=_month_number(ends.month_end), closing_unit="unit_key")
 
 
@@ -93,7 +92,9 @@ def daily_cash(book: Book, *, start: date, end: date) -> pd.DataFrame:
     """
     counted = cash(book)
     inside = counted.filter(within(counted.value_date, start, end)).mutate(number=_month_number(counted.value_date))
-    first, last = _openings(book), _closings(book)
+    ends = book.table("month_end")
+    ends = ends.filter(within(ends.month_end, month_start(start, -1), month_end(end)))
+    first, last = _openings(ends), _closings(ends)
     held = inside.left_join(first, [inside.account_key == first.opening_account, inside.number == first.opening_month])
     held = held.left_join(last, [held.account_key == last.closing_account, held.number == last.closing_month])
     lag = held.posted_utc.cast("date").delta(held.value_date, unit="day")
@@ -147,9 +148,10 @@ def cells(book: Book, cut: Cut, *, large_minor: int) -> pd.DataFrame:
     counted = cash(book)
     inside = counted.filter(within(counted.value_date, cut.start, cut.until))
     paid = inside.group_by("account_key").agg(paid_minor=inside.amount_minor.sum().cast("int64"))
-    number = cut.start.year * 12 + cut.start.month
-    first = _openings(book).filter(ibis._.opening_month == number)
-    last = _closings(book).filter(ibis._.closing_month == number)
+    ends = book.table("month_end")
+    # By the day itself: a computed month would make the engine read all of the largest table.
+    first = _openings(ends.filter(ends.month_end == ibis.literal(cut.start - timedelta(days=1))))
+    last = _closings(ends.filter(ends.month_end == ibis.literal(month_end(cut.start))))
     account = book.table("account").select("account_key", "open_date", "product_code")
     joined = account.left_join(first, [account.account_key == first.opening_account])
     joined = joined.left_join(last, [joined.account_key == last.closing_account])
