@@ -162,9 +162,9 @@ q2, a, 2026-05-26 09:00:00, 2026-06-02, 100"""
 def test_states_exclude_each_other_and_add_up() -> None:
     tables = {"promise": TWO_PROMISES, "payment": "account_key, amount_minor, value_date\na, 150, 2026-06-09\na, 40, 2026-06-10"}
     states = promise_states(book_of(tables, as_of=AS_OF), JUNE, WINDOWS)
-    assert states["promises"].tolist() == [1, 1, 0, 0]
+    assert states["promises"].tolist() == [1, 1, 0, 0, 0]
     assert states["promised_minor"].sum() == 200
-    assert states["covered_minor"].tolist() == [100, 40, 0, 0]
+    assert states["covered_minor"].tolist() == [100, 40, 0, 0, 0]
 
 
 def test_a_threshold_with_more_than_four_decimals_is_refused() -> None:

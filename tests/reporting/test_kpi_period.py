@@ -157,7 +157,7 @@ def test_a_book_of_month_ends_alone_tells_the_flow_and_why_the_rest_is_missing()
     )
     review = Review(book_of({"month_end": f"account_key, month_end, bucket\n{ends}"}, as_of=date(2026, 6, 30)), parameters(top_bucket=3))
     assert "25.0 % rolled forward" in review.decision.answer
-    assert "no rows in contact" in review.decision.caveats[0]
+    assert "contact, decision, payment" in review.decision.caveats[0]
     assert [item.met for item in review.found] == [True]
     assert len(review.tables()) == 10
     assert len(review.figures()) == 3

@@ -1,13 +1,17 @@
-"""The contact funnel: accounts attempted and reached (C1, C2, C6, C7) by holder, attempts and what became of them (C3-C5) by actor."""
+"""The contact funnel: accounts attempted and reached (C1, C2, C6, C7) by holder, attempts and what became of them (C3-C5) by actor; calls in
+and out (C16); when people are reached (C14).
+"""
 
 from datetime import date
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
 from collect_analysis.book.store import Book
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import FACT_SCOPES, Directory, count_of, within
+from collect_analysis.methods.rates import rate_table
 
 CONNECTED = ("answered", "met")
 REACHED_SOMEBODY = (*CONNECTED, "delivered")
@@ -16,6 +20,8 @@ COLUMNS = (
     "officer_key",
 )  # fmt: skip
 RIGHT_PARTIES = ("debtor", "guarantor")
+# The dialler reached a person, and nobody on our side spoke.
+SILENT = ("abandoned", "no_agent")
 
 
 def is_right_party(contact: ir.Table) -> ir.BooleanColumn:
@@ -38,20 +44,21 @@ def reach_facts(book: Book, held: ir.Table, contacts: ir.Table, period: Period, 
     """Which assigned accounts were attempted, reached, and promised? `held` is the table of `scopes.holders`,
     `contacts` that of `contacts_of`.
 
-    One row per account assigned in the period, scopes of its holder. Columns: assigned, attempts, attempted, reached, contacted, promised
-    (0 or 1 but for attempts); promised counts accounts that were also reached.
+    One row per account assigned in the period, scopes of its holder. Columns: assigned, attempts, attempted, reached, contacted, promised,
+    right_party (0 or 1 but for attempts and right_party, which count); promised counts accounts that were also reached.
     """
     contact = contacts.filter(within(contacts.local_ts, period.start, period.end))
     attempt = is_attempt(contact, windows)
     touched = contact.group_by(touched_account="account_key").agg(
         attempts=count_of(attempt),
-        reached=is_right_party(contact).max().cast("int64"),
+        right_party=count_of(is_right_party(contact)),
         contacted=contact.result.isin(REACHED_SOMEBODY).max().cast("int64"),
     )
     promise = book.table("promise")
     promised = promise.filter(within(promise.made_ts, period.start, period.end)).select(promiser="account_key").distinct()
     joined = held.left_join(touched, [("account_key", "touched_account")]).left_join(promised, [("account_key", "promiser")])
-    reached = touched.reached.fill_null(0)
+    right_party = touched.right_party.fill_null(0)
+    reached = (right_party > 0).cast("int64")
     return joined.select(
         held.account_key,
         *[held[name] for name in FACT_SCOPES],
@@ -59,6 +66,7 @@ def reach_facts(book: Book, held: ir.Table, contacts: ir.Table, period: Period, 
         attempts=touched.attempts.fill_null(0),
         attempted=(touched.attempts.fill_null(0) > 0).cast("int64"),
         reached=reached,
+        right_party=right_party,
         contacted=touched.contacted.fill_null(0),
         promised=((reached == 1) & promised.promiser.notnull()).cast("int64"),
     )
@@ -77,3 +85,39 @@ def attempt_facts(contacts: ir.Table, directory: Directory, period: Period, wind
         right_party=count_of(is_right_party(attempts)),
     )
     return directory.describe(counted)
+
+
+def call_facts(contacts: ir.Table, directory: Directory, period: Period) -> ir.Table:
+    """What became of the calls, in and out (C16)?
+
+    One row per account, unit and officer with a call. Columns: scopes of who took or made it, inbound_offered, inbound_answered,
+    inbound_abandoned, answered (both directions), taken (outbound calls a person took), silent (of them, nobody on our side spoke).
+    """
+    call = contacts.filter(within(contacts.local_ts, period.start, period.end), contacts.channel == "call")
+    inward, outward = call.direction == "in", call.direction == "out"
+    answered, silent = call.result.isin(CONNECTED), call.result.isin(SILENT)
+    counted = call.group_by("account_key", "unit_key", "officer_key").agg(
+        inbound_offered=count_of(inward),
+        inbound_answered=count_of(inward & answered),
+        inbound_abandoned=count_of(inward & (call.result == "abandoned")),
+        answered=count_of(answered),
+        taken=count_of(outward & (answered | silent)),
+        silent=count_of(outward & silent),
+    )
+    return directory.describe(counted)
+
+
+def by_hour(book: Book, contacts: ir.Table, period: Period, windows: KpiWindows) -> pd.DataFrame:
+    """At which hour of which weekday do attempts reach the right party (C14)? Hours of the debtor's own clock.
+
+    Columns: weekday (1 Monday to 7 Sunday), hour, numerator (right-party contacts), denominator (attempts), value, low, high (Wilson), cases
+    (attempts), note. One row per cell with an attempt, sorted. It describes: who was called when was not drawn at random.
+    """
+    inside = contacts.filter(within(contacts.local_ts, period.start, period.end))
+    attempts = inside.filter(is_attempt(inside, windows))
+    timed = attempts.mutate(weekday=attempts.local_ts.date().day_of_week.index() + 1, hour=attempts.local_ts.hour())
+    counted = timed.group_by("weekday", "hour").agg(numerator=count_of(is_right_party(timed)), denominator=timed.count())
+    found = book.frame(counted)
+    table = rate_table(found.assign(cases=found["denominator"]), undefined="no attempt")
+    columns = ["weekday", "hour", "numerator", "denominator", "value", "low", "high", "cases", "note"]
+    return table.sort_values(["weekday", "hour"], ignore_index=True)[columns].astype({"weekday": "int64", "hour": "int64"})

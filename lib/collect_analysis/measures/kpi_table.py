@@ -3,7 +3,6 @@
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
@@ -12,16 +11,19 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.book.store import Book
-from collect_analysis.measures import attribution, conduct, contact, costs, flow, productivity, promises, recovery, service
-from collect_analysis.measures.kpis import KPIS, Kpi, kpis
+from collect_analysis.measures import conduct, contact, flow, recovery
+from collect_analysis.measures.bases import BASES
+from collect_analysis.measures.kpis import KPIS, Kpi
+from collect_analysis.measures.kpis import counted as counted_kpis
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.ratios import VALUE_COLUMNS, ratio_table
-from collect_analysis.measures.scopes import COMPANY, GRAINS, Directory, holders
+from collect_analysis.measures.scopes import COMPANY, GRAINS, Directory
 from collect_analysis.methods.rates import interval_difference
 
 COLUMNS = (*VALUE_COLUMNS, "definition")
 COMPARED = (*COLUMNS, "previous", "change", "change_low", "change_high", "target", "target_gap", "better", "previous_cases")
 NO_ROWS = "the book has no rows in "
+NO_VALUES = "the book has no values in "
 
 
 class Facts:
@@ -35,11 +37,15 @@ class Facts:
     def __init__(
         self, book: Book, period: Period, *, windows: KpiWindows | None = None, limits: Sequence[conduct.LegalLimits] = ()
     ) -> None:
-        self.book, self.period, self.windows, self.limits = book, period, windows or KpiWindows(), limits
+        self.book: Book = book
+        self.period: Period = period
+        self.windows: KpiWindows = windows or KpiWindows()
+        self.limits: Sequence[conduct.LegalLimits] = limits
         self._stack = ExitStack()
         weakref.finalize(self, self._stack.close)
         self._built: dict[str, ir.Table] = {}
         self._shared: dict[str, ir.Table] = {}
+        self._held: dict[str, bool] = {}
         self._first = period.previous
         # The period before lives on what its parent keeps.
         self._parent: Facts | None = None
@@ -49,6 +55,7 @@ class Facts:
         """The fact relations of the period before."""
         before = Facts(self.book, self.period.previous, windows=self.windows, limits=self.limits)
         before._shared, before._first, before._stack, before._parent = self._shared, self._first, self._stack, self
+        before._held = self._held
         return before
 
     def close(self) -> None:
@@ -73,6 +80,18 @@ class Facts:
         since = self._first.start - timedelta(days=self.windows.attribution_days)
         return self._once("contacts", lambda: contact.contacts_of(self.book, since, self.period.end))
 
+    def holds(self, name: str) -> bool:
+        """Whether the book has rows in a table, or values in a column written `table.column`."""
+        table, _, column = name.partition(".")
+        if not self.book.has(table):
+            return False
+        if not column:
+            return True
+        if name not in self._held:
+            values = self.book.table(table)
+            self._held[name] = self.book.scalar(values[column].notnull().any()) is True
+        return self._held[name]
+
     def _once(self, name: str, build: Callable[[], ir.Table]) -> ir.Table:
         if name not in self._shared:
             self._shared[name] = self._stack.enter_context(self.book.materialized(build()))
@@ -88,58 +107,20 @@ class Facts:
         return self._built[name]
 
 
-@dataclass(frozen=True)
-class Base:
-    """A fact relation: how it is built, the tables without which it is empty of meaning, whether it needs legal limits.
-
-    One that is not `kept` says little more than another one that is: it is computed where it is read.
-    """
-
-    build: Callable[[Facts], ir.Table | AbstractContextManager[ir.Table]]
-    needs: tuple[str, ...]
-    limits: bool = False
-    kept: bool = True
-
-
-def _breaches(f: Facts) -> ir.Table:
-    return conduct.breach_facts(conduct.judged_contacts(f.book, f.period, f.limits, contacts=f.contacts), f.directory)
-
-
-BASES: dict[str, Base] = {
-    "holders": Base(lambda f: holders(f.ends, f.directory, f.period), ("month_end",)),
-    "pairs": Base(lambda f: flow.month_pairs(f.ends, f.directory, f.period), ("month_end",)),
-    "flow": Base(lambda f: flow.flow_facts(flow.overdue(f["pairs"])), ("month_end",)),
-    "net_flow": Base(lambda f: flow.net_flow_facts(f.ends, f.directory, f.period), ("month_end",)),
-    "cash": Base(lambda f: recovery.cash_facts(f.book, f["holders"], f.directory, f.period), ("month_end", "payment")),
-    "placed": Base(lambda f: recovery.placed_facts(f.book, f.directory, f.period, f.windows), ("decision", "payment")),
-    "cost": Base(lambda f: costs.cost_facts(f.book, f["cash"], f.contacts, f.directory, f.period), ("month_end", "payment", "tariff")),
-    "reach": Base(lambda f: contact.reach_facts(f.book, f["holders"], f.contacts, f.period, f.windows), ("month_end", "contact")),
-    "promising": Base(lambda f: f["reach"], ("month_end", "contact", "promise"), kept=False),
-    "attempts": Base(lambda f: contact.attempt_facts(f.contacts, f.directory, f.period, f.windows), ("contact",)),
-    "due": Base(lambda f: promises.due_promises(f.book, f.period, f.windows), ("promise", "payment")),
-    "promises": Base(lambda f: promises.promise_facts(f["due"], f.directory), ("promise", "payment")),
-    "attributed": Base(
-        lambda f: attribution.attribution_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("contact", "payment")
-    ),
-    "hours": Base(lambda f: productivity.hour_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("unit_day",)),
-    "occupancy": Base(lambda f: productivity.waiting_days(f["hours"], f.windows), ("unit_day",), kept=False),
-    "breaches": Base(_breaches, ("contact",), limits=True),
-    "complaints": Base(
-        lambda f: service.complaint_facts(f.book, f["holders"], f["reach"], f.directory, f.period), ("month_end", "contact", "ticket")
-    ),
-    "tickets": Base(lambda f: service.ticket_facts(f.book, f["holders"], f.directory, f.period, f.windows), ("month_end", "ticket")),
-    # R14 has no relation of its own: the target stands against R1.
-    "target": Base(lambda f: f["cash"], ("month_end", "payment", "target"), kept=False),
-}
-
-
 def missing_for(facts: Facts, kpi: Kpi) -> str:
     """Why a KPI cannot be counted in this book; empty where it can."""
     base = BASES[kpi.base]
-    absent = [name for name in base.needs if not facts.book.has(name)]
-    if absent:
-        return f"{NO_ROWS}{', '.join(absent)}"
-    return "no legal limits were given" if base.limits and not facts.limits else ""
+    why = absent_of(facts, base.needs)
+    return why or ("no legal limits were given" if base.limits and not facts.limits else "")
+
+
+def absent_of(facts: Facts, needs: Sequence[str]) -> str:
+    """Which of these tables, or columns as `table.column`, the book does not hold, as a sentence; empty where it holds all."""
+    tables = [name for name in needs if "." not in name and not facts.holds(name)]
+    if tables:
+        return f"{NO_ROWS}{', '.join(tables)}"
+    columns = [name for name in needs if "." in name and not facts.holds(name)]
+    return f"{NO_VALUES}{', '.join(columns)}" if columns else ""
 
 
 def kpi_table(
@@ -149,14 +130,14 @@ def kpi_table(
 
     Columns: kpi, scope_type, scope_key, value, low, high (95 %), numerator, denominator, cases, unit, note, definition (id and hash). Money
     is in minor units. `ids` names the KPIs (all if empty). Sorted by KPI as in the dictionary, grain, scope. A KPI whose tables the book
-    lacks has one row for the company, undefined, with the reason in `note`.
+    lacks has one row for the company, undefined, with the reason in `note`. KPIs with a table of their own are not in it: see `table_measures`.
 
     Raises
     ------
     ParameterError
-        An id is not in the dictionary.
+        An id is not in the dictionary, or has a table of its own.
     """
-    wanted = kpis(*ids)
+    wanted = counted_kpis(*ids)
     absent = {kpi.id: missing_for(facts, kpi) for kpi in wanted}
     parts = [_empty_row(kpi, absent[kpi.id]) for kpi in wanted if absent[kpi.id]]
     counted = [kpi for kpi in wanted if not absent[kpi.id] and kpi.base != "target"]
@@ -206,7 +187,7 @@ def compared(
 def by_bucket(facts: Facts, *, top_bucket: int) -> pd.DataFrame:
     """The flow rates F1-F6 by bucket at the start, buckets from `top_bucket` on as one; columns as `kpi_table`, scope_type `bucket`."""
     flows = flow.flow_facts(flow.capped(facts["pairs"], top_bucket))
-    rates = [kpi for kpi in KPIS.values() if kpi.base == "flow"]
+    rates = [kpi for kpi in KPIS.values() if kpi.base == "flow" and not kpi.id.startswith(("F12", "R12"))]
     table = ratio_table(facts.book, flows, rates, grains=("bucket",))
     net = ratio_table(facts.book, flow.capped(facts["net_flow"], top_bucket), [KPIS["F2"]], grains=("bucket",))
     cure_of_current = table["kpi"].str.startswith(("F4", "F5")) & (table["scope_key"] == "0")

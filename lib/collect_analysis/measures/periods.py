@@ -61,6 +61,13 @@ def month_end(day: date, months: int = 0) -> date:
     return month_start(day, months + 1) - timedelta(days=1)
 
 
+_LEAST = {
+    0: ("grace_days", "attribution_days", "liquidation_months", "arrangement_days", "new_money_days", "discount_rate", "self_pay_days",
+        "target_intensity", "ramp_months", "recall_hours", "remit_days"),
+    1: ("sustained_months", "expected_months", "full_time_minutes", "landing_months"),
+}  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class KpiWindows:
     """Windows, thresholds and populations of the KPI definitions; every one of them is part of a KPI's definition hash.
@@ -68,7 +75,14 @@ class KpiWindows:
     `kept_threshold`: a promise is kept when this share of it was paid; `grace_days` after its day. `attribution_days`: cash belongs to the
     last right-party contact within so many days. `liquidation_months`: age at which batches are compared. `attempt_channels`: what counts
     as an attempt to speak with the debtor. `occupancy_excludes`: sub-functions that do not wait for calls. `sla_owner_sides`: whose tickets
-    are ours to close in time.
+    are ours to close in time. `sustained_months`: a cure lasts if no month end within so many shows the account overdue. `arrangement_days`:
+    within so many an arrangement counts as broken. `provision_rates`: of the five regulatory groups. `human_channels`: a conversation in
+    one of them is human contact. `new_money_days`: money is new if the account paid nothing in so many days before. `expected_months`: the
+    months before the period that expected recovery is taken from. `discount_rate`: a year. `message_channels`: what counts as a message.
+    `self_pay_days`: a payment follows a message within so many days. `full_time_minutes`: of one officer on a working day.
+    `target_intensity`: attempts an account should get in a period. `ramp_months`: months since hire in which an officer is new.
+    `recall_hours`, `remit_days`: within so many a recall must be done, an agency's cash remitted. `landing_months`: the months before whose
+    pace forecasts the month.
     """
 
     kept_threshold: float = 0.9
@@ -78,15 +92,38 @@ class KpiWindows:
     attempt_channels: tuple[str, ...] = ("call", "voicebot", "visit")
     occupancy_excludes: tuple[str, ...] = ("field", "legal", "agency")
     sla_owner_sides: tuple[str, ...] = ("amc", "agency")
+    sustained_months: int = 3
+    arrangement_days: int = 90
+    provision_rates: tuple[float, ...] = (0.0, 0.05, 0.2, 0.5, 1.0)
+    human_channels: tuple[str, ...] = ("call", "visit")
+    new_money_days: int = 30
+    expected_months: int = 12
+    discount_rate: float = 0.12
+    message_channels: tuple[str, ...] = ("sms", "app", "email")
+    self_pay_days: int = 3
+    full_time_minutes: int = 480
+    target_intensity: float = 3.0
+    ramp_months: int = 6
+    recall_hours: int = 24
+    remit_days: int = 2
+    landing_months: int = 6
 
     def __post_init__(self) -> None:
         problems = []
         if not 0 < self.kept_threshold <= 1 or round(self.kept_threshold * 10_000) / 10_000 != self.kept_threshold:
             problems.append(f"kept_threshold is {self.kept_threshold}; write a share above 0 and up to 1 with at most four decimals")
-        for name in ("grace_days", "attribution_days", "liquidation_months"):
-            if getattr(self, name) < 0:
-                problems.append(f"{name} is {getattr(self, name)}; write 0 or more")
-        allowed = {"attempt_channels": CHANNELS, "occupancy_excludes": SUB_FUNCTIONS, "sla_owner_sides": TICKET["owner_side"].allowed}
+        for least, names in _LEAST.items():
+            problems += [f"{name} is {getattr(self, name)}; write {least} or more" for name in names if getattr(self, name) < least]
+        rates = self.provision_rates
+        if len(rates) != 5 or list(rates) != sorted(rates) or not all(isinstance(r, int | float) and 0 <= r <= 1 for r in rates):
+            problems.append(f"provision_rates is {list(rates)}; write five shares from 0 to 1, of group 1 to 5, none below the one before")
+        allowed = {
+            "attempt_channels": CHANNELS,
+            "human_channels": CHANNELS,
+            "message_channels": CHANNELS,
+            "occupancy_excludes": SUB_FUNCTIONS,
+            "sla_owner_sides": TICKET["owner_side"].allowed,
+        }
         for name, known in allowed.items():
             unknown = sorted(set(getattr(self, name)) - set(known))
             if unknown:

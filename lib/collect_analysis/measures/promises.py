@@ -1,4 +1,4 @@
-"""Promises falling due and which payments kept them (C8, C9): one payment serves one promise, exactly.
+"""Promises falling due and which payments kept them (C8-C11): one payment serves one promise, exactly.
 
 The rule. The payments of an account are taken in order of value date and key. Each goes, whole, to one promise: of those in whose window
 (from the day it was made to `grace_days` after the day promised) its value date lies and which are not paid in full, the first that is not
@@ -19,7 +19,7 @@ from collect_analysis.measures.cash import cash
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import Directory, within
 
-STATES = ("kept", "partly", "broken", "undecided")
+STATES = ("kept", "partly", "renegotiated", "broken", "undecided")
 _GROUP = ("account_key", "group")
 
 
@@ -28,8 +28,9 @@ def due_promises(book: Book, period: Period, windows: KpiWindows) -> Iterator[ir
     """Which promises fell due in the period, and what was paid towards each?
 
     One row per promise of more than nothing whose day lies in the period. Columns: promise_key, account_key, unit_key, officer_key,
-    due_date, promised_minor, covered_minor (what was paid towards it, at most what was promised), state: kept, partly, broken, or undecided
-    while the grace has not passed on the book's `as_of`. Use as `with due_promises(...) as promises:`.
+    due_date, promised_minor, covered_minor (what was paid towards it, at most what was promised), paid_minor (not capped), state: kept;
+    renegotiated where it was not kept, the source says so and another promise of the account was made by its day; partly, broken; or
+    undecided while the grace has not passed on the book's `as_of`. Use as `with due_promises(...) as promises:`.
     """
     grouped, money = _groups(book, period, windows)
     with book.materialized(grouped) as promises, book.materialized(_payments(promises, money)) as payments:
@@ -42,7 +43,8 @@ def due_promises(book: Book, period: Period, windows: KpiWindows) -> Iterator[ir
 
 
 def promise_facts(due: ir.Table, directory: Directory) -> ir.Table:
-    """Promises that fell due and are decided, with the scopes of who took them: due, kept (0 or 1), promised_minor, covered_minor.
+    """Promises that fell due and are decided, with the scopes of who took them: due, kept, broken (0 or 1), promised_minor,
+    covered_minor, paid_minor.
 
     `due` is the table of `due_promises`.
     """
@@ -54,7 +56,9 @@ def promise_facts(due: ir.Table, directory: Directory) -> ir.Table:
         "promised_minor",
         due=ibis.literal(1, "int64"),
         kept=(decided.state == "kept").cast("int64"),
+        broken=(decided.state == "broken").cast("int64"),
         covered_minor="covered_minor",
+        paid_minor="paid_minor",
     )
     return directory.describe(columns)
 
@@ -68,7 +72,7 @@ def promise_states(book: Book, period: Period, windows: KpiWindows) -> pd.DataFr
 def states_of(book: Book, due: ir.Table) -> pd.DataFrame:
     """How do the promises falling due stand? The states exclude each other and add up to all of them.
 
-    `due` is the table of `due_promises`. Columns: state (kept, partly, broken, undecided), promises, promised_minor, covered_minor. One row
+    `due` is the table of `due_promises`. Columns: state (see `STATES`), promises, promised_minor, covered_minor. One row
     per state, also where it is empty.
     """
     table = due.group_by("state").agg(
@@ -85,6 +89,7 @@ def _groups(book: Book, period: Period, windows: KpiWindows) -> tuple[ir.Table, 
     promise = promise.filter(promise.amount_minor > 0)
     accounts = promise.filter(within(promise.due_date, period.start, period.end)).select("account_key").distinct()
     mine = promise.semi_join(accounts, "account_key")
+    following = mine.made_ts.date().lead().over(ibis.window(group_by=mine.account_key, order_by=[mine.made_ts, mine.promise_key]))
     window = mine.select(
         "promise_key",
         "account_key",
@@ -95,6 +100,7 @@ def _groups(book: Book, period: Period, windows: KpiWindows) -> tuple[ir.Table, 
         promised_minor=mine.amount_minor,
         made_day=mine.made_ts.date(),
         until=(mine.due_date + ibis.interval(days=windows.grace_days)).cast("date"),
+        replaced=((mine.status_as_reported == "renegotiated") & (following <= mine.due_date)).fill_null(False),
     )
     order = [window.made_day, window.until, window.promise_key]
     before = ibis.window(group_by=window.account_key, order_by=order, rows=(None, -1))
@@ -155,9 +161,10 @@ def _with_state(book: Book, promises: ir.Table, period: Period, windows: KpiWind
     state = ibis.cases(
         (due.until > ibis.literal(book.as_of), "undecided"),
         (is_kept(due, windows), "kept"),
+        (due.replaced, "renegotiated"),
         (due.paid_minor > 0, "partly"),
         else_="broken",
     )
     covered = ibis.least(due.paid_minor, due.promised_minor)
-    names = ("promise_key", "account_key", "unit_key", "officer_key", "due_date", "promised_minor")
+    names = ("promise_key", "account_key", "unit_key", "officer_key", "due_date", "promised_minor", "paid_minor")
     return due.select(*names, covered_minor=covered, state=state)

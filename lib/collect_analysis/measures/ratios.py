@@ -94,12 +94,13 @@ def _moments_of(facts: ir.Table, kpis: Sequence[Kpi], grain: str) -> ir.Table:
     debtors = rows.group_by("scope_key", "debtor").agg(**sums, **cases, rows=rows.count())
     moments: dict[str, ir.Scalar] = {}
     for kpi in kpis:
-        y = debtors[names[kpi.counted]]
+        # Parts of a unit make numbers too large for exact products.
+        y = debtors[names[kpi.counted]].cast("float64" if kpi.parts > 1 else "int64")
         moments |= {f"{kpi.id}.y": y.sum().cast("int64"), f"{kpi.id}.yy": sum_of_products(y, y)}
         if kpi.interval == "total":
             moments |= {f"{kpi.id}.n": debtors.count(), f"{kpi.id}.cases": debtors.rows.sum().cast("int64")}
             continue
-        x = debtors[names[kpi.over]]
+        x = debtors[names[kpi.over]].cast(y.type())
         moments |= {f"{kpi.id}.x": x.sum().cast("int64"), f"{kpi.id}.xx": sum_of_products(x, x), f"{kpi.id}.xy": sum_of_products(x, y)}
         moments[f"{kpi.id}.n"] = count_of((x != 0) | (y != 0))
         moments[f"{kpi.id}.cases"] = debtors[f"{names[kpi.over]} rows"].sum().cast("int64")
@@ -115,18 +116,20 @@ def _total(table: ir.Table, columns: Sequence[str]) -> ir.IntegerColumn:
 
 def _rows(wide: pd.DataFrame, kpi: Kpi) -> pd.DataFrame:
     """The rows of one KPI from the sums of all."""
-    taken = {name: wide[f"{kpi.id}.{name}"].astype(float) for name in ("y", "x", "n", "yy", "xx", "xy") if f"{kpi.id}.{name}" in wide}
+    # Sums are whole numbers of one part: products hold its square.
+    sizes = {"n": 1, "y": kpi.parts, "x": kpi.parts, "yy": kpi.parts**2, "xx": kpi.parts**2, "xy": kpi.parts**2}
+    taken = {name: wide[f"{kpi.id}.{name}"].astype(float) / size for name, size in sizes.items() if f"{kpi.id}.{name}" in wide}
     table = wide[["scope_type", "scope_key"]].assign(kpi=kpi.id, unit=kpi.unit, cases=wide[f"{kpi.id}.cases"], numerator=taken["y"])
     if kpi.interval == "total":
-        return _as_total(table, taken)
+        return _as_total(table, taken, kpi)
     table["denominator"] = taken["x"]
     if kpi.interval == "ratio":
         low, high = ratio_interval(
             count=taken["n"], sum_y=taken["y"], sum_x=taken["x"], sum_yy=taken["yy"], sum_xx=taken["xx"], sum_xy=taken["xy"]
         )
-        # Nothing counted here is negative, so neither is a plausible value; debtors who are all alike say nothing about chance.
+        # What cannot be negative has no negative plausible value; debtors who are all alike say nothing about chance.
         alike = low == high
-        table["low"] = np.where(alike, np.nan, np.where(taken["y"] >= 0, np.clip(low, 0, None), low))
+        table["low"] = np.where(alike, np.nan, low if kpi.signed else np.where(taken["y"] >= 0, np.clip(low, 0, None), low))
         table["high"] = np.where(alike, np.nan, np.minimum(high, 1) if kpi.part else high)
     table = rate_table(table, undefined=kpi.undefined)
     table[["value", "low", "high"]] *= kpi.scale
@@ -134,7 +137,8 @@ def _rows(wide: pd.DataFrame, kpi: Kpi) -> pd.DataFrame:
     return table
 
 
-def _as_total(table: pd.DataFrame, taken: dict[str, pd.Series]) -> pd.DataFrame:
+def _as_total(table: pd.DataFrame, taken: dict[str, pd.Series], kpi: Kpi) -> pd.DataFrame:
     n, y = taken["n"], taken["y"]
     low, high = ratio_interval(count=n, sum_y=y, sum_x=n, sum_yy=taken["yy"], sum_xx=n, sum_xy=y)
-    return table.assign(value=y, low=np.clip(low * n, 0, None), high=high * n, denominator=np.nan, note="")
+    least = -np.inf if kpi.signed else 0
+    return table.assign(value=y, low=np.clip(low * n, least, None), high=high * n, denominator=np.nan, note="")

@@ -1,15 +1,16 @@
-"""Recovery money by holder: what the accounts of a period owed and paid (R1, R3, R9, R10), batches at equal age (R2), targets (R14)."""
+"""Recovery money by holder: what the accounts of a period owed and paid (R1, R3, R9, R10, R11), batches at equal age (R2, R8), targets (R14)."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
 from collect_analysis.book.store import Book
+from collect_analysis.measures.batches import cash_while_placed, complete_batches
 from collect_analysis.measures.cash import cash
-from collect_analysis.measures.periods import KpiWindows, Period, month_end, month_start
-from collect_analysis.measures.placements import months_between, placed
+from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import COMPANY, FACT_SCOPES, Directory, within
 
 
@@ -47,27 +48,41 @@ def _unheld(paid: ir.Table, directory: Directory) -> ir.Table:
 def placed_facts(book: Book, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
     """What did the batches that complete age m in the period bring, of what was placed?
 
-    One row per placement made m months before a month of the period. Columns: the scopes (unit placed with), placed_minor, liquidated_minor
-    (cash while placed, ages 0 to m). Recalled and returned accounts stay in.
+    One row per placement made m months before a month of the period. Columns: account_key, the scopes (unit placed with), placed_minor,
+    placed_accounts (1), liquidated_minor (cash while placed, ages 0 to m). Recalled and returned accounts stay in.
     """
-    age = windows.liquidation_months
-    base = placed(book, start=month_start(period.start, -age), end=month_end(period.end, -age))
-    money = cash(book).select("account_key", "value_date", "amount_minor")
-    joined = base.select("decision_key", "account_key", "from_date", "to_date").inner_join(money, "account_key")
-    joined = joined.filter(
-        joined.value_date >= joined.from_date,
-        joined.to_date.isnull() | (joined.value_date < joined.to_date),
-        months_between(joined.value_date, joined.from_date) <= age,
-    )
-    paid = joined.group_by("decision_key").agg(liquidated_minor=joined.amount_minor.sum().cast("int64"))
+    base = complete_batches(book, period, windows)
+    money = cash_while_placed(book, base, windows.liquidation_months)
+    paid = money.group_by("decision_key").agg(liquidated_minor=money.amount_minor.sum().cast("int64"))
     facts = base.left_join(paid, "decision_key").select(
         "account_key",
         "unit_key",
         officer_key=ibis.null("string"),
         placed_minor=base.balance_minor,
+        placed_accounts=ibis.literal(1, "int64"),
         liquidated_minor=paid.liquidated_minor.fill_null(0),
     )
     return directory.describe(facts)
+
+
+def money_age_facts(book: Book, held: ir.Table, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
+    """How much of the cash came from accounts that had paid nothing in the `new_money_days` days before it (R11)?
+
+    One row per account and day with cash: scopes of the holder (`unassigned` where nobody held it), collected_minor, new_minor.
+    """
+    counted = cash(book)
+    since = period.start - timedelta(days=windows.new_money_days)
+    recent = counted.filter(within(counted.value_date, since, period.end))
+    daily = recent.group_by("account_key", "value_date").agg(collected_minor=recent.amount_minor.sum().cast("int64"))
+    order = ibis.window(group_by=daily.account_key, order_by=daily.value_date)
+    marked = daily.mutate(before=daily.value_date.lag().over(order))
+    inside = marked.filter(within(marked.value_date, period.start, period.end))
+    gap = inside.value_date.delta(inside.before, unit="day")
+    is_new = inside.before.isnull() | (gap > windows.new_money_days)
+    paid = inside.mutate(new_minor=ibis.ifelse(is_new, inside.collected_minor, 0))
+    holder = held.select(of_account="account_key", unit_key="unit_key", officer_key="officer_key")
+    mine = paid.select("account_key", "collected_minor", "new_minor")
+    return directory.describe(mine.left_join(holder, [mine.account_key == holder.of_account]).drop("of_account"))
 
 
 def targets(book: Book, period: Period, *, grains: Sequence[str]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Complaints (Q2) and answers in time (Q6)."""
+"""Complaints (Q2, Q3), disputes (Q7) and answers in time (Q6, Q10)."""
 
 from datetime import datetime, time
 
@@ -14,32 +14,75 @@ def complaint_facts(book: Book, held: ir.Table, reach: ir.Table, directory: Dire
     """How many accounts were contacted, and who complained?
 
     `held` is the table of `scopes.holders`, `reach` that of `contact.reach_facts`. Columns: the scopes (of an account: its holder; of a
-    complaint: the unit it names, else the holder), contacted (0 or 1), complaints.
+    complaint: the unit it names, else the holder), contacted (0 or 1), right_party (contacts), complaints.
     """
-    accounts = reach.select(*FACT_SCOPES, "contacted", complaints=ibis.literal(0, "int64"))
+    zero, one = ibis.literal(0, "int64"), ibis.literal(1, "int64")
+    accounts = reach.select(*FACT_SCOPES, "contacted", "right_party", complaints=zero)
     ticket = book.table("ticket")
     opened = ticket.filter(ticket.type == "complaint", within(ticket.opened_ts, period.start, period.end))
-    complaints = _ticket_scopes(opened, held, directory).select(
-        *FACT_SCOPES, contacted=ibis.literal(0, "int64"), complaints=ibis.literal(1, "int64")
-    )
+    complaints = _ticket_scopes(opened, held, directory).select(*FACT_SCOPES, contacted=zero, right_party=zero, complaints=one)
     return accounts.union(complaints)
+
+
+def finding_facts(book: Book, held: ir.Table, directory: Directory, period: Period) -> ir.Table:
+    """Which complaints closed in the period were found justified (Q3)? Scopes as above, found (1), upheld (0 or 1).
+
+    A complaint closed without a finding is left out: nobody judged it.
+    """
+    ticket = book.table("ticket")
+    closed = ticket.filter(ticket.type == "complaint", ticket.closed_ts.notnull(), ticket.upheld.notnull())
+    closed = closed.filter(within(closed.closed_ts, period.start, period.end))
+    marked = closed.mutate(found=ibis.literal(1, "int64"), upheld=closed.upheld.cast("int64"))
+    return _ticket_scopes(marked, held, directory).select(*FACT_SCOPES, "found", "upheld")
+
+
+def dispute_facts(book: Book, held: ir.Table, directory: Directory, period: Period) -> ir.Table:
+    """How many accounts were assigned, and how many disputes were opened (Q7)? Scopes as above, assigned, disputes (0 or 1)."""
+    zero, one = ibis.literal(0, "int64"), ibis.literal(1, "int64")
+    accounts = held.select(*FACT_SCOPES, assigned=one, disputes=zero)
+    ticket = book.table("ticket")
+    opened = ticket.filter(ticket.type == "dispute", within(ticket.opened_ts, period.start, period.end))
+    return accounts.union(_ticket_scopes(opened, held, directory).select(*FACT_SCOPES, assigned=zero, disputes=one))
+
+
+def open_dispute_facts(book: Book, held: ir.Table, directory: Directory, period: Period) -> ir.Table:
+    """How old are the disputes open at the end of the period (Q7)? Scopes as above, open (1), age_days (whole days since opening)."""
+    ticket = book.table("ticket")
+    midnight = _after(period)
+    still = ticket.filter(ticket.type == "dispute", ticket.opened_ts < midnight, ticket.closed_ts.isnull() | (ticket.closed_ts >= midnight))
+    age = ibis.literal(period.end).delta(still.opened_ts.date(), unit="day").cast("int64")
+    marked = still.mutate(open=ibis.literal(1, "int64"), age_days=age)
+    return _ticket_scopes(marked, held, directory).select(*FACT_SCOPES, "open", "age_days")
 
 
 def ticket_facts(book: Book, held: ir.Table, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
     """Which tickets must be answered for in the period, and which were closed in time? `held`: as above.
 
     One row per ticket that we or an agency must act on and that was closed in the period, or is open past its due time at the period's end;
-    what was closed later counts as open then. Columns: the scopes, judged (1), in_time (0 or 1).
+    what was closed later counts as open then. Columns: the scopes, judged (1), in_time (0 or 1), and the same of data-subject requests alone:
+    subject_judged, subject_in_time (Q10).
     """
     ticket = book.table("ticket")
     mine = ticket.filter(ticket.owner_side.isin(windows.sla_owner_sides))
-    midnight = ibis.literal(datetime.combine(period.end + (period.start - period.opening), time())).cast("timestamp(6)")
+    midnight = _after(period)
     closed = mine.closed_ts.notnull() & within(mine.closed_ts, period.start, period.end)
     overdue = (mine.opened_ts < midnight) & (mine.due_ts < midnight) & (mine.closed_ts.isnull() | (mine.closed_ts >= midnight))
     judged = mine.filter(closed.fill_null(False) | overdue)
     in_time = (judged.closed_ts.notnull() & (judged.closed_ts < midnight) & (judged.closed_ts <= judged.due_ts)).fill_null(False)
-    described = _ticket_scopes(judged.mutate(in_time=in_time.cast("int64")), held, directory)
-    return described.select(*FACT_SCOPES, "in_time", judged=ibis.literal(1, "int64"))
+    subject = judged.type == "data_subject"
+    marked = judged.mutate(
+        in_time=in_time.cast("int64"),
+        judged=ibis.literal(1, "int64"),
+        subject_judged=subject.cast("int64"),
+        subject_in_time=(subject & in_time).cast("int64"),
+    )
+    described = _ticket_scopes(marked, held, directory)
+    return described.select(*FACT_SCOPES, "in_time", "judged", "subject_judged", "subject_in_time")
+
+
+def _after(period: Period) -> ir.TimestampScalar:
+    """The first moment after the period."""
+    return ibis.literal(datetime.combine(period.end + (period.start - period.opening), time())).cast("timestamp(6)")
 
 
 def _ticket_scopes(tickets: ir.Table, held: ir.Table, directory: Directory) -> ir.Table:

@@ -91,6 +91,7 @@ PAYMENT = Table(
         Column(name="source", type="code", doc="Who reported it.", required=False, allowed=("transferor", "amc", "agency", "auto")),
         Column(name="reference", type="text", doc="Payment reference.", required=False, personal=True),
         Column(name="reversal_of", type="key", doc="Posting that this row takes back.", required=False),
+        Column(name="remitted_on", type="date", doc="Day an agency passed the money on; empty: not yet.", required=False),
         Column(name="eligible", type="flag", doc="Counts under the attribution rule of the contract (false: duplicate, outside mandate)."),
     ),
 )
@@ -112,7 +113,9 @@ ARRANGEMENT = Table(
         Column(name="waived_interest_minor", type="money", doc="Interest waived.", required=False, low=0),
         Column(name="waived_fees_minor", type="money", doc="Fees waived.", required=False, low=0),
         Column(name="approver_role", type="code", doc="Role that approved.", required=False),
+        Column(name="n_instalments", type="integer", doc="Equal monthly instalments of a plan.", required=False, low=1),
         Column(name="status", type="code", doc="Standing.", allowed=("active", "kept", "broken", "cancelled")),
+        Column(name="status_date", type="date", doc="Day of that standing.", required=False),
     ),
 )
 

@@ -34,6 +34,8 @@ CONTACT = Table(
         Column(name="campaign", type="code", doc="Campaign or list.", required=False),
         Column(name="contact_point_hash", type="key", doc="Keyed hash of the number or address.", required=False, personal=True),
         Column(name="template", type="code", doc="Script or message template.", required=False),
+        Column(name="opened", type="flag", doc="Message opened; empty: the channel does not tell.", required=False),
+        Column(name="clicked", type="flag", doc="Link in a message used; empty: the channel does not tell.", required=False),
         Column(name="geo_ok", type="flag", doc="Visit position within the tolerance.", required=False),
         Column(name="verified_log", type="flag", doc="Backed by a recording or system log, not only declared by the unit.", required=False),
     ),
@@ -101,6 +103,8 @@ DECISION = Table(
             required=False,
             allowed=("paid", "recall", "return", "move", "expired", "written_off", "sold"),
         ),
+        Column(name="end_requested_ts", type="timestamp", doc="When the transferor asked for the end (recall), local.", required=False),
+        Column(name="ended_ts", type="timestamp", doc="When the end was carried out, local.", required=False),
         Column(name="override_reason", type="code", doc="Why a person overrode the rule.", required=False),
     ),
 )

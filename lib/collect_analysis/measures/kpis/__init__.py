@@ -3,11 +3,12 @@
 import pandas as pd
 
 from collect_analysis.errors import ParameterError
-from collect_analysis.measures.kpis import flow, funnel, recovery, work
-from collect_analysis.measures.kpis.record import Kpi
+from collect_analysis.measures.kpis import conduct, digital, flow, funnel, money, promises, provisions, recovery, work
+from collect_analysis.measures.kpis.record import Kpi, said
 from collect_analysis.measures.periods import KpiWindows
 
-KPIS: dict[str, Kpi] = {kpi.id: kpi for module in (flow, recovery, funnel, work) for kpi in module.KPIS}
+_MODULES = (flow, provisions, recovery, money, funnel, promises, digital, work, conduct)
+KPIS: dict[str, Kpi] = {kpi.id: kpi for module in _MODULES for kpi in module.KPIS}
 
 
 def kpis(*ids: str) -> list[Kpi]:
@@ -24,26 +25,41 @@ def kpis(*ids: str) -> list[Kpi]:
     return [KPIS[name] for name in ids] if ids else list(KPIS.values())
 
 
+def counted(*ids: str) -> list[Kpi]:
+    """The records of these KPIs that are ratios of sums or sums: what one pass over a fact relation serves; all of those if none is named.
+
+    Raises
+    ------
+    ParameterError
+        An id is not in the dictionary, or has a table of its own: the sentence names its function.
+    """
+    chosen = kpis(*ids)
+    tables = [kpi for kpi in chosen if kpi.kind == "table"]
+    if ids and tables:
+        where = ", ".join(f"{kpi.id} (measures.{kpi.measure})" for kpi in tables)
+        raise ParameterError(f"no ratio of sums, but a table of its own: {where}; ask table_measures.table_of for it")
+    return [kpi for kpi in chosen if kpi.kind != "table"]
+
+
 def dictionary(windows: KpiWindows, *, lang: str = "en", ids: tuple[str, ...] = ()) -> pd.DataFrame:
     """What does each KPI mean?
 
-    Columns: kpi, name, formula, population, numerator, denominator, unit, better, windows (name = value), pitfalls, source, definition.
+    Columns: kpi, name, formula, population, grain, numerator, denominator, unit, better, windows (name = value), pitfalls, source,
+    definition (id and hash), kpi_kind (ratio, total, table), computed (where: relation and columns, or function).
     """
     rows = [
         {
             "kpi": kpi.id,
             "name": kpi.name(lang),
-            "formula": kpi.formula_vi if lang == "vi" else kpi.formula,
-            "population": kpi.population,
-            "grain": kpi.grain,
-            "numerator": kpi.numerator,
-            "denominator": kpi.denominator,
+            **{name: said(getattr(kpi, name), lang) for name in ("formula", "population", "grain", "numerator", "denominator")},
             "unit": kpi.unit,
             "better": kpi.better,
             "windows": ", ".join(f"{name} = {_written(getattr(windows, name))}" for name in kpi.windows),
-            "pitfalls": "; ".join(kpi.pitfalls),
+            "pitfalls": "; ".join(said(pitfall, lang) for pitfall in kpi.pitfalls),
             "source": kpi.source,
             "definition": kpi.definition(windows),
+            "kpi_kind": kpi.kind,
+            "computed": kpi.computed,
         }
         for kpi in kpis(*ids)
     ]

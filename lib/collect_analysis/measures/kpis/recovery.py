@@ -1,154 +1,283 @@
-"""Recovery money: what was collected, from whom, against what was owed, planned and spent."""
+"""Recovery money: what was collected, from whom, against what was owed, planned, expected and spent."""
 
 from collect_analysis.measures.kpis.record import Kpi
 
 _SOURCE = "domain reference 2.2"
-_CASH = "eligible payments by value date; a reversed payment and its reversal both drop out"
-_ASSIGNED = "accounts open at the start of the period or received in it"
-_PITFALL_RESIDUAL = "cash on accounts nobody held is shown as unassigned, so that the parts add up to the total"
+_CASH = (
+    "eligible payments by value date; a reversed payment and its reversal both drop out",
+    "thanh toán hợp lệ theo ngày hiệu lực; thanh toán bị hủy và bút toán hủy đều loại ra",
+)
+_ASSIGNED = ("accounts open at the start of the period or received in it", "hồ sơ đang mở đầu kỳ hoặc nhận trong kỳ")
+_BATCHES = (
+    "batches placed with a unit that complete age m (whole months after the month of placement) in the period",
+    "các lô giao cho đơn vị đạt tuổi m (số tháng tròn sau tháng giao) trong kỳ",
+)
+_PITFALL_RESIDUAL = (
+    "cash on accounts nobody held is shown as unassigned, so that the parts add up to the total",
+    "tiền của hồ sơ không ai giữ hiện ở mục chưa phân giao để các phần cộng lại bằng tổng",
+)
+_SCOPE = ("scope x period", "phạm vi x kỳ")
+_BATCH = ("batch x unit", "lô x đơn vị")
+_COLLECTED = ("collected", "số tiền thu")
+_NO_DENOMINATOR = ("none: a sum", "không có: là tổng")
+_NO_BATCH = "no batch completes this age in the period"
+_PLACED_GRAINS = ("company", "portfolio", "sub_function", "unit")
+
+
+def _kpi(**given) -> Kpi:
+    return Kpi(**{"source": _SOURCE, "better": "higher", "grain": _SCOPE, **given})
+
 
 KPIS = (
-    Kpi(
+    _kpi(
         id="R1",
-        name_en="Collected",
-        name_vi="Số tiền thu được",
-        formula="sum of eligible payments with value date in the period",
-        formula_vi="tổng các khoản thanh toán hợp lệ có ngày hiệu lực trong kỳ",
+        names=("Collected", "Số tiền thu được"),
+        formula=("sum of eligible payments with value date in the period", "tổng các khoản thanh toán hợp lệ có ngày hiệu lực trong kỳ"),
         population=_CASH,
-        grain="scope x period",
-        numerator="collected",
-        denominator="none: a sum",
+        numerator=_COLLECTED,
+        denominator=_NO_DENOMINATOR,
         unit="minor",
-        better="higher",
         base="cash",
         counted=("collected_minor",),
-        over=(),
         interval="total",
         undefined="no payments recorded",
-        source=_SOURCE,
-        pitfalls=("value date, not posting or report date", _PITFALL_RESIDUAL, "the interval is the noise of who happens to pay"),
+        pitfalls=(
+            ("value date, not posting or report date", "theo ngày hiệu lực, không theo ngày hạch toán hay ngày báo cáo"),
+            _PITFALL_RESIDUAL,
+            ("the interval is the noise of who happens to pay", "khoảng tin cậy là độ nhiễu do ai tình cờ trả nợ"),
+        ),
     ),
-    Kpi(
+    _kpi(
         id="R2",
-        name_en="Batch liquidation",
-        name_vi="Tỷ lệ thu hồi theo lô giao",
-        formula="payments from placement to the end of age m / balance placed",
-        formula_vi="số tiền thu từ ngày giao đến hết tháng tuổi m / dư nợ khi giao",
-        population="batches placed with a unit that complete age m (whole months after the month of placement) in the period",
-        grain="batch x unit",
-        numerator="collected on placed accounts while placed, months 0 to m",
-        denominator="balance when placed, gross of recalls",
+        names=("Batch liquidation", "Tỷ lệ thu hồi theo lô giao"),
+        formula=(
+            "payments from placement to the end of age m / balance placed",
+            "số tiền thu từ ngày giao đến hết tháng tuổi m / dư nợ khi giao",
+        ),
+        population=_BATCHES,
+        grain=_BATCH,
+        numerator=(
+            "collected on placed accounts while placed, months 0 to m",
+            "số tiền thu trên hồ sơ trong thời gian giao, tháng 0 đến m",
+        ),
+        denominator=("balance when placed, gross of recalls", "dư nợ khi giao, không trừ hồ sơ thu hồi"),
         unit="share",
-        better="higher",
         base="placed",
         counted=("liquidated_minor",),
         over=("placed_minor",),
-        interval="ratio",
-        grains=("company", "portfolio", "sub_function", "unit"),
+        grains=_PLACED_GRAINS,
         windows=("liquidation_months",),
-        undefined="no batch completes this age in the period",
-        source=_SOURCE,
-        pitfalls=("recalls do not shrink the denominator", "only batches of the same age are comparable"),
+        undefined=_NO_BATCH,
+        pitfalls=(
+            ("recalls do not shrink the denominator", "thu hồi hồ sơ không làm nhỏ mẫu số"),
+            ("only batches of the same age are comparable", "chỉ so các lô cùng tuổi"),
+        ),
     ),
-    Kpi(
+    _kpi(
         id="R3",
-        name_en="Spot liquidation",
-        name_vi="Tỷ lệ thu hồi tức thời",
-        formula="collected in the period / active inventory",
-        formula_vi="số tiền thu trong kỳ / dư nợ đang quản lý",
+        names=("Spot liquidation", "Tỷ lệ thu hồi tức thời"),
+        formula=("collected in the period / active inventory", "số tiền thu trong kỳ / dư nợ đang quản lý"),
         population=_ASSIGNED,
-        grain="scope x period",
-        numerator="collected in the period",
-        denominator="balance of the accounts open at the start or received in the period",
+        numerator=("collected in the period", "số tiền thu trong kỳ"),
+        denominator=(
+            "balance of the accounts open at the start or received in the period",
+            "dư nợ của hồ sơ đang mở đầu kỳ hoặc nhận trong kỳ",
+        ),
         unit="share",
-        better="higher",
         base="cash",
         counted=("collected_minor",),
         over=("opening_minor",),
-        interval="ratio",
         undefined="no active inventory",
-        source=_SOURCE,
-        pitfalls=("misleading where inventory ages differ: read it next to R2", _PITFALL_RESIDUAL),
+        pitfalls=(
+            ("misleading where inventory ages differ: read it next to R2", "dễ hiểu sai khi tuổi nợ khác nhau: hãy đọc cùng R2"),
+            _PITFALL_RESIDUAL,
+        ),
     ),
-    Kpi(
+    _kpi(
+        id="R4",
+        names=("Expected recovery", "Số thu kỳ vọng"),
+        formula=(
+            "sum over account-months of opening balance x rate collected of comparable accounts of other units in the months before, "
+            "scaled month by month to what the company collected",
+            "tổng theo hồ sơ-tháng của dư nợ đầu tháng x tỷ lệ thu của hồ sơ tương đồng ở đơn vị khác trong các tháng trước, "
+            "hiệu chỉnh từng tháng theo số thu của công ty",
+        ),
+        population=(
+            "accounts open at the start of each month of the period or received in it, by who held them; amounts above the cap count as the cap",
+            "hồ sơ đang mở đầu mỗi tháng của kỳ hoặc nhận trong tháng, theo người giữ; số tiền trên mức trần tính bằng mức trần",
+        ),
+        grain=("account x month", "hồ sơ x tháng"),
+        numerator=("expected", "số kỳ vọng"),
+        denominator=_NO_DENOMINATOR,
+        unit="minor",
+        better="context",
+        measure="expected.observed_expected",
+        windows=("expected_months",),
+        undefined="no month end before the period",
+        pitfalls=(
+            (
+                "freeze the model for a contest: other reference months are another expectation",
+                "chốt mô hình khi thi đua: tháng tham chiếu khác là kỳ vọng khác",
+            ),
+            (
+                "what differs between units and is not in the cells stays in the index",
+                "khác biệt giữa các đơn vị không nằm trong ô so sánh sẽ nằm lại trong chỉ số",
+            ),
+        ),
+    ),
+    _kpi(
+        id="R5",
+        names=("Observed over expected", "Chỉ số thực tế trên kỳ vọng"),
+        formula=("collected, capped / expected recovery", "số tiền thu có mức trần / số thu kỳ vọng"),
+        population=("the account-months of R4", "các hồ sơ-tháng của R4"),
+        numerator=("collected on those accounts in those months, capped", "số tiền thu trên các hồ sơ đó trong các tháng đó, có mức trần"),
+        denominator=("expected recovery (R4)", "số thu kỳ vọng (R4)"),
+        unit="index",
+        measure="expected.observed_expected",
+        windows=("expected_months",),
+        undefined="nothing was expected",
+        pitfalls=(
+            ("raw: shrink it before comparing officers (domain reference 4.3)", "số thô: phải co về trung bình trước khi so nhân viên"),
+            ("the expectation is taken as fixed", "số kỳ vọng được xem là cố định"),
+        ),
+    ),
+    _kpi(
+        id="R6",
+        names=("Net-back", "Tỷ lệ thu hồi ròng"),
+        formula=(
+            "(payments - commission and its tax - priced contacts, from placement to the end of age m) / balance placed",
+            "(số tiền thu - hoa hồng và thuế - chi phí tác nghiệp có đơn giá, từ ngày giao đến hết tuổi m) / dư nợ khi giao",
+        ),
+        population=_BATCHES,
+        grain=_BATCH,
+        numerator=("collected while placed, less commission, tax and contacts", "số tiền thu khi giao, trừ hoa hồng, thuế và tác nghiệp"),
+        denominator=("balance when placed, gross of recalls", "dư nợ khi giao, không trừ hồ sơ thu hồi"),
+        unit="share",
+        base="net_placed",
+        counted=("net_minor",),
+        over=("placed_minor",),
+        signed=True,
+        grains=_PLACED_GRAINS,
+        windows=("liquidation_months",),
+        undefined=_NO_BATCH,
+        pitfalls=(
+            (
+                "compare agencies on this, not on R2: tariffs differ by age",
+                "so đối tác theo số này, không theo R2: hoa hồng khác nhau theo tuổi nợ",
+            ),
+            ("officers' minutes are in R7: no minute names an account", "số phút công nằm ở R7: không phút nào ghi theo hồ sơ"),
+        ),
+    ),
+    _kpi(
         id="R7",
-        name_en="Cost to collect",
-        name_vi="Chi phí trên số tiền thu được",
-        formula="(channel events x price + paid minutes x price + commission) / collected",
-        formula_vi="(tác nghiệp theo kênh x đơn giá + số phút công x đơn giá + hoa hồng) / số tiền thu",
-        population="costs that a tariff prices: events, officers' paid minutes, commission of agencies; tax on commission included",
-        grain="scope x period",
-        numerator="cost",
-        denominator="collected",
+        names=("Cost to collect", "Chi phí trên số tiền thu được"),
+        formula=(
+            "(channel events x price + paid minutes x price + commission) / collected",
+            "(tác nghiệp theo kênh x đơn giá + số phút công x đơn giá + hoa hồng) / số tiền thu",
+        ),
+        population=(
+            "costs that a tariff prices: events, officers' paid minutes, commission of agencies; tax on commission included",
+            "chi phí có đơn giá: tác nghiệp, số phút công của nhân viên, hoa hồng đối tác; gồm thuế trên hoa hồng",
+        ),
+        numerator=("cost", "chi phí"),
+        denominator=_COLLECTED,
         unit="share",
         better="lower",
         base="cost",
         counted=("cost_minor",),
         over=("collected_minor",),
-        interval="ratio",
         grains=("company", "sub_function", "unit"),
         undefined="nothing was collected",
-        source=_SOURCE,
-        pitfalls=("rent, systems and management are in no tariff and not in it", "average cost, not the cost of the next payment"),
+        pitfalls=(
+            (
+                "rent, systems and management are in no tariff and not in it",
+                "không gồm thuê mặt bằng, hệ thống, quản lý vì không có đơn giá",
+            ),
+            ("average cost, not the cost of the next payment", "chi phí bình quân, không phải chi phí của khoản thu tiếp theo"),
+        ),
     ),
-    Kpi(
-        id="R9",
-        name_en="Payer rate",
-        name_vi="Tỷ lệ khách hàng có trả nợ",
-        formula="accounts with at least one eligible payment / accounts assigned",
-        formula_vi="số hồ sơ có ít nhất một khoản thanh toán hợp lệ / số hồ sơ được giao",
-        population=_ASSIGNED,
-        grain="scope x period",
-        numerator="assigned accounts that paid",
-        denominator="accounts assigned",
+    _kpi(
+        id="R8",
+        names=("Yield per account placed", "Số tiền thu trên mỗi hồ sơ giao"),
+        formula=(
+            "payments from placement to the end of age m / accounts placed",
+            "số tiền thu từ ngày giao đến hết tuổi m / số hồ sơ giao",
+        ),
+        population=_BATCHES,
+        grain=_BATCH,
+        numerator=(
+            "collected on placed accounts while placed, months 0 to m",
+            "số tiền thu trên hồ sơ trong thời gian giao, tháng 0 đến m",
+        ),
+        denominator=("accounts placed, gross of recalls", "số hồ sơ giao, không trừ hồ sơ thu hồi"),
+        unit="minor",
+        base="placed",
+        counted=("liquidated_minor",),
+        over=("placed_accounts",),
+        grains=_PLACED_GRAINS,
+        windows=("liquidation_months",),
+        undefined=_NO_BATCH,
+        pitfalls=(
+            (
+                "heavy-tailed: a few large payments make the mean; R8-top shows their share",
+                "đuôi nặng: vài khoản lớn quyết định trung bình; R8-top cho thấy tỷ trọng",
+            ),
+        ),
+    ),
+    _kpi(
+        id="R8-top",
+        names=("Share of the largest payers", "Tỷ trọng của nhóm trả nhiều nhất"),
+        formula=(
+            "collected on the top 1 % of placed accounts by amount / collected, by unit",
+            "số tiền thu của 1 % hồ sơ giao trả nhiều nhất / tổng số tiền thu, theo đơn vị",
+        ),
+        population=_BATCHES,
+        grain=_BATCH,
+        numerator=("collected on the accounts that paid most", "số tiền thu của hồ sơ trả nhiều nhất"),
+        denominator=("collected on all placed accounts", "số tiền thu của mọi hồ sơ giao"),
         unit="share",
-        better="higher",
+        better="context",
+        measure="batches.top_share",
+        windows=("liquidation_months",),
+        undefined="nothing was collected",
+        pitfalls=(("a high share: the unit's yield hangs on a few accounts", "tỷ trọng cao: kết quả của đơn vị phụ thuộc vài hồ sơ"),),
+    ),
+    _kpi(
+        id="R9",
+        names=("Payer rate", "Tỷ lệ khách hàng có trả nợ"),
+        formula=(
+            "accounts with at least one eligible payment / accounts assigned",
+            "số hồ sơ có ít nhất một khoản thanh toán hợp lệ / số hồ sơ được giao",
+        ),
+        population=_ASSIGNED,
+        numerator=("assigned accounts that paid", "hồ sơ được giao có trả nợ"),
+        denominator=("accounts assigned", "số hồ sơ được giao"),
+        unit="share",
         base="cash",
         counted=("assigned_payer",),
         over=("assigned",),
         interval="cases",
         undefined="no account assigned",
-        source=_SOURCE,
-        pitfalls=("accounts that left stay in the denominator",),
+        pitfalls=(("accounts that left stay in the denominator", "hồ sơ đã rời vẫn nằm trong mẫu số"),),
     ),
-    Kpi(
+    _kpi(
         id="R10",
-        name_en="Average paid per payer",
-        name_vi="Số tiền bình quân mỗi khách hàng trả",
-        formula="collected / accounts that paid",
-        formula_vi="số tiền thu / số hồ sơ có trả nợ",
+        names=("Average paid per payer", "Số tiền bình quân mỗi khách hàng trả"),
+        formula=("collected / accounts that paid", "số tiền thu / số hồ sơ có trả nợ"),
         population=_CASH,
-        grain="scope x period",
-        numerator="collected",
-        denominator="accounts that paid",
+        numerator=_COLLECTED,
+        denominator=("accounts that paid", "số hồ sơ có trả nợ"),
         unit="minor",
         better="context",
         base="cash",
         counted=("collected_minor",),
         over=("payer",),
-        interval="ratio",
         undefined="nobody paid",
-        source=_SOURCE,
-        pitfalls=("payers only: descriptive, never the effect of a strategy",),
-    ),
-    Kpi(
-        id="R14",
-        name_en="Target attainment",
-        name_vi="Tỷ lệ hoàn thành chỉ tiêu",
-        formula="collected / target of R1, highest approved version for exactly this period",
-        formula_vi="số tiền thu / chỉ tiêu R1, phiên bản đã duyệt cao nhất của đúng kỳ này",
-        population="scopes with an approved target of R1",
-        grain="scope x period",
-        numerator="collected",
-        denominator="target",
-        unit="share",
-        better="higher",
-        base="target",
-        counted=("collected_minor",),
-        over=("target_minor",),
-        interval="total",
-        undefined="no approved target for this period",
-        source=_SOURCE,
-        pitfalls=("a restated target is another version", "the interval is that of the collected amount; the target is taken as fixed"),
+        pitfalls=(
+            (
+                "payers only: descriptive, never the effect of a strategy",
+                "chỉ khách có trả: mang tính mô tả, không phải hiệu quả chiến lược",
+            ),
+        ),
     ),
 )
