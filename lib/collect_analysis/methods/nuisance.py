@@ -83,7 +83,7 @@ def cross_fitted(comparison: Comparison, *, model: Model = "linear", folds: int 
     """
     if folds < 2 or repeats < 1 or model not in get_args(Model):
         raise ParameterError(f"model '{model}', {folds} folds, {repeats} repeats: choose linear or boosting, 2 folds and 1 repeat at least")
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     design = widened(comparison.covariates) if model == "linear" else comparison.covariates
     # Sums of a matrix product depend on how threads share it; one thread makes the last bit the same everywhere.

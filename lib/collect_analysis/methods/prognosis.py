@@ -83,7 +83,7 @@ class Model:
 
 def one_thread() -> Any:
     """A context in which models fit and predict on one thread: on a busy machine threads that wait for each other are many times slower."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     return threadpool_limits(limits=1)
 
