@@ -239,7 +239,7 @@ def conditions(
             name="scorecard_calibrated",
             met=off.empty,
             consequence="downgrade",
-            details={"levels": len(off), "all": len(calibration), "off_share": CALIBRATED_WITHIN, "first": _first(off)},
+            details={"levels": len(off), "all": len(calibration), "off_share": CALIBRATED_WITHIN, **_first(off)},
         ),
         Condition(name="scorecard_targets", met=targets > 0, consequence="note", details={"scopes": targets}),
     ]
@@ -255,11 +255,12 @@ def conditions(
     return found
 
 
-def _first(off: pd.DataFrame) -> str:
+def _first(off: pd.DataFrame) -> dict[str, str]:
+    """The kind of account where observed and expected lie furthest apart; empty where none does."""
     if off.empty:
-        return ""
-    row = off.loc[(off["value"] - 1).abs().idxmax()]
-    return f"{row['factor']} {row['level']}"
+        return {"factor": "", "level": ""}
+    row = off.iloc[int(np.argmax((off["value"] - 1).abs()))]
+    return {"factor": str(row["factor"]), "level": str(row["level"])}
 
 
 def _months(bad: pd.DataFrame) -> tuple[str, ...]:

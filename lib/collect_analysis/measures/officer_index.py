@@ -151,7 +151,7 @@ def reliability_table(
     Of every sub-function and KPI: the money and payer index, the raw rate (cash over balance), and the ratios of `others` (month, officer_key,
     sub_function, kpi, numerator, denominator). One month: ICC over months, what lifts a month for all taken away (`reliability.intraclass`);
     pooled: stepped up by Spearman-Brown; split_half: odd against even months, stepped to the pooled months. Officer-months with fewer than
-    `least_cases` in the denominator (accounts, attempts, promises) are left out. Columns: kpi, sub_function, cases (officers), months (mean per
+    `least_cases` in the denominator (accounts, attempts, promises) are left out. Columns: kpi, sub_function, officers, months (mean per
     officer), value, low, high (one month), pooled, split_half, months_needed (months of pooling for `wanted`), reliable (pooled is at least
     `wanted`), note. Sorted. Undefined (NaN and note): too few officers or no spread; months_needed where no number of months would do.
     """
@@ -188,7 +188,7 @@ def _reliable(part: pd.DataFrame, pooling: Pooling, *, wanted: float, level: flo
     split = split_half(*(rate.reindex(keys) for rate in rates), level=level)
     pooled_value = float(spearman_brown(found.value, pooling.pool_months))
     return {
-        "cases": found.subjects,
+        "officers": found.subjects,
         "months": found.occasions,
         "value": found.value,
         "low": found.low,
