@@ -139,7 +139,7 @@ def _test(name: str, tests: pd.DataFrame) -> Condition:
 
 def forecasts_hold(covered: float, errors: pd.DataFrame, *, level: float) -> Condition:
     """Did earlier projections come true? `covered` of `coverage`, `errors` of `errors_by(by=["step"])`."""
-    forecasts = int(errors["denominator"].sum()) if len(errors) else 0
+    forecasts = int(errors["forecasts"].sum()) if len(errors) else 0
     if forecasts == 0:
         return Condition(name="flow_backtested", met=False, consequence="downgrade")
     furthest = errors.sort_values("step").iloc[-1]

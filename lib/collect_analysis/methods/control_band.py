@@ -1,5 +1,7 @@
 """Within which band does a rate move from month to month, and which month lies outside of it?"""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -71,7 +73,7 @@ def _band(value: Floats, total: Floats, usable: NDArray[np.bool_], place: int) -
     if used < FEWEST_MONTHS:
         return {**empty, "months_used": used, "note": TOO_FEW.format(fewest=FEWEST_MONTHS)}
     centre = float(np.median(value[others]))
-    chance = np.sqrt(centre * (1 - centre) / total)
+    chance = np.sqrt(centre * (1 - centre) / np.where(total > 0, total, np.nan))
     if not chance[place] > 0:
         # Nothing ever happened in ordinary months: what chance allows is not known from a rate of 0 or 1.
         bounds = {"band_low": centre, "band_high": centre, "watch_low": centre, "watch_high": centre}
@@ -80,9 +82,15 @@ def _band(value: Floats, total: Floats, usable: NDArray[np.bool_], place: int) -
     spread = differ * chance[place] * np.sqrt(1 + np.pi / 2 / used)
     found: dict[str, object] = {"centre": centre, "months_differ": differ, "months_used": used, "note": ""}
     for name, level in (("band", OUTER), ("watch", INNER)):
-        half = float(stats.t.ppf((1 + level) / 2, 0.8 * (used - 1)) * spread)
+        half = _reach(level, used) * spread
         found |= {f"{name}_low": max(centre - half, 0.0), f"{name}_high": min(centre + half, 1.0)}
     return found
+
+
+@cache
+def _reach(level: float, used: int) -> float:
+    """How many standard deviations `level` lies within, when they were estimated from so many months."""
+    return float(stats.t.ppf((1 + level) / 2, 0.8 * (used - 1)))
 
 
 def _side(table: pd.DataFrame) -> NDArray[np.str_]:

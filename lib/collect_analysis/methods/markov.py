@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from collect_analysis.errors import DataError, ParameterError
 
@@ -217,7 +217,7 @@ def fates(chain: Chain, *, level: float = 0.95) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
         logit, width = np.log(value / (1 - value)), stats.norm.ppf((1 + level) / 2) * error / (value * (1 - value))
     for name, side in (("low", -1), ("high", 1)):
-        table[name] = (1 / (1 + np.exp(-(logit + side * width)))).where(inside, value)
+        table[name] = pd.Series(special.expit(logit + side * width), index=table.index).where(inside, value)
     return table[["from", "end", "value", "standard_error", "low", "high", "cases", "note"]]
 
 

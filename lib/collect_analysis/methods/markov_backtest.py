@@ -1,6 +1,7 @@
 """A projection held against what happened: made from earlier months only, compared month by month with where the same accounts stood."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ LEAST_ACCOUNTS = 10
 COLUMNS = ["origin", "step", "state", "value", "low", "high", "actual", "error", "covered"]
 
 
-def origins_of(months: Sequence[object], *, fewest: int = FEWEST_MONTHS, most: int = 6) -> list[object]:
+def origins_of(months: Sequence[date], *, fewest: int = FEWEST_MONTHS, most: int = 6) -> list[date]:
     """From which month ends can a projection be tried: at least `fewest` months before, one after; the last `most` of them.
 
     `months` are the closing month ends of the moves, in order; an origin is one of them.
@@ -72,22 +73,22 @@ def backtest(
 def errors_by(table: pd.DataFrame, *, by: Sequence[str]) -> pd.DataFrame:
     """How far off on average, and how often inside the interval?
 
-    `table` is that of `backtest`. Columns: by, numerator (forecasts whose interval held), denominator (forecasts), value (their share),
-    low, high (Wilson; forecasts of neighbouring months share their accounts, so that the true interval is wider), projected, actual
+    `table` is that of `backtest`. Columns: by, held (forecasts whose interval held), forecasts, covered (their share), low,
+    high (Wilson; forecasts of neighbouring months share their accounts, so that the true interval is wider), projected, actual
     (accounts, mean per forecast), bias (Σ(value - actual)/Σactual), off (Σ|value - actual|/Σactual). Forecasts of fewer than 10 accounts
     that came to fewer than 10 are left out. Undefined (NaN): nobody was there.
     """
     told = table[table[["value", "actual"]].max(axis=1) >= LEAST_ACCOUNTS]
     told = told.assign(size=told["error"].abs(), held=told["covered"].astype(int))
     grouped = told.groupby(list(by), as_index=False).agg(
-        numerator=("held", "sum"), denominator=("held", "size"), projected=("value", "mean"), actual=("actual", "mean"),
+        held=("held", "sum"), forecasts=("covered", "size"), projected=("value", "mean"), actual=("actual", "mean"),
         error=("error", "mean"), size=("size", "mean"),
     )  # fmt: skip
-    low, high = wilson_interval(grouped["numerator"], grouped["denominator"])
+    low, high = wilson_interval(grouped["held"], grouped["forecasts"])
     actual = grouped["actual"].where(grouped["actual"] > 0)
-    grouped = grouped.assign(value=grouped["numerator"] / grouped["denominator"], low=low, high=high)
+    grouped = grouped.assign(covered=grouped["held"] / grouped["forecasts"], low=low, high=high)
     grouped = grouped.assign(bias=grouped["error"] / actual, off=grouped["size"] / actual)
-    return grouped[[*by, "numerator", "denominator", "value", "low", "high", "projected", "actual", "bias", "off"]]
+    return grouped[[*by, "held", "forecasts", "covered", "low", "high", "projected", "actual", "bias", "off"]]
 
 
 def coverage(table: pd.DataFrame) -> float:

@@ -3,6 +3,7 @@
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
 from collect_analysis.reporting.kinds.drivers import Drivers
 from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
+from collect_analysis.reporting.kinds.portfolio_flow import PortfolioFlow
 from collect_analysis.reporting.kinds.quasi_experiment import QuasiExperiment
 from collect_analysis.reporting.kinds.rule_value import RuleValue
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
@@ -12,5 +13,5 @@ from collect_analysis.reporting.typed_parameters import ReportParameters
 
 KINDS: dict[str, type[ReportParameters]] = {
     model.kind: model
-    for model in (StrategyReview, KpiPeriod, AgencyEvaluation, Drivers, TestDesign, TestMonitor, RuleValue, QuasiExperiment)
+    for model in (StrategyReview, KpiPeriod, AgencyEvaluation, Drivers, TestDesign, TestMonitor, RuleValue, QuasiExperiment, PortfolioFlow)
 }

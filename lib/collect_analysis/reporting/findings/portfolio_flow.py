@@ -1,0 +1,326 @@
+"""Portfolio and flow as it is computed: one review object, each of its tables made once."""
+
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from collect_analysis.book.policy import policy
+from collect_analysis.book.store import Book
+from collect_analysis.decisions import flow as decisions
+from collect_analysis.measures import groups, provision
+from collect_analysis.measures.flow import EXITS, MISSING
+from collect_analysis.measures.periods import KpiWindows, Period, month_start
+from collect_analysis.measures.scopes import Directory
+from collect_analysis.measures.sustained_cure import after_cure, sustained
+from collect_analysis.measures.transitions import Scope, Transitions, tet_months
+from collect_analysis.methods.control_band import control_bands
+from collect_analysis.methods.evidence import Condition, Grade, grade, refused
+from collect_analysis.methods.markov import Chain, Total, chain_of, fan, fates, stays
+from collect_analysis.methods.markov_backtest import backtest, coverage, errors_by, origins_of
+from collect_analysis.methods.markov_tests import departures, order_test, stationarity_test
+from collect_analysis.methods.rates import rate_table
+from collect_analysis.reporting.kinds.portfolio_flow import PortfolioFlow
+
+# Eight times of ten the future should lie inside.
+LEVEL = 0.8
+CASH, PROVISION = "cash", "provision"
+RATE_KPI = {decisions.ROLLED: "F1", decisions.CURED: "F5"}
+# How an account came into its bucket: from a better one, from the same, from a worse one.
+CAME = ("from_better", "from_same", "from_worse")
+NO_PAYMENTS = "the book has no rows in payment"
+LONG_STAY = "longer than the months read: an extrapolation"
+NO_MOVE = "no account in this bucket"
+
+
+class Review:
+    """Everything the report says in numbers. Heavy steps run when first asked for, once."""
+
+    def __init__(self, book: Book, params: PortfolioFlow) -> None:
+        self.book, self.params = book, params
+        self.period = Period(params.period_start, params.period_end)
+        self.windows = KpiWindows.of(policy("kpi_windows", on=params.period_end))
+        scope = Scope(self.period, params.top_bucket, params.vintage, tuple(params.portfolios))
+        self.flows = Transitions(book, scope)
+        self.buckets = scope.buckets
+        self.tet = tet_months(book, self.period)
+
+    @cached_property
+    def counts(self) -> pd.DataFrame:
+        """Moves by month and product (`Transitions.counted`)."""
+        return self.flows.counted("month", "product_code")
+
+    @cached_property
+    def _moves(self) -> pd.DataFrame:
+        """Moves by month, of all products, without those whose next month end is missing."""
+        known = self.counts[self.counts["to"] != MISSING]
+        return known.groupby(["month", "from", "to"], as_index=False).agg(count=("count", "sum"))
+
+    @cached_property
+    def months(self) -> list[date]:
+        """The closing month ends that moves are known of."""
+        return sorted(self._moves["month"].unique())
+
+    @cached_property
+    def ends(self) -> tuple[str, ...]:
+        """The exits that happened."""
+        return tuple(name for name in EXITS if name in set(self._moves["to"]))
+
+    @cached_property
+    def fitted(self) -> pd.DataFrame:
+        """The moves that make the projection."""
+        return self._moves[self._moves["month"].isin(self.months[-self.params.fit_months :])]
+
+    def chain(self, moves: pd.DataFrame) -> Chain:
+        """These moves as a chain."""
+        return chain_of(moves, states=self.buckets, ends=self.ends)
+
+    def matrix(self) -> pd.DataFrame:
+        """Where accounts went in a month, all months together: columns as `flow.roll_matrix`; re-aged accounts stand where they are."""
+        known = self.counts.groupby(["from", "to"], as_index=False)[["count", "open_minor"]].sum()
+        others = [name for name in (*EXITS, MISSING) if name in set(known["to"])]
+        grid = pd.MultiIndex.from_product([self.buckets, [*self.buckets, *others]], names=["from", "to"])
+        full = known.set_index(["from", "to"]).reindex(grid, fill_value=0).reset_index()
+        full["cases"] = full.groupby("from")["count"].transform("sum")
+        parts = []
+        for version, column in (("count", "count"), ("balance", "open_minor")):
+            part = full[["from", "to", "cases"]].assign(version=version, numerator=full[column])
+            part["denominator"] = part.groupby("from")["numerator"].transform("sum")
+            part = part if version == "count" else part.assign(low=np.nan, high=np.nan)
+            parts.append(rate_table(part, undefined=NO_MOVE))
+        table = pd.concat(parts, ignore_index=True).rename(columns={"from": "from_bucket"}).astype({"from_bucket": int})
+        thin = (table["cases"] > 0) & (table["cases"] < self.params.few_accounts)
+        table["note"] = table["note"].mask(thin, f"rests on fewer than {self.params.few_accounts} accounts")
+        return table[["version", "from_bucket", "to", "numerator", "denominator", "value", "low", "high", "cases", "note"]]
+
+    def transitions(self) -> pd.DataFrame:
+        """The matrices by product and vintage: product_code, vintage, from_bucket, to, numerator, denominator, value, low, high, open_minor."""
+        found = self.flows.counted("product_code", "vintage")
+        keys = ["product_code", "vintage", "from"]
+        cells = found.groupby([*keys, "to"], as_index=False).agg(numerator=("count", "sum"), open_minor=("open_minor", "sum"))
+        cells["denominator"] = cells.groupby(keys)["numerator"].transform("sum")
+        return rate_table(cells, undefined=NO_MOVE).rename(columns={"from": "from_bucket"})
+
+    @cached_property
+    def bands(self) -> pd.DataFrame:
+        """The rates of each bucket of the whole portfolio by month, with their control bands (`control_bands` of `flow_series`)."""
+        whole = self.counts.groupby(["month", "from", "to", "state"], as_index=False)[["count", "open_minor"]].sum()
+        series = decisions.flow_series(whole, top_bucket=self.params.top_bucket, unlike=self.unlike, by=())
+        return control_bands(series, by=["from", "rate"])
+
+    @cached_property
+    def product_bands(self) -> pd.DataFrame:
+        """The same by product."""
+        series = decisions.flow_series(self.counts, top_bucket=self.params.top_bucket, unlike=self.unlike)
+        return control_bands(series, by=decisions.SERIES_KEYS)
+
+    def judged(self) -> pd.DataFrame:
+        """What of the last month needs somebody (`decisions.flow.judged`); what rests on fewer than `min_cell` accounts is not judged."""
+        rows = decisions.judged(self.product_bands, last_month=self.params.period_end, few=self.params.few_accounts)
+        small = rows["denominator"] < self.params.min_cell
+        rows["standing"] = rows["standing"].mask(small, "unknown")
+        for name in ("off", "stake_minor", "beyond_minor"):
+            rows[name] = rows[name].mask(small)
+        return rows
+
+    def last_rates(self) -> pd.DataFrame:
+        """The rates of the last month as measures: from, rate, kpi, value, low, high (95 %), numerator, denominator, note."""
+        last = self.bands[self.bands["month"] == self.params.period_end]
+        rates = rate_table(last[["from", "rate", "numerator", "denominator"]], undefined=NO_MOVE)
+        return rates.assign(kpi=rates["rate"].map(RATE_KPI))
+
+    @property
+    def unlike(self) -> list[date]:
+        """The months that the lunar new year moved."""
+        return [month for month, marked in self.tet.items() if marked]
+
+    def by_product(self) -> pd.DataFrame:
+        """The rates of each bucket of each product over the months that make the projection, for those with `min_cell` accounts or more.
+
+        Columns: product_code, from, rate, numerator, denominator, value, low, high, note.
+        """
+        recent = self.counts[self.counts["month"].isin(self.months[-self.params.fit_months :])]
+        series = decisions.flow_series(recent, top_bucket=self.params.top_bucket, unlike=[])
+        pooled = series.groupby(decisions.SERIES_KEYS, as_index=False)[["numerator", "denominator"]].sum()
+        return rate_table(pooled, undefined=NO_MOVE)
+
+    @cached_property
+    def projected(self) -> pd.DataFrame:
+        """Accounts by bucket and exit, cash and provision of the coming months (`markov.fan`); step 0 is the end of the period."""
+        today = self.flows.today().groupby("from")["count"].sum()
+        parts = [self.chain(part) for _, part in self.fitted.groupby("month")]
+        return fan(
+            self.chain(self.fitted),
+            parts,
+            {str(bucket): float(count) for bucket, count in today.items()},
+            steps=self.params.project_months,
+            draws=self.params.draws,
+            seed=self.params.seed,
+            level=LEVEL,
+            totals=self._totals(),
+        )
+
+    def _totals(self) -> dict[str, Total]:
+        totals = {}
+        paid = self.flows.cash_by_bucket()
+        paid = paid[paid["month"].isin(self.months[-self.params.fit_months :])]
+        if len(paid):
+            by_month = [_per_account(part, "cash_minor") for _, part in paid.groupby("month")]
+            totals[CASH] = Total(pooled=_per_account(paid, "cash_minor"), by_month=by_month, during=True)
+        if not self.no_groups:
+            held = provision.by_bucket(self.flows, self.windows.provision_rates)
+            totals[PROVISION] = Total(pooled=_per_account(held, "provision_minor"))
+        return totals
+
+    def projection(self) -> pd.DataFrame:
+        """The accounts of `projected`: step, state, value, low, high, note."""
+        return self.projected[~self.projected["state"].isin([CASH, PROVISION])].reset_index(drop=True)
+
+    def money(self) -> pd.DataFrame:
+        """Cash by month and provision at its end, of the accounts open today: step, month, state, value, low, high, note (why there is none)."""
+        found = self.projected[self.projected["state"].isin([CASH, PROVISION])].reset_index(drop=True)
+        absent = {CASH: "" if self.book.has("payment") else NO_PAYMENTS, PROVISION: self.no_groups}
+        why = [{"step": 1, "state": state, "note": reason} for state, reason in absent.items() if reason]
+        table = pd.concat([found, pd.DataFrame(why, columns=["step", "state", "note"])], ignore_index=True) if why else found
+        table["month"] = [f"{month_start(self.params.period_end, int(step)):%Y-%m}" for step in table["step"]]
+        return table[["step", "month", "state", "value", "low", "high", "note"]]
+
+    @cached_property
+    def no_groups(self) -> str:
+        """Why provision cannot be told; empty where it can."""
+        return provision.group_reason(self.flows)
+
+    @cached_property
+    def backtest(self) -> pd.DataFrame:
+        """Projections of earlier months against what happened (`markov_backtest.backtest`)."""
+        origins = origins_of(self.months)
+        if not origins:
+            return pd.DataFrame(columns=["origin", "step", "state", "value", "low", "high", "actual", "error", "covered"])
+        later = self.flows.positions(origins, horizon=self.params.project_months)
+        return backtest(
+            self._moves,
+            later[later["state"] != MISSING],
+            states=self.buckets,
+            ends=self.ends,
+            fit_months=self.params.fit_months,
+            draws=self.params.draws,
+            seed=self.params.seed,
+            level=LEVEL,
+        )
+
+    def errors(self) -> pd.DataFrame:
+        """How far earlier projections were off, by months ahead and state (`errors_by`); fewer than `min_cell` accounts are not told."""
+        table = errors_by(self.backtest, by=["step", "state"])
+        small = table["actual"] < self.params.min_cell
+        return table.assign(**{name: table[name].mask(small) for name in ("projected", "actual", "bias", "off")})
+
+    def fates(self) -> pd.DataFrame:
+        """How each bucket ends: from, end, value, low, high (share), cases, note. `current`: back to bucket 0 before any exit."""
+        first = chain_of(self.fitted[self.fitted["from"] != "0"], states=self.buckets[1:], ends=("0", *self.ends))
+        back = fates(first)
+        back = back[back["end"] == "0"].assign(end="current")
+        last = fates(self.chain(self.fitted)) if self.ends else pd.DataFrame(columns=back.columns)
+        parts = [part for part in (back, last) if len(part)]
+        return pd.concat(parts, ignore_index=True).drop(columns="standard_error")
+
+    def months_left(self) -> pd.DataFrame:
+        """How long: from, state (`current`: months until bucket 0 or an exit; `all`: until an exit), value, low, high, cases, note."""
+        first = chain_of(self.fitted[self.fitted["from"] != "0"], states=self.buckets[1:], ends=("0", *self.ends))
+        back = stays(first)
+        back = back[back["state"] == "all"].assign(state="current")
+        whole = stays(self.chain(self.fitted))
+        table = pd.concat([back, whole[whole["state"] == "all"]], ignore_index=True).drop(columns="standard_error")
+        long = (table["value"] > self.period.months) & (table["note"] == "")
+        return table.assign(note=table["note"].mask(long, LONG_STAY))
+
+    @cached_property
+    def after_cure(self) -> pd.DataFrame:
+        """What became of cures (`sustained_cure.after_cure`)."""
+        return after_cure(self.flows, follow=max(self.params.follow_months, self.windows.sustained_months))
+
+    def cures(self) -> pd.DataFrame:
+        """Which share of cures lasted, by bucket and by product (`sustained_cure.sustained`): scope_type, scope_key and its columns."""
+        months = self.windows.sustained_months
+        parts = []
+        for scope, column in (("all", None), ("bucket", "from"), ("product", "product_code")):
+            found = sustained(self.after_cure, months=months, last_month=self.params.period_end, by=[column] if column else [])
+            parts.append(found.rename(columns={column or "": "scope_key"}).assign(scope_type=scope))
+        table = pd.concat(parts, ignore_index=True)
+        table["scope_key"] = table["scope_key"].fillna("all")
+        for name in ("left", "all_cohorts"):
+            table[name] = table[name].mask(table["denominator"] < self.params.min_cell)
+        names = ["scope_type", "scope_key", "numerator", "denominator", "value", "low", "high", "left", "all_cohorts", "note"]
+        return table[names]
+
+    def group_matrix(self) -> pd.DataFrame:
+        """From which regulatory group to which debtors moved in the last month (`groups.group_migration`), or why there is none."""
+        if self.no_groups:
+            return pd.DataFrame({"note": [self.no_groups]})
+        last = Period(self.params.period_end.replace(day=1), self.params.period_end)
+        facts = groups.group_facts(self.book, Directory.of(self.book, last.end), last, self.windows)
+        return groups.group_migration(self.book, facts)
+
+    @cached_property
+    def bridge(self) -> pd.DataFrame:
+        """Why specific provision moved, month by month (`provision.provision_bridge`), or why that cannot be told."""
+        if self.no_groups:
+            return pd.DataFrame({"note": [self.no_groups]})
+        return provision.provision_bridge(provision.exposures(self.flows), self.windows.provision_rates)
+
+    @cached_property
+    def order(self) -> pd.DataFrame:
+        """Whether the bucket before matters (`order_test`)."""
+        return order_test(self._triples)
+
+    @cached_property
+    def _triples(self) -> pd.DataFrame:
+        found = self.flows.counted("previous")
+        return found[found["to"] != MISSING]
+
+    def memory(self) -> pd.DataFrame:
+        """What happened next by how the account came into its bucket: from, came, rate, numerator, denominator, value, low, high, note."""
+        before, now = self._triples["previous"].astype(int), self._triples["from"].astype(int)
+        came = np.select([before < now, before == now], CAME[:2], default=CAME[2])
+        series = decisions.flow_series(
+            self._triples.assign(came=came, month=self.params.period_end), top_bucket=self.params.top_bucket, unlike=[], by=("came",)
+        )
+        table = rate_table(series.drop(columns=["month", "unlike", "open_minor"]), undefined=NO_MOVE)
+        return table.sort_values(["from", "came", "rate"], ignore_index=True)
+
+    @cached_property
+    def steadiness(self) -> pd.DataFrame:
+        """Whether months are alike (`stationarity_test`)."""
+        return stationarity_test(self._moves)
+
+    def months_apart(self) -> pd.DataFrame:
+        """How unlike the others each month was (`departures`), with the months the lunar new year moved marked: month, cases, effect, tet."""
+        found = departures(self._moves)
+        return found.assign(tet=[bool(self.tet.get(month, False)) for month in found["month"]])
+
+    @cached_property
+    def conditions(self) -> list[Condition]:
+        """What must hold for the projection and the bands."""
+        by_step = errors_by(self.backtest, by=["step"])
+        return [
+            decisions.complete(self.counts),
+            decisions.enough_months(self.product_bands),
+            decisions.first_order(self.order),
+            decisions.stationary(self.steadiness, departures(self._moves)),
+            decisions.forecasts_hold(coverage(self.backtest), by_step, level=LEVEL),
+        ]
+
+    @property
+    def grade(self) -> Grade:
+        """Facts, not effects: nothing here was compared with what would have happened otherwise."""
+        return grade("raw", self.conditions)
+
+    @property
+    def refused(self) -> bool:
+        """Whether a condition leaves no answer."""
+        return bool(refused(self.conditions))
+
+
+def _per_account(cells: pd.DataFrame, column: str) -> dict[str, float]:
+    sums = cells.groupby("from")[["count", column]].sum()
+    return {str(bucket): float(value) for bucket, value in (sums[column] / sums["count"]).items()}
