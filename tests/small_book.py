@@ -22,10 +22,13 @@ FILLED: dict[str, dict[str, str]] = {
     "target": {"scope_type": "company", "scope_key": "all", "version": "1", "status": "approved", "kpi": "R1"},
     "tariff": {"tariff_id": "t", "tier_from": "0", "valid_from": LONG_AGO, "currency": "VND"},
     "calendar": {},
+    "arrangement": {},
+    "qa": {},
     "promise": {},
 }  # fmt: skip
 # Where a key says nothing new, it is numbered; a debtor is named after the account.
-NUMBERED = {"payment": "payment_key", "contact": "event_key", "promise": "promise_key", "decision": "decision_key", "ticket": "ticket_key"}
+NUMBERED = {"payment": "payment_key", "contact": "event_key", "promise": "promise_key", "decision": "decision_key", "ticket": "ticket_key",
+            "arrangement": "arrangement_key", "qa": "qa_key"}  # fmt: skip
 
 
 def frame_of(name: str, text: str) -> pd.DataFrame:

@@ -110,5 +110,7 @@ def top_share(book: Book, batches: ir.Table) -> pd.DataFrame:
     rest = found["cases"] - found["top"]
     found["trimmed_minor"] = (found["denominator"] - found["numerator"]) / rest.where(rest > 0)
     table = rate_table(found.assign(low=float("nan"), high=float("nan")), undefined="nothing was collected")
+    alone = (table["note"] == "") & table["trimmed_minor"].isna()
+    table.loc[alone, "note"] = "no account is left without the largest"
     columns = ["unit_key", "numerator", "denominator", "value", "low", "high", "cases", "trimmed_minor", "note"]
     return table.sort_values("unit_key", ignore_index=True)[columns]

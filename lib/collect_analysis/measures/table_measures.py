@@ -21,8 +21,11 @@ class TableMeasure:
 
 
 def _expected(facts: Facts) -> pd.DataFrame:
+    """Expected recovery by month, unit and officer, with observed over expected (R4, R5)."""
     last = month_start(facts.period.end)
-    return expected.observed_expected(facts.book, facts.period.start, last, reference_months=facts.windows.expected_months)
+    table = expected.observed_expected(facts.book, facts.period.start, last, reference_months=facts.windows.expected_months)
+    value = table["capped_minor"] / table["expected_minor"].where(table["expected_minor"] > 0)
+    return table.assign(value=value, note=value.isna().map({True: "nothing was expected", False: ""}))
 
 
 def _cure_curve(facts: Facts) -> pd.DataFrame:
