@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Names in COLLECT_REQUIRE (comma-separated: data, browser, postgres) turn "skipped because it is not here" into a failure.
+# Names in COLLECT_REQUIRE (comma-separated: data, browser, postgres, spark) turn "skipped because it is not here" into a failure.
 REQUIRED = frozenset(filter(None, os.environ.get("COLLECT_REQUIRE", "").split(",")))
 PROJECT = Path(__file__).resolve().parent.parent
 # A property is about values; how long an example takes says only how busy the machine is.

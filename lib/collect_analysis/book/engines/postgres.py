@@ -1,6 +1,8 @@
 """PostgreSQL: a book that lives in a schema of the shop's database, for shops whose data fit there."""
 
+import hashlib
 import io
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+import sqlglot.expressions as sge
 from ibis.backends.postgres import Backend
 from psycopg import sql
 
@@ -61,6 +64,12 @@ class _Compiler(sc.postgres.PostgresCompiler):
         if how == "sha256":
             return self.f.encode(self.f.sha256(self.f.convert_to(arg, "UTF8")), "hex")
         raise NotImplementedError(f"no hash {how}; use md5 or sha256")
+
+    def visit_NonNullLiteral(self, op: ops.Literal, *, value: Any, dtype: dt.DataType) -> Any:
+        """A number with a point is a decimal here; in Ibis it is a float."""
+        if dtype.is_floating() and math.isfinite(value):
+            return self.cast(sge.convert(value), dt.float64)
+        return super().visit_NonNullLiteral(op, value=value, dtype=dtype)
 
     def visit_StringFind(self, op: ops.StringFind, **kw: Any) -> Any:
         """A position is four bytes here and eight in Ibis, which then drops the cast that arithmetic needs."""
@@ -136,17 +145,19 @@ class PostgresEngine(Engine):
         extra = {field.name: field.type for schema in schemas for field in schema if field.name not in types}
         columns = {**types, **{column: ibis.dtype(ibis.schema(pa.schema([(column, kind)]))[column]) for column, kind in extra.items()}}
         columns = {column: str(kind).removeprefix("!") for column, kind in columns.items()}
-        if not self._schema:
-            self._create(name, columns, temporary=True)
-            for path in paths:
-                self._copy(name, pq.read_table(path), columns)
-        else:
-            self._copy_once(name, paths, columns)
-        self._remember(name, columns, schema=self._schema or None)
+        if self._schema:
+            # Another layout of the same contents is another table: a book outlives versions of the program.
+            layout = hashlib.sha256(repr((columns, [path.name for path in paths])).encode()).hexdigest()[:12]
+            self._remember(name, columns, self._copied(f"{name}_{layout}", paths, columns))
+            return
+        self._create(sql.Identifier(name), columns)
+        for path in paths:
+            self._copy(sql.Identifier(name), pq.read_table(path), columns)
+        self._remember(name, columns)
 
     def register_empty(self, name: str, types: dict[str, str]) -> None:
         """As `Engine.register_empty`: a temporary table."""
-        self._create(name, types, temporary=True)
+        self._create(sql.Identifier(name), types)
         self._remember(name, types)
 
     def register_frame(self, name: str, frame: pd.DataFrame, types: dict[str, str]) -> None:
@@ -154,8 +165,8 @@ class PostgresEngine(Engine):
         arrow = canonical_arrow(frame, types)
         found = ibis.memtable(arrow).schema()
         columns = {column: types.get(column) or str(found[column]) for column in arrow.column_names}
-        self._create(name, columns, temporary=True)
-        self._copy(name, arrow, columns)
+        self._create(sql.Identifier(name), columns)
+        self._copy(sql.Identifier(name), arrow, columns)
         self._connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(name)))
         self._remember(name, columns)
 
@@ -186,29 +197,27 @@ class PostgresEngine(Engine):
         arrays = [_array(column, schema[name]) for name, column in zip(schema, columns, strict=True)]
         return pa.Table.from_arrays(arrays, schema=schema.to_pyarrow())
 
-    def _copy_once(self, name: str, paths: Sequence[Path], columns: dict[str, str]) -> None:
-        target = sql.SQL("{}.{}").format(sql.Identifier(self._schema), sql.Identifier(name))
+    def _copied(self, name: str, paths: Sequence[Path], columns: dict[str, str]) -> str:
+        """Copy files into a table of the book's schema unless it is there; its name."""
+        target = sql.Identifier(self._schema, name)
         with self._connection.transaction():
             # Two runs that open a new book at once must not copy it twice.
             self._connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (self._schema,))
             self._connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self._schema)))
             there = self._connection.execute("SELECT to_regclass(%s)", (target.as_string(self._connection),)).fetchone()
-            if there and there[0]:
-                return
-            self._create(name, columns, temporary=False)
-            for path in paths:
-                self._copy(name, pq.read_table(path), columns)
-        self._connection.execute(sql.SQL("ANALYZE {}").format(target))
+            if not there or not there[0]:
+                self._create(target, columns, kind="TABLE")
+                for path in paths:
+                    self._copy(target, pq.read_table(path), columns)
+                self._connection.execute(sql.SQL("ANALYZE {}").format(target))
+        return name
 
-    def _create(self, name: str, columns: dict[str, str], *, temporary: bool) -> None:
-        parts = [sql.SQL("{} " + _SQL_TYPES[kind]).format(sql.Identifier(column)) for column, kind in columns.items()]
-        target = sql.Identifier(name) if temporary else sql.Identifier(self._schema, name)
-        kind = sql.SQL("TEMPORARY TABLE" if temporary else "TABLE")
-        self._connection.execute(sql.SQL("CREATE {} {} ({})").format(kind, target, sql.SQL(", ").join(parts)))
+    def _create(self, target: sql.Identifier, columns: dict[str, str], *, kind: str = "TEMPORARY TABLE") -> None:
+        parts = [sql.SQL("{} " + _SQL_TYPES[type_]).format(sql.Identifier(column)) for column, type_ in columns.items()]
+        self._connection.execute(sql.SQL("CREATE " + kind + " {} ({})").format(target, sql.SQL(", ").join(parts)))
 
-    def _copy(self, name: str, arrow: pa.Table, columns: dict[str, str]) -> None:
+    def _copy(self, target: sql.Identifier, arrow: pa.Table, columns: dict[str, str]) -> None:
         """Rows go as CSV, in which an empty text is quoted and an empty cell is not."""
-        target = sql.Identifier(self._schema, name) if self._is_kept(name) else sql.Identifier(name)
         wanted = [column for column in columns if column in arrow.column_names and not pa.types.is_null(arrow[column].type)]
         arrow = arrow.select(wanted).cast(ibis.schema({column: columns[column] for column in wanted}).to_pyarrow())
         names = sql.SQL(", ").join(sql.Identifier(column) for column in wanted)
@@ -221,15 +230,10 @@ class PostgresEngine(Engine):
                 pyarrow.csv.write_csv(pa.Table.from_batches([batch]), buffer, pyarrow.csv.WriteOptions(include_header=False))
                 copy.write(buffer.getvalue())
 
-    def _is_kept(self, name: str) -> bool:
-        if not self._schema:
-            return False
-        row = self._connection.execute("SELECT to_regclass(%s)", (f'"{self._schema}"."{name}"',)).fetchone()
-        return bool(row and row[0])
-
-    def _remember(self, name: str, columns: dict[str, str], *, schema: str | None = None) -> None:
-        space = ops.Namespace(database=schema)
-        self._tables[name] = ops.DatabaseTable(name, schema=ibis.schema(columns), source=self._backend, namespace=space).to_expr()
+    def _remember(self, name: str, columns: dict[str, str], copied: str = "") -> None:
+        space = ops.Namespace(database=self._schema if copied else None)
+        table = ops.DatabaseTable(copied or name, schema=ibis.schema(columns), source=self._backend, namespace=space)
+        self._tables[name] = table.to_expr()
 
 
 def _array(column: Sequence[Any], kind: dt.DataType) -> pa.Array:

@@ -1,5 +1,6 @@
 """Spark: the same expressions where the data are too many for one machine."""
 
+import math
 import os
 import tempfile
 import warnings
@@ -16,6 +17,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
+import sqlglot.expressions as sge
 
 from collect_analysis.book.engines.base import COMPENSATED, Engine, canonical_arrow, with_canonical
 from collect_analysis.errors import WorkplaceError
@@ -57,6 +59,12 @@ class _Compiler(sc.pyspark.PySparkCompiler):
             return super().visit_AggUDF(op, where=where, **kw)
         (value,) = kw.values()
         return self.f.anon.compensated_of(self.agg.collect_list(value, where=where))
+
+    def visit_NonNullLiteral(self, op: ops.Literal, *, value: Any, dtype: dt.DataType) -> Any:
+        """A number with a point is a decimal here, and decimal arithmetic rounds."""
+        if dtype.is_floating() and math.isfinite(value):
+            return self.cast(sge.convert(value), dt.float64)
+        return super().visit_NonNullLiteral(op, value=value, dtype=dtype)
 
     def visit_StringFind(self, op: ops.StringFind, **kw: Any) -> Any:
         """A position is four bytes here and eight in Ibis, which then drops the cast that arithmetic needs."""
@@ -111,6 +119,7 @@ class SparkEngine(Engine):
 
     def __init__(self) -> None:
         super().__init__()
+        self._views: set[str] = set()
         with _unwarned():
             try:
                 backend = _backend_class()
@@ -129,6 +138,7 @@ class SparkEngine(Engine):
             return
         self._session.read.parquet(*paths, mergeSchema=True).createOrReplaceTempView(f"{name}__files")
         self._backend.create_view(name, with_canonical(self._backend.table(f"{name}__files"), types, cast=True), overwrite=True)
+        self._views |= {name, f"{name}__files"}
 
     def register_empty(self, name: str, types: dict[str, str]) -> None:
         """As `Engine.register_empty`."""
@@ -155,12 +165,14 @@ class SparkEngine(Engine):
 
     def close(self) -> None:
         """Forget the views; the session of the process stays for the next book."""
-        for table in self._session.catalog.listTables():
-            self._session.catalog.dropTempView(table.name)
+        for name in self._views:
+            self._session.catalog.dropTempView(name)
+        self._views.clear()
 
     def _view(self, name: str, arrow: pa.Table) -> None:
         with _unwarned():
             self._session.createDataFrame(arrow).createOrReplaceTempView(name)
+        self._views.add(name)
 
     def _arrow(self, expression: ir.Table) -> pa.Table:
         with _unwarned():
