@@ -94,7 +94,8 @@ class Transitions:
             "state",
             "open_minor",
             month=close_after(pairs.opened),
-            previous=ibis.least(pairs.previous, top),
+            # LEAST of nothing and a number is the number on some engines: nothing must stay nothing.
+            previous=ibis.ifelse(pairs.previous.isnull(), ibis.null("int64"), ibis.least(pairs.previous, top)),
             bucket=ibis.least(pairs.bucket, top),
             to=ibis.ifelse(open_next, ibis.least(pairs.next_bucket, top).cast("string"), pairs.state),
         )
