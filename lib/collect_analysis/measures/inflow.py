@@ -77,7 +77,7 @@ def days_with_cash(book: Book, first: date, last: date) -> pd.DataFrame:
         table["date"] = pd.to_datetime(table["date"]).dt.date
     every = pd.DataFrame({"date": pd.date_range(first, last).date})
     table = every.merge(paid, on="date", how="left", validate="one_to_one").merge(known, on="date", how="left", validate="one_to_one")
-    weekday = pd.to_datetime(table["date"]).dt.dayofweek
+    weekday = pd.to_datetime(table["date"]).dt.day_of_week
     table["in_calendar"] = table["working_day"].notna()
     table["working_day"] = table["working_day"].where(table["in_calendar"], weekday < 5).astype(bool)
     table["salary_window"] = table["salary_window"].eq(True)

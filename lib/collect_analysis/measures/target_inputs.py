@@ -9,9 +9,11 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures import capacity
+from collect_analysis.measures.cash import cash
 from collect_analysis.measures.expected import DEFAULT_FACTORS, expected_by_account_cell, observed_expected
 from collect_analysis.measures.inflow import days_with_cash, inflow
 from collect_analysis.measures.periods import KpiWindows, Period, month_end, month_start
+from collect_analysis.measures.scopes import within
 from collect_analysis.methods import season
 from collect_analysis.methods.recovery_forecast import Past
 
@@ -28,6 +30,7 @@ class Inputs:
     `stock`: one row per month, unit_key, officer_key, sub_function: accounts, opening_minor, expected_cash_minor, expected_minor (capped),
     variance_cash_minor. `officers`: past months of officers (`expected.observed_expected`). `past`: see `recovery_forecast.Past`. `days`: of
     past and period, with kinds. `minutes`, `units`, `tenure`: see `measures.capacity`. `reference_months`: behind the rates of `stock`.
+    `cap_minor`: what one account counts at most in what an officer carries.
     """
 
     months: tuple[date, ...]
@@ -40,6 +43,7 @@ class Inputs:
     units: pd.DataFrame
     tenure: pd.DataFrame
     reference_months: int
+    cap_minor: int
 
 
 def read_inputs(
@@ -98,7 +102,16 @@ def read_inputs(
         units=capacity.unit_facts(book, last),
         tenure=capacity.officer_tenure(book, months[0]),
         reference_months=reference_months,
+        cap_minor=ticket_cap(book, month_start(opening, -reference_months), last, quantile=cap_quantile),
     )
+
+
+def ticket_cap(book: Book, first_month: date, last_month: date, *, quantile: float) -> int:
+    """Beyond which amount is a month of one account a large ticket? The `quantile` of what payers paid in a month; 0 without payers."""
+    counted = cash(book)
+    inside = counted.filter(within(counted.value_date, first_month, month_end(last_month)))
+    paid = inside.group_by("account_key", month=inside.value_date.truncate("M")).agg(paid=inside.amount_minor.sum())
+    return int(float(str(book.scalar(paid.paid.cast("float64").quantile(quantile).fill_null(0.0)))))
 
 
 def _history(book: Book, period: Period, history_months: int) -> tuple[date, date]:

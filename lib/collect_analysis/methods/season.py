@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize
 
+from collect_analysis.methods.completion import fit_curve, months_of
+
 Floats = NDArray[np.float64]
 # What a day may be, one at a time; the lunar new year wins over the others because money stands still then.
 PARTS: dict[str, tuple[str, ...]] = {
@@ -57,33 +59,22 @@ def day_kinds(days: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def day_effects(days: pd.DataFrame, *, prior_sd: float = 0.5) -> DayEffects:
+def day_effects(days: pd.DataFrame) -> DayEffects:
     """By how much do free days, salary days and days around the lunar new year differ, within their month?
 
-    Formula: given the cash of a month, the shares of its days are proportional to exp(x'b) (conditional Poisson, so that no level of a
-    month matters); b has a normal prior with mean 0 and `prior_sd`; money is overdispersed, so its information is divided by Pearson's
-    chi-square over its degrees of freedom. Newton steps.
-    `days`: one row per day with `month`, `cash` (0 or more) and the columns of `EFFECTS`.
-    Undefined: with no cash every effect is 0 and its standard error the prior's.
+    The weights of `completion.fit_curve` (given the cash of a month, shares of its days; no level of a month matters), for the kinds of day
+    of this module. `days`: one row per day of whole months with `date`, `month`, `cash` (0 or more) and the columns of `EFFECTS`.
+    Undefined: with no cash every effect is 0 and its standard error NaN.
     """
-    design = days[list(EFFECTS)].to_numpy(dtype=float)
-    cash = days["cash"].to_numpy(dtype=float)
-    month: NDArray[np.intp] = np.unique(days["month"].to_numpy(), return_inverse=True)[1]
-    total = np.bincount(month, cash).astype(np.float64)
-    beta, precision = np.zeros(len(EFFECTS)), np.eye(len(EFFECTS)) / prior_sd**2
-    scale, information = 1.0, np.zeros_like(precision)
-    for _ in range(_STEPS):
-        expected, centred = _shares(design, beta, month, total)
-        scale = _overdispersion(cash, expected, lost=len(total) + len(EFFECTS))
-        information = (centred * expected[:, None]).T @ centred / scale
-        gradient = centred.T @ (cash - expected) / scale - precision @ beta
-        step = np.linalg.solve(information + precision, gradient)
-        beta = beta + step
-        if np.abs(step).max() < _SETTLED:
-            break
-    spread = np.sqrt(np.diag(np.linalg.inv(information + precision)))
+    table = days[["month", "date", *EFFECTS]].assign(working_day=days["free_day"] == 0, tet=None, cash_minor=days["cash"])
+    if not days["cash"].sum() > 0:
+        return DayEffects(effect=dict.fromkeys(EFFECTS, 0.0), se=dict.fromkeys(EFFECTS, float("nan")), days=len(days))
+    curve = fit_curve(months_of(table))
+    spread = np.sqrt(np.diag(curve.covariance))
     return DayEffects(
-        effect=dict(zip(EFFECTS, map(float, beta), strict=True)), se=dict(zip(EFFECTS, map(float, spread), strict=True)), days=len(days)
+        effect=dict(zip(curve.features, map(float, curve.beta), strict=True)),
+        se=dict(zip(curve.features, map(float, spread), strict=True)),
+        days=len(days),
     )
 
 
@@ -172,17 +163,3 @@ def _bounded(design: Floats, ratio: Floats, spread: float, prior_sd: float) -> F
     stacked = np.vstack([design / spread, np.eye(width) / prior_sd])
     aim = np.concatenate([ratio / spread, np.zeros(width)])
     return optimize.lsq_linear(stacked, aim, bounds=(0.0, 1.0), method="bvls", tol=1e-12).x
-
-
-def _shares(design: Floats, beta: Floats, month: NDArray[np.intp], total: Floats) -> tuple[Floats, Floats]:
-    """Expected cash of each day given its month's, and the design less its mean within the month."""
-    weight = np.exp(design @ beta)
-    share = weight / np.bincount(month, weight)[month]
-    centre = np.stack([np.bincount(month, share * column) for column in design.T], axis=1)
-    return total[month] * share, design - centre[month]
-
-
-def _overdispersion(cash: Floats, expected: Floats, *, lost: int) -> float:
-    some = expected > 0
-    chi = float(((cash[some] - expected[some]) ** 2 / expected[some]).sum())
-    return max(chi / max(int(some.sum()) - lost, 1), 1e-12)

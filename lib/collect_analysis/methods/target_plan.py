@@ -64,7 +64,7 @@ def allocate(total: int, leaves: pd.DataFrame, *, levels: Sequence[str], weight:
     whole, rest = divmod(int(total), step)
     table["target"] = _share(table, whole, names, weight) * step
     if rest:
-        targets = table["target"].to_numpy()
+        targets = table["target"].to_numpy(copy=True)
         targets[int(table[weight].to_numpy(dtype=float).argmax())] += rest
         table["target"] = targets
     return table
