@@ -192,9 +192,9 @@ def verdict(officers: pd.DataFrame, units: pd.DataFrame, *, refused: bool = Fals
     return ScorecardVerdict(
         counts=counts,
         wrong=float((1 - above["p_above"]).sum() + below["p_above"].sum()),
-        coach=_keys(below[~failed.reindex(below.index)], "value", ascending=True),
-        recognise=_keys(above[~failed.reindex(above.index)], "value", ascending=False),
-        conduct=tuple(sorted(officers.loc[failed, "officer_key"])),
+        coach=_keys(below[~failed.reindex(below.index)]),
+        recognise=_keys(above[~failed.reindex(above.index)]),
+        conduct=_keys(officers[failed]),
         units_above=tuple(sorted(high["unit_key"])),
         units_below=tuple(sorted(low["unit_key"])),
         reallocate=tuple(sorted(set(high["sub_function"]) & set(low["sub_function"]))),
@@ -204,8 +204,9 @@ def verdict(officers: pd.DataFrame, units: pd.DataFrame, *, refused: bool = Fals
     )
 
 
-def _keys(table: pd.DataFrame, by: str, *, ascending: bool) -> tuple[str, ...]:
-    return tuple(table.sort_values([by, "officer_key"], ascending=[ascending, True])["officer_key"])
+def _keys(table: pd.DataFrame) -> tuple[str, ...]:
+    """The officers by key: an order by index would be a ranking."""
+    return tuple(sorted(set(table["officer_key"])))
 
 
 def conditions(

@@ -174,12 +174,12 @@ def _withheld(table: pd.DataFrame, barred: bool) -> pd.DataFrame:
     return empty
 
 
-def in_order(table: pd.DataFrame, key: str) -> pd.DataFrame:
-    """By band, then sub-function, unit, key: never by the index, which would be a ranking."""
+def in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Officers by band, then sub-function, unit, key: never by the index, which would be a ranking."""
     order = table["band"].map(
         {"below": 0, "above": 1} | {band: place + 2 for band, place in _BAND_ORDER.items() if band not in ("above", "below")}
     )
-    keys = list(dict.fromkeys(["order", "sub_function", "unit_key", key]))
+    keys = ["order", "sub_function", "unit_key", "officer_key"]
     return table.assign(order=order).sort_values(keys, ignore_index=True).drop(columns="order")
 
 
@@ -196,13 +196,13 @@ def without_small(table: pd.DataFrame, *, min_cell: int) -> pd.DataFrame:
 
 
 def told_units(card: Card, params: Scorecard) -> pd.DataFrame:
-    """The units as they are recorded: by band, small ones without figures."""
-    return without_small(in_order(card.units, "unit_key"), min_cell=params.min_cell)
+    """The units as they are recorded: by sub-function, small ones without figures."""
+    return without_small(card.units.sort_values(["sub_function", "unit_key"], ignore_index=True), min_cell=params.min_cell)
 
 
 def told_officers(card: Card, params: Scorecard) -> pd.DataFrame:
     """The officers as they are recorded for team leads: by band, small ones without figures; for others none."""
-    table = without_small(in_order(card.officers, "officer_key"), min_cell=params.min_cell)
+    table = without_small(in_order(card.officers), min_cell=params.min_cell)
     return table if params.audience == "team_leads" else table.head(0)
 
 
@@ -239,7 +239,8 @@ def unit_table(shown: pd.DataFrame, params: Scorecard, book: Book) -> tables.Sho
     columns = ["unit_name", "collected_minor", "attainment", "raw", "index_shrunken", "low", "high", "band", "gate_status"]
     if shown["officers_above"].notna().any():
         columns += ["officers", "officers_above", "officers_below"]
-    named = _named(shown, params, book)
+    # That a unit stands alone is said by its band already.
+    named = _named(shown.assign(note=shown["note"].mask(shown["note"] == officer_index.ALONE, "")), params, book)
     return tables.show(named, lang=params.lang, columns=columns, percent=["attainment"], currency=book.currency)
 
 
@@ -250,9 +251,10 @@ def officer_table(shown: pd.DataFrame, params: Scorecard, book: Book) -> tables.
     if shown.empty:
         return reason(say("scorecard_no_officers", params.lang), params.lang)
     columns = [
-        "officer_key", "unit_name", "band", "cases", "attainment", "raw", "index_shrunken", "low", "high", "payer_value", "payer_low", "payer_high",
-        "tenure_months", "tenure_value", "gate_status",
+        "officer_key", "unit_name", "band", "accounts", "attainment", "raw", "index_shrunken", "low", "high", "payer_value", "tenure_months",
+        "tenure_value", "gate_status",
     ]  # fmt: skip
+    shown = shown.assign(accounts=shown["cases"])
     return tables.show(_named(shown, params, book), lang=params.lang, columns=columns, percent=["attainment"], currency=book.currency)
 
 
