@@ -6,6 +6,7 @@ from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
 from collect_analysis.reporting.kinds.portfolio_flow import PortfolioFlow
 from collect_analysis.reporting.kinds.quasi_experiment import QuasiExperiment
 from collect_analysis.reporting.kinds.rule_value import RuleValue
+from collect_analysis.reporting.kinds.scorecard import Scorecard
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
 from collect_analysis.reporting.kinds.test_design import TestDesign
 from collect_analysis.reporting.kinds.test_monitor import TestMonitor
@@ -13,5 +14,16 @@ from collect_analysis.reporting.typed_parameters import ReportParameters
 
 KINDS: dict[str, type[ReportParameters]] = {
     model.kind: model
-    for model in (StrategyReview, KpiPeriod, AgencyEvaluation, Drivers, TestDesign, TestMonitor, RuleValue, QuasiExperiment, PortfolioFlow)
+    for model in (
+        StrategyReview,
+        KpiPeriod,
+        AgencyEvaluation,
+        Drivers,
+        TestDesign,
+        TestMonitor,
+        RuleValue,
+        QuasiExperiment,
+        PortfolioFlow,
+        Scorecard,
+    )
 }
