@@ -17,6 +17,8 @@ Action = Literal["refuse", "nothing", "move_capacity", "overtime", "campaign"]
 # At most so many units can carry a gap that is called concentrated.
 FEW_UNITS = 2
 EVEN = 0.5
+# What the work itself brings, as against plan, calendar, inventory and large tickets.
+WORK = ("rate", "ticket")
 ENOUGH_MONTHS = 12
 
 
@@ -86,7 +88,9 @@ def _cause(explained: Explained | None) -> tuple[str, tuple[str, ...], float]:
     worst = min(explained.totals.items(), key=lambda item: item[1])
     if worst[1] >= 0:
         return "", (), float("nan")
-    losses = explained.units.set_index("unit_key")[worst[0]].astype(float)
+    by_unit = explained.units.set_index("unit_key")
+    # Where the cause is not the work, the units to ask are those with most money short, whatever part it is in.
+    losses = (by_unit[worst[0]] if worst[0] in WORK else by_unit[list(explained.parts)].sum(axis=1)).astype(float)
     losses = losses[losses < 0].sort_values(kind="stable")
     first = losses.head(FEW_UNITS)
     return worst[0], tuple(str(name) for name in first.index if name != UNASSIGNED), float(first.sum() / losses.sum())
@@ -176,17 +180,17 @@ def day_kind(row: dict) -> str:
     return "plain" if row["working_day"] else "weekend"
 
 
-def unusual(found: pd.DataFrame, by_day: pd.DataFrame) -> pd.DataFrame:
+def unusual(found: pd.DataFrame, by_day: pd.DataFrame, *, beyond: float) -> pd.DataFrame:
     """Which days were unlike any other of their kind, and why, as far as the book tells?
 
-    `found`: that of `completion_backtest.unusual_days`; `by_day`: date, collected_minor, largest_minor, late_minor. A day most of whose cash was
-    posted late stands in the list whatever it brought: while it was missing, the pace looked worse than it was. Columns: date, month,
-    cause (late_feed, large_ticket, more, less), collected_minor, expected_minor, z. In order.
+    `found`: all days as `completion_backtest.unusual_days` gives them, listed where |z| > `beyond`; `by_day`: date, collected_minor,
+    largest_minor, late_minor. A day most of whose cash was posted late is listed whatever it brought: while its cash was missing, the pace
+    looked worse than it was. Columns: date, month, cause (late_feed, large_ticket, more, less), collected_minor, expected_minor, z. In order.
     """
     days = found.assign(date=[month.replace(day=number) for month, number in zip(found["month"], found["date_number"], strict=True)])
-    late = by_day[by_day["late_minor"] > by_day["collected_minor"] / 2]
-    table = days[["date", "expected_minor", "z"]].merge(late[["date"]], on="date", how="outer")
-    table = table.merge(by_day, on="date", how="left", validate="one_to_one")
+    table = days[["date", "expected_minor", "z"]].merge(by_day, on="date", how="inner", validate="one_to_one")
+    late = table["late_minor"] > table["collected_minor"] / 2
+    table = table[late | (table["z"].abs() > beyond)]
     above = table["collected_minor"] - table["expected_minor"]
     cause = np.select(
         [table["late_minor"] > table["collected_minor"] / 2, (above > 0) & (table["largest_minor"] > above / 2), above > 0],

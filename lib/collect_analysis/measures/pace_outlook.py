@@ -1,7 +1,7 @@
 """A running month as pace sees it: its days and those of past months, the forecast of every scope, the bridge from plan to cash."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -30,6 +30,7 @@ TOO_SHORT = "fewer than {fewest} past months with cash"
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
     """The month of `as_of` up to that day. `featured`: days of past months and of this one; `daily`: cash by day and unit, entrants allotted;
+    `by_day`: of the company, with the largest posting and what was posted late;
     `months`: the company's, this month last; `plans`: approved target of each scope; `allotted_share`: share of the cash so far whose holder
     is not known yet.
     """
@@ -39,6 +40,7 @@ class Outlook:
     featured: pd.DataFrame
     listed: bool
     daily: pd.DataFrame
+    by_day: pd.DataFrame
     sub_functions: Mapping[str, str]
     months: Months
     plans: pd.DataFrame
@@ -74,9 +76,14 @@ class Outlook:
         """The months of one scope."""
         if scope_type == "company":
             return self.months
-        names = self.daily["unit_key"] if scope_type == "unit" else self.daily["unit_key"].map(self.sub_functions).fillna(UNASSIGNED)
-        cash = self.daily[names == scope_key].groupby("date")["collected_minor"].sum()
-        return months_of(with_cash(self.featured, cash, known_until=self.as_of))
+        unit = self.daily["unit_key"]
+        names = unit if scope_type == "unit" else unit.map(lambda key: self.sub_functions.get(key, UNASSIGNED))
+        own = self.daily[names == scope_key]
+        place = {name: row for row, name in enumerate(self.months.names)}
+        cash = np.where(np.isfinite(self.months.cash), 0.0, np.nan)
+        rows = [place[month_start(day)] for day in own["date"]]
+        np.add.at(cash, (rows, [day.day - 1 for day in own["date"]]), own["collected_minor"].to_numpy(dtype=float))
+        return replace(self.months, cash=cash)
 
 
 def outlook(book: Book, *, history_months: int, reference_months: int) -> Outlook:
@@ -97,7 +104,9 @@ def outlook(book: Book, *, history_months: int, reference_months: int) -> Outloo
     shares = pace.entrant_shares(daily, start=month_start(as_of, -reference_months), end=month_start(as_of) - timedelta(days=1))
     paid = float(daily.loc[now, "collected_minor"].sum())
     share = float(daily.loc[unheld, "collected_minor"].sum()) / paid if paid > 0 else 0.0
-    total = daily.groupby("date")["collected_minor"].sum()
+    by_day = daily.groupby("date", as_index=False).agg(
+        collected_minor=("collected_minor", "sum"), largest_minor=("largest_minor", "max"), late_minor=("late_minor", "sum")
+    )
     spread = pace.allotted(daily[["date", "unit_key", "entered", "collected_minor"]], shares, entered=unheld, numbers=("collected_minor",))
     units = book.frame(Directory.of(book, as_of).units.select("unit_key", "sub_function"))
     return Outlook(
@@ -106,8 +115,9 @@ def outlook(book: Book, *, history_months: int, reference_months: int) -> Outloo
         featured=featured,
         listed=bool(days["listed"].all()),
         daily=spread,
-        sub_functions=dict(zip(units["unit_key"], units["sub_function"].fillna(UNASSIGNED), strict=True)),
-        months=months_of(with_cash(featured, total, known_until=as_of)),
+        by_day=by_day,
+        sub_functions=dict(zip(units["unit_key"], units["sub_function"].astype(object).fillna(UNASSIGNED), strict=True)),
+        months=months_of(with_cash(featured, by_day.set_index("date")["collected_minor"], known_until=as_of)),
         plans=targets(book, pace.whole(as_of), grains=SCOPES).query("kpi == 'R1'"),
         shares=shares,
         allotted_share=share if len(shares) else 0.0,

@@ -17,7 +17,7 @@ from collect_analysis.methods import bridge
 from collect_analysis.methods.completion import FEWEST_MONTHS, Curve, Forecast, naive
 from collect_analysis.methods.completion_backtest import backtest, by_stage, unusual_days
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
-from collect_analysis.reporting import tables, texts
+from collect_analysis.reporting import tables
 from collect_analysis.reporting.findings import conditions
 from collect_analysis.reporting.findings.kpi_period import scope_names
 from collect_analysis.reporting.kinds.pace import Pace
@@ -98,17 +98,8 @@ def land(book: Book, params: Pace) -> Landing:
         explained=explained,
         tested=tested,
         stages=stages,
-        unusual=_unusual(known, curve, params),
+        unusual=decisions.unusual(unusual_days(known.months, curve, beyond=0.0), known.by_day, beyond=params.unusual_beyond),
     )
-
-
-def _unusual(known: Outlook, curve: Curve, params: Pace) -> pd.DataFrame:
-    """Days unlike their kind (`decisions.pace.unusual`)."""
-    daily = pace.daily_cash(known.book, start=known.months.names[0], end=known.as_of)
-    sums = daily.groupby("date", as_index=False).agg(
-        collected_minor=("collected_minor", "sum"), largest_minor=("largest_minor", "max"), late_minor=("late_minor", "sum")
-    )
-    return decisions.unusual(unusual_days(known.months, curve, beyond=params.unusual_beyond), sums)
 
 
 def checks(landed: Landing) -> list[Condition]:
@@ -194,12 +185,8 @@ def told(table: pd.DataFrame, landed: Landing, scope_type: str) -> tables.ShownT
         return shown(table, landed, ["scope"])
     rows = table[table["scope_type"] == scope_type].sort_values(["reach", "scope_key"], kind="stable", ignore_index=True)
     names = _names(landed)
-    named = rows.assign(
-        scope=[names(scope_type, key) for key in rows["scope_key"]],
-        value_minor=rows["value"],
-        low_minor=rows["low"],
-        high_minor=rows["high"],
-    )
+    forecast = {"value_minor": rows["value"], "low_minor": rows["low"], "high_minor": rows["high"], "chance": rows["reach"]}
+    named = rows.assign(scope=[names(scope_type, key) for key in rows["scope_key"]], **forecast)
     columns = ["scope", "paid_minor", "value_minor", "low_minor", "high_minor", "plan_minor", "gap_minor", "chance"]
     whole = named.assign(**{name: named[name].round() for name in columns if name.endswith("_minor")})
     return shown(whole, landed, columns, percent=["chance"])
@@ -268,9 +255,19 @@ def bridge_shown(table: pd.DataFrame, landed: Landing, key: str) -> tables.Shown
     elif key == "bucket":
         label = [bucket_name(int(name), landed) for name in table[key]]
     else:
-        label = [texts.value("product_code", str(name), lang) for name in table[key]]
+        products = code_labels(landed.book, "product_code", lang)
+        label = [products.get(str(name), str(name)) for name in table[key]]
     parts = [name for name in table.columns if name.endswith("_minor") and name != "gap_minor"]
     return shown(table.assign(**{heads[key]: label}), landed, [heads[key], "gap_minor", *parts])
+
+
+def code_labels(book: Book, column: str, lang: str) -> dict[str, str]:
+    """What the book's code list calls the codes of a column (list `product_code` or `product`), by code."""
+    codes = book.table("code")
+    named = codes.filter(codes.list.isin([column, column.removesuffix("_code")]))
+    label = named.label_en if lang == "en" else named.label_vi.coalesce(named.label_en)
+    found = book.frame(named.select("code", label=label))
+    return dict(zip(found["code"], found["label"], strict=True))
 
 
 def bucket_name(bucket: int, landed: Landing) -> str:

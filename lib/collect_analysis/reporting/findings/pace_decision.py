@@ -15,8 +15,8 @@ from collect_analysis.reporting.findings.pace import FORECAST_NAME, Landing, bri
 from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, say
 
-# Parts smaller than this share of plan or reference to date are not worth a word in the first sentence.
-WORTH_A_WORD = 0.005
+# Parts of the gap named in the answer; the figure has all of them.
+PARTS_NAMED = 3
 
 
 def decision_of(landed: Landing) -> Decision:
@@ -43,16 +43,15 @@ def decision_of(landed: Landing) -> Decision:
 
 
 def _headline(landed: Landing, made: Forecast) -> str:
-    lang, currency = landed.params.lang, landed.book.currency
+    lang = landed.params.lang
     low, high = made.interval(landed.params.level)
+    numbers = {"value": made.value, "low": low, "high": high, "plan": landed.plan}
     words = {
         "month": _month(month_start(landed.known.as_of), lang),
-        "value": formats.money(made.value, currency, lang, compact=True),
-        "low": formats.money(low, currency, lang, compact=True),
-        "high": formats.money(high, currency, lang, compact=True),
         "level": formats.share(landed.params.level, lang, digits=0),
-        "plan": formats.money(landed.plan, currency, lang, compact=True),
         "reach": chance(made.reach(landed.plan), lang),
+        "unit": _scale(landed).unit,
+        **{name: _scaled(amount, landed) for name, amount in numbers.items()},
     }
     over = "over" if made.complete >= 1 else "running"
     return say(f"pace_answer_{over}_{'plan' if np.isfinite(landed.plan) else 'no_plan'}", lang, **words)
@@ -75,13 +74,10 @@ def _gap(landed: Landing) -> str:
     if explained is None or made is None:
         return ""
     lang = landed.params.lang
-    listed = [
-        (say(f"pace_part_{name}", lang), amount)
-        for name, amount in explained.totals.items()
-        if abs(amount) >= WORTH_A_WORD * max(explained.start_minor, 1)
-    ]
-    small = explained.actual_minor - explained.start_minor - sum(amount for _, amount in listed)
-    listed += [(say("pace_part_small", lang), small)] if small else []
+    first = sorted(explained.totals.items(), key=lambda item: -abs(item[1]))[:PARTS_NAMED]
+    listed = [(say(f"pace_part_{name}", lang), amount) for name, amount in first if amount]
+    rest = explained.actual_minor - explained.start_minor - sum(amount for _, amount in listed)
+    listed += [(say("pace_part_small", lang), rest)] if rest else []
     words = ", ".join(f"{name} {_signed(amount, landed)}" for name, amount in listed)
     so_far = explained.actual_minor - explained.start_minor
     if explained.plan_minor is None:
@@ -152,7 +148,7 @@ def _forecast(landed: Landing, made: Forecast) -> dict[str, object]:
         "high": high,
         "unit": "minor",
         "interval_share": landed.params.level,
-        "chance_of_plan": chance_of_plan if np.isfinite(chance_of_plan) else None,
+        "chance_share": chance_of_plan if np.isfinite(chance_of_plan) else None,
         "check_on": month_end(landed.known.as_of),
     }
 
@@ -161,7 +157,9 @@ def _actions(landed: Landing) -> dict[str, object]:
     """Action, and which units, buckets and days it is about."""
     judged, lang = landed.verdict, landed.params.lang
     names = scope_names(landed.book, lang)
-    doing: dict[str, object] = {"pace_action": texts.value("pace_action", judged.action, lang)}
+    doing: dict[str, object] = {
+        "pace_action": texts.value("pace_action", judged.reason if judged.reason == "out_of_reach" else judged.action, lang)
+    }
     if judged.action not in ("move_capacity", "overtime", "campaign"):
         return doing
     if judged.units:
@@ -174,9 +172,18 @@ def _actions(landed: Landing) -> dict[str, object]:
     return doing
 
 
+def _scale(landed: Landing) -> formats.Scale:
+    """The unit in which the answer writes its amounts: that of the forecast."""
+    value = landed.made.value if landed.made else 0.0
+    return formats.money_scale(value, landed.book.currency, landed.params.lang)
+
+
+def _scaled(amount: float, landed: Landing) -> str:
+    return formats.number(amount / _scale(landed).divisor, landed.params.lang, digits=2)
+
+
 def _signed(amount: float, landed: Landing) -> str:
-    written = formats.money(abs(amount), landed.book.currency, landed.params.lang, compact=True)
-    return f"{'−' if amount < 0 else '+'}{written}"
+    return f"{'−' if amount < 0 else '+'}{_scaled(abs(amount), landed)}"
 
 
 def _month(first: date, lang: str) -> str:
