@@ -3,6 +3,7 @@
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
 from collect_analysis.reporting.kinds.drivers import Drivers
 from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
+from collect_analysis.reporting.kinds.pace import Pace
 from collect_analysis.reporting.kinds.portfolio_flow import PortfolioFlow
 from collect_analysis.reporting.kinds.quasi_experiment import QuasiExperiment
 from collect_analysis.reporting.kinds.rule_value import RuleValue
@@ -24,6 +25,7 @@ KINDS: dict[str, type[ReportParameters]] = {
         RuleValue,
         QuasiExperiment,
         PortfolioFlow,
+        Pace,
         Scorecard,
     )
 }
