@@ -96,7 +96,7 @@ def _all_of(values: Any, known: tuple[str, ...]) -> tuple[str, ...]:
 def judged_contacts(book: Book, period: Period, limits: Sequence[LegalLimits], *, contacts: ir.Table | None = None) -> ir.Table:
     """Which outbound contacts of the period broke which rule? Each is judged by the limits of its day.
 
-    One row per outbound contact: account_key, unit_key, officer_key, a flag per rule (freq_day, hours, recall, party), freq_day_in_unit
+    One row per outbound contact: event_key, account_key, unit_key, officer_key, a flag per rule (freq_day, hours, recall, party), freq_day_in_unit
     (the daily limit is broken by this unit's contacts alone) and breach (any rule).
     """
     log = book.table("contact") if contacts is None else contacts
@@ -131,7 +131,7 @@ def _judged(book: Book, contact: ir.Table, limits: LegalLimits, period: Period) 
     }
     breach = flags["freq_day"] | flags["hours"] | flags["recall"] | flags["party"]
     whole = {name: flag.cast("int64") for name, flag in {**flags, "breach": breach}.items()}
-    return joined.select("account_key", "unit_key", "officer_key", **whole)
+    return joined.select("event_key", "account_key", "unit_key", "officer_key", **whole)
 
 
 def _too_many(rows: ir.Table, most: int) -> ir.Table:

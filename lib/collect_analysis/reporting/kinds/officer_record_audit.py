@@ -1,0 +1,57 @@
+"""Parameters of an audit of the record of officers' work."""
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from collect_analysis.errors import ParameterError
+from collect_analysis.measures.periods import Period
+from collect_analysis.measures.record_audit import AuditRules
+from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+
+
+class OfficerRecordAudit(ReportParameters):
+    """Is the record of activity complete and true?
+
+    `period_start` to `period_end`: whole months, over on `as_of`. `short_rpc_s`: a right-party call shorter than that is odd. `visit_gap_min`: two
+    addresses visited within so many minutes are odd. `tolerance_min`: minutes by which a day sheet may differ from the calls of its day.
+    `money_days`: cash so many days after a record may be credited to it. `ramp_months`: months up to the end of the period from which the tenure
+    curve is read; `reference_months`: months before them from which expected cash is read. Rows of single officers are told to the audience
+    `team_leads` only.
+    """
+
+    kind: ClassVar[str] = "officer_record_audit"
+
+    period_start: Day
+    period_end: Day
+    short_rpc_s: Annotated[int, Field(ge=1, le=600)] = 10
+    visit_gap_min: Annotated[int, Field(ge=1, le=240)] = 5
+    tolerance_min: Annotated[int, Field(ge=0, le=240)] = 5
+    money_days: Annotated[int, Field(ge=0, le=90)] = 14
+    ramp_months: Annotated[int, Field(ge=1, le=60)] = 6
+    reference_months: Annotated[int, Field(ge=1, le=60)] = 12
+
+    @property
+    def slot(self) -> str:
+        """The period."""
+        return f"{self.period_start.isoformat()}--{self.period_end.isoformat()}"
+
+    @property
+    def rules(self) -> AuditRules:
+        """From when on a record is odd."""
+        return AuditRules(
+            short_rpc_s=self.short_rpc_s, visit_gap_min=self.visit_gap_min, tolerance_min=self.tolerance_min, money_days=self.money_days
+        )
+
+    @model_validator(mode="after")
+    def _whole_months(self) -> Self:
+        problems: list[str] = []
+        try:
+            Period(self.period_start, self.period_end)
+        except ParameterError as error:
+            problems += error.problems
+        if self.period_end > self.as_of:
+            problems.append(f"the period ends on {self.period_end}, after as_of {self.as_of}; move as_of or end the period earlier")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
