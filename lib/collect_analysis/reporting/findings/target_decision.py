@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import pandas as pd
+
 from collect_analysis.book.store import Book
 from collect_analysis.decisions.target_fitness import TargetVerdict, verdict_of
 from collect_analysis.methods.evidence import Condition, grade, refused
@@ -77,12 +79,9 @@ def _words(setting: Setting, params: TargetSetting, book: Book, verdict: TargetV
     units = plan.forecast(["unit_key"])
     hard = units.sort_values(["p_reach", "unit_key"]).head(3)["unit_key"].astype(str).tolist()
     short = plan.units[plan.units["capacity_index"] > 1 + params.capacity_tolerance]["unit_key"].astype(str).tolist()
-    heads, own = (setting.fairness.set_index("allocation").loc[name] for name in ("headcount", "expected"))
+    explained = dict(zip(setting.fairness["allocation"], setting.fairness["value"].astype(float), strict=True))
     band = setting.calibration[(setting.calibration["scope_type"] == "unit") & (setting.calibration["kind"] == "band")]
     company_band = setting.calibration[(setting.calibration["scope_type"] == "company") & (setting.calibration["kind"] == "band")]
-
-    def came(table) -> str:  # type: ignore[no-untyped-def]
-        return formats.share(float(table["value"].iloc[0]), lang, digits=0) if len(table) else formats.UNDEFINED
 
     return {
         "start": formats.day(params.period_start, lang),
@@ -103,13 +102,17 @@ def _words(setting: Setting, params: TargetSetting, book: Book, verdict: TargetV
         "season": formats.number(float(plan.leaves["expected"].sum() / plan.leaves["flat"].sum()), lang, digits=2),
         "hard": unit_list(hard, book, lang),
         "short": unit_list(short, book, lang) or formats.UNDEFINED,
-        "explained": formats.share(float(own["value"]), lang, digits=0),
-        "explained_heads": formats.share(float(heads["value"]), lang, digits=0),
-        "inside": came(band),
-        "inside_company": came(company_band),
+        "explained": formats.share(explained["expected"], lang, digits=0),
+        "explained_heads": formats.share(explained["headcount"], lang, digits=0),
+        "inside": _came(band, lang),
+        "inside_company": _came(company_band, lang),
         "months": formats.number(setting.backtest["month"].nunique(), lang),
         "rebase": formats.share(params.rebase_share, lang, digits=0),
     }
+
+
+def _came(table: pd.DataFrame, lang: str) -> str:
+    return formats.share(float(table["value"].iloc[0]), lang, digits=0) if len(table) else formats.UNDEFINED
 
 
 def _caveats(setting: Setting, params: TargetSetting, book: Book, words: dict[str, str]) -> tuple[str, ...]:
