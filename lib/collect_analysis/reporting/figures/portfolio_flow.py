@@ -15,6 +15,7 @@ from collect_analysis.reporting.figures import style
 _DRAWN_BUCKETS = ("0", "1", "2", "3")
 _RATES = ("rolled", "cured")
 _PANEL_HEIGHT = 1.75
+_TICKS = 4
 
 
 def rates_over_months(table: pd.DataFrame, *, lang: str, top_bucket: int, unlike: Sequence[object]) -> Figure | Axes:
@@ -57,7 +58,8 @@ def _one_rate(axes: Axes, part: pd.DataFrame, unlike: Sequence[object]) -> None:
         colour, marker = (style.ACCENT, "s") if far[position] else (style.PRIMARY, "o")
         face = "white" if marked[position] else colour
         axes.plot([month], [value.iloc[position]], marker=marker, markersize=4.5, color=colour, markerfacecolor=face)
-    axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=3, maxticks=5))
+    # The last month always has its name.
+    axes.set_xticks(months[:: -max(1, len(months) // _TICKS)])
     axes.xaxis.set_major_formatter(dates.DateFormatter("%m/%y"))
     axes.tick_params(labelsize=8)
 
