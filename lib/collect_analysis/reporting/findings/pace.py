@@ -164,6 +164,8 @@ def sources_table(landed: Landing) -> pd.DataFrame:
         ("naive", divided, nothing, nothing, nothing),
     ]
     table = pd.DataFrame(rows, columns=["pace_source", "value_minor", "low_minor", "high_minor", "pace_weight"])
+    money = ["value_minor", "low_minor", "high_minor"]
+    table[money] = table[money].round()
     return table.assign(gap_minor=table["value_minor"] - landed.plan)
 
 
