@@ -167,7 +167,7 @@ def _moments(relation: str, kpis: dict[str, tuple[str, str]]) -> str:
 
 
 def _square(left: str, right: str) -> str:
-    return f"sum({left}::DECIMAL(18, 0) * {right}::DECIMAL(18, 0))::DOUBLE"
+    return f"sum({left}::HUGEINT * {right}::HUGEINT)::DOUBLE"
 
 
 def _told(wide: pd.DataFrame, kpis: dict[str, tuple[str, str]]) -> list[pd.DataFrame]:

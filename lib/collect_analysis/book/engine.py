@@ -5,7 +5,7 @@ import os
 import ibis
 import ibis.expr.types as ir
 
-from collect_analysis.book.engines.base import COMPENSATED, MAX_RESULT_ROWS, Engine
+from collect_analysis.book.engines.base import COMPENSATED, EXACT_PRODUCTS, MAX_RESULT_ROWS, Engine
 from collect_analysis.errors import ParameterError, nearest
 
 __all__ = ["ENGINES", "MAX_RESULT_ROWS", "Engine", "compensated_sum", "open_engine", "sum_of_products"]
@@ -49,12 +49,15 @@ def sum_of_products(left: ir.NumericColumn, right: ir.NumericColumn) -> ir.Numer
     Parallel floating-point sums depend on how the work was split; the same inputs must give the same results file.
     """
     if left.type().is_integer() and right.type().is_integer():
-        # 18 digits hold any sum of money, and their product is exact in 36; wider decimals are five times slower, and Spark rounds them.
-        exact = left.cast("decimal(18,0)") * right.cast("decimal(18,0)")
-        return exact.sum().cast("float64")
+        return _sum_of_exact_products(left.cast("int64"), right.cast("int64"))
     return compensated_sum(left.cast("float64") * right.cast("float64"))
 
 
 @ibis.udf.agg.builtin(name=COMPENSATED, signature=(("float64",), "float64"))
 def compensated_sum(value):
     """Compensated sum: errors of order 1e-16 of the sum instead of growing with the number of rows."""
+
+
+@ibis.udf.agg.builtin(name=EXACT_PRODUCTS, signature=(("int64", "int64"), "float64"))
+def _sum_of_exact_products(left, right):
+    """Sum of products of whole numbers, rounded once at the end."""

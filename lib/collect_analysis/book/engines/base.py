@@ -16,8 +16,9 @@ from collect_analysis.errors import DataError
 
 # A result that a person or a page can use is small; more rows than this means somebody is pulling facts into a frame.
 MAX_RESULT_ROWS = 200_000
-# What a compensated sum is called in an expression; each engine says how it adds.
+# What sums that do not depend on the order of rows are called in an expression; each engine says how it adds.
 COMPENSATED = "fsum"
+EXACT_PRODUCTS = "sum_of_exact_products"
 
 
 class Engine(ABC):

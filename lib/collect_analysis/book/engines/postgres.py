@@ -24,7 +24,7 @@ import sqlglot.expressions as sge
 from ibis.backends.postgres import Backend
 from psycopg import sql
 
-from collect_analysis.book.engines.base import COMPENSATED, Engine, canonical_arrow
+from collect_analysis.book.engines.base import COMPENSATED, EXACT_PRODUCTS, Engine, canonical_arrow
 from collect_analysis.errors import WorkplaceError
 
 VARIABLE = "COLLECT_POSTGRES"
@@ -46,10 +46,13 @@ class _Compiler(sc.postgres.PostgresCompiler):
 
     def visit_AggUDF(self, op: ops.AggUDF, *, where: Any, **kw: Any) -> Any:
         """A compensated sum is an exact one here: the shortest text of a number is exact, its direct cast keeps 15 digits."""
-        if op.__func_name__ != COMPENSATED:
-            return super().visit_AggUDF(op, where=where, **kw)
-        (value,) = kw.values()
-        return self.cast(self.agg.sum(self._exact(value), where=where), dt.float64)
+        if op.__func_name__ == EXACT_PRODUCTS:
+            left, right = (self.cast(value, dt.Decimal()) for value in kw.values())
+            return self.cast(self.agg.sum(left * right, where=where), dt.float64)
+        if op.__func_name__ == COMPENSATED:
+            (value,) = kw.values()
+            return self.cast(self.agg.sum(self._exact(value), where=where), dt.float64)
+        return super().visit_AggUDF(op, where=where, **kw)
 
     def visit_Cast(self, op: ops.Cast, *, arg: Any, to: dt.DataType) -> Any:
         """A flag becomes a whole number only by way of `integer`."""

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import sqlglot.expressions as sge
 
-from collect_analysis.book.engines.base import COMPENSATED, Engine, canonical_arrow, with_canonical
+from collect_analysis.book.engines.base import COMPENSATED, EXACT_PRODUCTS, Engine, canonical_arrow, with_canonical
 from collect_analysis.errors import WorkplaceError
 
 VARIABLE = "COLLECT_SPARK_MASTER"
@@ -54,11 +54,14 @@ class _Compiler(sc.pyspark.PySparkCompiler):
     __slots__ = ()
 
     def visit_AggUDF(self, op: ops.AggUDF, *, where: Any, **kw: Any) -> Any:
-        """See `_COMPENSATED`."""
-        if op.__func_name__ != COMPENSATED:
-            return super().visit_AggUDF(op, where=where, **kw)
-        (value,) = kw.values()
-        return self.f.anon.compensated_of(self.agg.collect_list(value, where=where))
+        """See `_COMPENSATED`; 18 digits hold any sum of money, and their product is exact in 37."""
+        if op.__func_name__ == EXACT_PRODUCTS:
+            left, right = (self.cast(value, dt.Decimal(18, 0)) for value in kw.values())
+            return self.cast(self.agg.sum(left * right, where=where), dt.float64)
+        if op.__func_name__ == COMPENSATED:
+            (value,) = kw.values()
+            return self.f.anon.compensated_of(self.agg.collect_list(value, where=where))
+        return super().visit_AggUDF(op, where=where, **kw)
 
     def visit_NonNullLiteral(self, op: ops.Literal, *, value: Any, dtype: dt.DataType) -> Any:
         """A number with a point is a decimal here, and decimal arithmetic rounds."""
