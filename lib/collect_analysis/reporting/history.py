@@ -1,7 +1,7 @@
 """How a recorded number moved from slot to slot of a report. Reads published results only."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ import pandas as pd
 from collect_analysis.errors import ParameterError
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.report_files import PATH_PART
-from collect_analysis.reporting.shelf import Shelf
+from collect_analysis.reporting.shelf import Published, Shelf
 from collect_analysis.reporting.texts import formats
 
 KEYS = ("kind", "name", "measure", "lang")
 MOST_QUERY = 500
-COLUMNS = ("slot", "series", "value", "low", "high", "unit", "grade", "note", "run_id")
+COLUMNS = ("slot", "series", "value", "low", "high", "unit", "grade", "note", "run_id", "definition")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,8 @@ def over_slots(reports: Path, chosen: Choice) -> pd.DataFrame:
     """What was this measure in every slot of the report, from the run managers see?
 
     One row per slot and recorded combination of labels, the earliest slot first. Columns: slot, series (the labels as text), value, low,
-    high, unit, grade, note, run_id. Undefined values are NaN with their recorded note. Empty where the report or the measure is not there.
+    high, unit, grade, note, run_id, definition (id and hash of the KPI's definition; empty where the run recorded none). Undefined values are
+    NaN with their recorded note. Empty where the report or the measure is not there.
     """
     rows = []
     for run in reversed(Shelf(reports).slots(chosen.kind, chosen.name)):
@@ -79,8 +80,37 @@ def over_slots(reports: Path, chosen: Choice) -> pd.DataFrame:
         for measure in run.results["measures"]:
             if _key(measure) == wanted:
                 series = ", ".join(str(label) for label in measure["by"].values())
-                rows.append({**measure, "slot": run.run["slot"], "series": series, "run_id": run.run["run_id"]})
+                rows.append({"definition": "", **measure, "slot": run.run["slot"], "series": series, "run_id": run.run["run_id"]})
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"value": float, "low": float, "high": float})
+
+
+def version_breaks(table: pd.DataFrame) -> list[str]:
+    """From which slots on does the number mean something else? `table` as `over_slots` gives it.
+
+    A slot is listed where its definition differs from that of the slot before it that recorded one: what lies on either side of it must not
+    be compared.
+    """
+    told = table.loc[table["definition"] != ""].drop_duplicates("slot")
+    changed = told["definition"].ne(told["definition"].shift()) & told["definition"].shift().notna()
+    return [str(slot) for slot in told.loc[changed, "slot"]]
+
+
+def changed_definitions(run: Published, slots: Sequence[Published]) -> tuple[str, list[str]]:
+    """Which KPIs mean something else than in the published run of the slot before? That slot, and the KPIs in the order recorded.
+
+    `slots` are the current runs of the report, the latest slot first (`Shelf.slots`). Empty where there is no earlier slot or nothing changed.
+    """
+    own = definitions_of(run.results)
+    for other in slots:
+        if other.run["slot"] < run.run["slot"]:
+            before = definitions_of(other.results)
+            return str(other.run["slot"]), [kpi for kpi, meaning in own.items() if kpi in before and before[kpi] != meaning]
+    return "", []
+
+
+def definitions_of(results: Mapping[str, Any]) -> dict[str, str]:
+    """Definition of each KPI that a run recorded with one."""
+    return {measure["kpi"]: measure["definition"] for measure in results["measures"] if measure.get("definition")}
 
 
 def currency(reports: Path, chosen: Choice) -> str:

@@ -25,7 +25,7 @@ SLUG = r"[a-z][a-z0-9_]{0,62}"
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One recorded number. `value` is None where undefined or suppressed, and `note` says why."""
+    """One recorded number. `value` is None where undefined or suppressed, and `note` says why; `definition` is the hash of a KPI's meaning."""
 
     name: str
     value: float | None
@@ -38,6 +38,7 @@ class Measure:
     kpi: str = ""
     grade: str = ""
     note: str = ""
+    definition: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +148,8 @@ class RunRecorder:
         grade: str = "",
         labels: dict[str, str] | None = None,
     ) -> None:
-        """Record one number per row of a tidy table with columns value, low, high, numerator, denominator, note, unit, kpi (those present).
+        """Record one number per row of a tidy table with columns value, low, high, numerator, denominator, note, unit, kpi,
+        definition (id and hash of a KPI's definition; those present).
 
         `by` names the label columns. A `unit` or `kpi` column wins over the argument.
         """
@@ -166,6 +168,7 @@ class RunRecorder:
                     kpi=row.get("kpi", kpi),
                     grade=grade,
                     note=note if isinstance(note, str) else "",
+                    definition=row.get("definition", ""),
                     **numbers,
                 )
             )

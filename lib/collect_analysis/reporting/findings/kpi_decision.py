@@ -5,8 +5,7 @@ from typing import Any
 import pandas as pd
 
 from collect_analysis.decisions.period import PeriodVerdict
-from collect_analysis.measures import cash, flow
-from collect_analysis.measures.attribution import UNATTRIBUTED
+from collect_analysis.measures import cash
 from collect_analysis.measures.kpi_table import NO_ROWS, Facts
 from collect_analysis.measures.kpis import KPIS
 from collect_analysis.measures.scopes import COMPANY, UNASSIGNED
@@ -21,33 +20,26 @@ FIRST_NAMED, FIRST_REVIEWED = 3, 6
 WORTH_A_WORD = 0.02
 
 
-def identities(
-    facts: Facts, kpis: pd.DataFrame, *, attributed: pd.DataFrame, states: pd.DataFrame, posted: pd.DataFrame, lang: str
-) -> list[Condition]:
+# Counted in money; the others in cases.
+_MONEY = ("cash_adds_up", "no_posting_lost", "attribution_adds_up", "placed_stay", "one_payment_one_promise")
+
+
+def identities(facts: Facts, sums: pd.DataFrame, *, lang: str) -> list[Condition]:
     """Do the numbers of the page add up? Those that must are blocking; suspicious postings are a note.
 
-    `kpis`: the whole table of `kpi_table.compared`; `attributed`, `states`, `posted`: as `findings.kpi_period` gives them.
+    `sums` is the table of `measures.identities.identities`.
     """
     found: list[Condition] = []
-    if facts.book.has("month_end"):
-        gaps = flow.identity_gaps(kpis)
-        worst = 0 if gaps.empty else int(gaps["gap"].abs().max())
-        found.append(_condition("flow_adds_up", gaps.empty, lang, scopes=len(gaps), gap=formats.number(worst, lang)))
-    cash_rows = kpis[kpis["kpi"] == "R1"]
-    if facts.book.has("payment") and cash_rows["value"].notna().any():
-        total = float(cash_rows.loc[cash_rows["scope_type"] == "company", "value"].iloc[0])
-        apart = cash_rows.groupby("scope_type")["value"].sum() - total
-        found.append(_condition("cash_adds_up", bool((apart == 0).all()), lang, total=_money(total, facts, lang)))
-        counted = posted.loc[posted["kind"] == "counted", "amount_minor"].sum()
-        found.append(_condition("no_posting_lost", counted == total, lang, counted=_money(counted, facts, lang)))
-        if "numerator" in attributed:
-            residual = attributed.loc[attributed["unit_key"] == UNATTRIBUTED, "numerator"].sum()
-            whole = attributed["numerator"].sum() == total
-            found.append(_condition("attribution_adds_up", whole, lang, residual=_money(residual, facts, lang)))
-    if "state" in states:
-        decided = states.loc[states["state"] != "undecided", "promises"].sum()
-        judged = kpis.loc[(kpis["kpi"] == "C8") & (kpis["scope_type"] == "company"), "denominator"].sum()
-        found.append(_condition("promises_add_up", decided == judged, lang, due=formats.number(int(states["promises"].sum()), lang)))
+    for row in _rows(sums):
+        code = str(row["identity"])
+        numbers = {name: row[name] for name in ("counted", "held_against", "gap")}
+        told = {
+            name: _money(abs(value) if name == "gap" else value, facts, lang)
+            if code in _MONEY
+            else formats.number(abs(value), lang, digits=0)
+            for name, value in numbers.items()
+        }
+        found.append(_condition(code, row["met"], lang, **told, scopes=int(row["scopes"])))
     if facts.book.has("payment"):
         again = cash.repeated_postings(facts.book, start=facts.period.start, end=facts.period.end).iloc[0]
         amount = _money(float(again["amount_minor"]), facts, lang)

@@ -245,8 +245,13 @@ def postings(facts: Facts) -> pd.DataFrame:
 
 
 def definitions(facts: Facts, lang: str) -> pd.DataFrame:
-    """Every KPI with its formula, its windows and the id and hash of its definition."""
-    return dictionary(facts.windows, lang=lang)[["kpi", "name", "formula", "windows", "definition"]]
+    """The whole dictionary with the windows of the period (`kpis.dictionary`)."""
+    return dictionary(facts.windows, lang=lang)
+
+
+def definition_table(shown: pd.DataFrame, lang: str) -> tables.ShownTable:
+    """Every KPI with its formula, its windows and the id and hash of its definition; the recorded table holds the rest."""
+    return tables.show(shown, lang=lang, columns=["kpi", "name", "formula", "windows", "definition"])
 
 
 def _missing(facts: Facts, *names: str) -> pd.DataFrame | None:

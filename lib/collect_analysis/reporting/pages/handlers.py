@@ -25,7 +25,7 @@ from collect_analysis.reporting.texts import formats
 MOST_LIVE = 4
 LIVE_SECONDS = 60
 MOST_STORED = 500
-HISTORY = "history"
+HISTORY, DICTIONARY = "history", "dictionary"
 # Kernels started for the request under way, so that they end with it.
 started_kernels: ContextVar[list[str]] = ContextVar("started_kernels")
 
@@ -114,9 +114,10 @@ class StoredPage(Reading):
         kept: OrderedDict[Any, dict[str, Any]] = self.settings["collect_ready"]
         stored = self.shelf.page(run)
         # The shelf hands out the same object as long as the file is the same.
-        key = (run.folder, run.current, id(stored))
+        words = self._way(run)
+        key = (run.folder, run.current, id(stored), words["redefined"])
         if key not in kept:
-            way = environment().get_template("way.html.j2").render(say=lambda word: texts.say(word, run.lang), **self._way(run))
+            way = environment().get_template("way.html.j2").render(say=lambda word: texts.say(word, run.lang), **words)
             plain = stored.replace(NAVIGATION.encode(), way.encode(), 1)
             etag = f'"{hashlib.sha256(plain).hexdigest()[:24]}"'
             kept[key] = {"plain": plain, "zipped": gzip.compress(plain, 6, mtime=0), "etag": etag, "stored": stored}
@@ -126,7 +127,20 @@ class StoredPage(Reading):
 
     def _way(self, run: Published) -> dict[str, Any]:
         newer = "" if run.current else f"/report/{run.label}/"
-        return {"newer": newer, "history": history_link(run) if self.settings["collect_live"] else ""}
+        live = self.settings["collect_live"]
+        return {
+            "newer": newer,
+            "history": history_link(run) if live else "",
+            "dictionary": dictionary_link(run) if DICTIONARY in live and history.definitions_of(run.results) else "",
+            "redefined": self._redefined(run),
+        }
+
+    def _redefined(self, run: Published) -> str:
+        """Which KPIs mean something else than in the published run of the slot before, as a sentence; empty where none does."""
+        slot, changed = history.changed_definitions(run, self.shelf.slots(run.run["report"], run.run["name"]))
+        if not changed:
+            return ""
+        return texts.say("page_redefined", run.lang, slot=slot_text(slot, run.lang), kpis=", ".join(changed))
 
 
 class RecordedTable(Reading):
@@ -244,6 +258,11 @@ def _failed(cell: dict[str, Any]) -> bool:
 def history_link(run: Published) -> str:
     """The live page of how a report's numbers moved."""
     return f"/voila/render/pages/{HISTORY}.ipynb?" + urlencode({"kind": run.run["report"], "name": run.run["name"], "lang": run.lang})
+
+
+def dictionary_link(run: Published) -> str:
+    """The live page that says what every KPI means."""
+    return f"/voila/render/pages/{DICTIONARY}.ipynb?" + urlencode({"lang": run.lang})
 
 
 def _history(chosen: history.Choice, measure: str) -> str:

@@ -1,0 +1,202 @@
+"""What must add up exactly: each number of a KPI period held against another way to count it, in whole numbers."""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+import pandas as pd
+
+from collect_analysis.measures import flow, promises
+from collect_analysis.measures.attribution import UNATTRIBUTED, attribution
+from collect_analysis.measures.cash import cash
+from collect_analysis.measures.contact import is_attempt
+from collect_analysis.measures.kpi_table import Facts
+from collect_analysis.measures.periods import month_end, month_start
+from collect_analysis.measures.scopes import within
+
+COLUMNS = ("identity", "counted", "held_against", "gap", "scopes", "met")
+# Which tables each needs, in the order in which they are told.
+NEEDS = {
+    "flow_adds_up": ("month_end",),
+    "assigned_stay": ("month_end",),
+    "cash_adds_up": ("month_end", "payment"),
+    "no_posting_lost": ("month_end", "payment"),
+    "attribution_adds_up": ("contact", "payment"),
+    "placed_stay": ("decision", "payment"),
+    "promises_add_up": ("promise", "payment"),
+    "one_payment_one_promise": ("promise", "payment"),
+    "attempts_counted_once": ("contact",),
+    "overdue_in_time_rate": ("month_end", "ticket"),
+}
+
+
+@dataclass(frozen=True)
+class _Check:
+    """Two ways to count one thing; `scopes` where they differ."""
+
+    counted: float
+    held_against: float
+    scopes: int = 0
+
+
+def identities(facts: Facts, kpis: pd.DataFrame) -> pd.DataFrame:
+    """Do the KPIs of a period add up? Whole numbers, so that the gap is exact.
+
+    `kpis` is the table of `kpi_table` for the company and any other grains. One row per identity whose tables the book holds; columns:
+    identity, counted (what the KPIs say), held_against (another way to count it), gap (counted - held_against; of flow and cash the largest
+    of all scopes), scopes (in how many it is open), met.
+
+    - flow_adds_up: F1 + F3 + F4 + F5 + F6 = 1, by count and by balance, in every scope;
+    - assigned_stay: accounts assigned = open at the opening + entered since, whatever left (denominators do not shrink);
+    - cash_adds_up: the scopes of each grain add up to the company; no_posting_lost: the company to the postings that count (no join multiplied
+      money);
+    - attribution_adds_up: attributed cash + visible residual = all cash;
+    - placed_stay: the denominator of R2 is the balance of all placements of the batches, recalled ones included;
+    - promises_add_up: kept + partly + renegotiated + broken + undecided = promises falling due;
+    - one_payment_one_promise: what was dealt to promises is no more than the cash of their accounts in their windows, each payment once;
+    - attempts_counted_once: attempts of units = attempts in the log;
+    - overdue_in_time_rate: the denominator of Q6 = tickets closed in the period + tickets open past their due time.
+    """
+    rows = []
+    for name, needs in NEEDS.items():
+        if not all(facts.book.has(table) for table in needs):
+            continue
+        check = _CHECKS[name](facts, kpis)
+        if check is not None:
+            gap = check.counted - check.held_against
+            met = gap == 0 if name != "one_payment_one_promise" else gap <= 0
+            rows.append((name, check.counted, check.held_against, gap, check.scopes, bool(met) and check.scopes == 0))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"counted": float, "held_against": float, "gap": float, "met": bool})
+
+
+def _company(kpis: pd.DataFrame, kpi: str, column: str) -> float:
+    """A number of the company; NaN where the KPI was not asked for."""
+    found = kpis.loc[(kpis["kpi"] == kpi) & (kpis["scope_type"] == "company"), column]
+    return float(found.iloc[0]) if len(found) else float("nan")
+
+
+def _flow(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
+    if not set(flow.IDENTITY) <= set(kpis["kpi"]):
+        return None
+    gaps = flow.identity_gaps(kpis)
+    opening = _company(kpis, "F1", "denominator")
+    counted = sum(_company(kpis, kpi, "numerator") for kpi in flow.IDENTITY)
+    if gaps.empty:
+        return _Check(counted, opening)
+    worst = gaps.loc[gaps["gap"].abs().idxmax()]
+    return _Check(float(worst["counted"]), float(worst["opening"]), len(gaps))
+
+
+def _assigned(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
+    counted = _company(kpis, "R9", "denominator")
+    if counted != counted:
+        return None
+    period, ends = facts.period, facts.book.table("month_end")
+    opening = ends.filter(ends.month_end == period.opening).select("account_key", "status")
+    inside = ends.filter(ends.month_end > period.opening, ends.month_end <= period.end).select("account_key").distinct()
+    stock = facts.book.scalar(opening.filter(opening.status == "open").count())
+    entered = facts.book.scalar(inside.anti_join(opening, "account_key").count())
+    return _Check(counted, float(str(stock)) + float(str(entered)))
+
+
+def _scopes_of_cash(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
+    rows = kpis[kpis["kpi"] == "R1"]
+    if rows["value"].notna().sum() == 0:
+        return None
+    sums = rows.groupby("scope_type")["value"].sum()
+    total = float(sums["company"])
+    apart = sums[sums != total]
+    return _Check(float(apart.iloc[0]) if len(apart) else total, total, len(apart))
+
+
+def _postings(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
+    counted = _company(kpis, "R1", "value")
+    return None if counted != counted else _Check(counted, _cash_of(facts))
+
+
+def _cash_of(facts: Facts) -> float:
+    money = cash(facts.book)
+    inside = money.filter(within(money.value_date, facts.period.start, facts.period.end))
+    return float(str(facts.book.scalar(inside.amount_minor.sum().fill_null(0).cast("int64"))))
+
+
+def _attributed(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
+    table = attribution(facts.book, facts.contacts, facts.period, facts.windows)
+    residual = float(table.loc[table["unit_key"] == UNATTRIBUTED, "numerator"].sum())
+    told = _company(kpis, "C12", "numerator")
+    mine = told if told == told else float(table["numerator"].sum()) - residual
+    return _Check(mine + residual, _cash_of(facts))
+
+
+def _placed(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
+    counted, age = _company(kpis, "R2", "denominator"), facts.windows.liquidation_months
+    if counted != counted:
+        return None
+    decision = facts.book.table("decision")
+    made = decision.filter(
+        decision.kind == "placement",
+        decision.unit_key.notnull(),
+        decision.balance_minor > 0,
+        within(decision.from_date, month_start(facts.period.start, -age), month_end(facts.period.end, -age)),
+    )
+    return _Check(counted, float(str(facts.book.scalar(made.balance_minor.sum().fill_null(0).cast("int64")))))
+
+
+def _promises(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
+    states = promises.states_of(facts.book, facts["due"]).set_index("state")["promises"]
+    promise = facts.book.table("promise")
+    due = promise.filter(promise.amount_minor > 0, within(promise.due_date, facts.period.start, facts.period.end))
+    judged = _company(kpis, "C8", "denominator")
+    decided = judged if judged == judged else float(states.drop("undecided").sum())
+    return _Check(decided + float(states["undecided"]), float(str(facts.book.scalar(due.count()))))
+
+
+def _dealt_once(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
+    """Cash dealt to promises against the cash of their accounts within the windows, every payment counted once."""
+    due = facts["due"]
+    dealt = facts.book.scalar(due.paid_minor.sum().fill_null(0).cast("int64"))
+    promise = facts.book.table("promise")
+    mine = promise.semi_join(due.select("promise_key"), "promise_key")
+    window = mine.select(of_account="account_key", first=mine.made_ts.date(), due_date="due_date")
+    money = cash(facts.book).select("payment_key", "account_key", "value_date", "amount_minor")
+    grace = timedelta(days=facts.windows.grace_days)
+    money = money.filter(money.value_date <= facts.period.end + grace)
+    pairs = money.inner_join(window, [("account_key", "of_account")])
+    near = pairs.filter(pairs.value_date >= pairs.first, pairs.value_date.delta(pairs.due_date, unit="day") <= facts.windows.grace_days)
+    once = near.select("payment_key", "amount_minor").distinct()
+    available = facts.book.scalar(once.amount_minor.sum().fill_null(0).cast("int64"))
+    return _Check(float(str(dealt)), float(str(available)))
+
+
+def _attempts(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
+    counted = _company(kpis, "C4", "denominator")
+    if counted != counted:
+        return None
+    contact = facts.book.table("contact")
+    inside = contact.filter(within(contact.local_ts, facts.period.start, facts.period.end))
+    return _Check(counted, float(str(facts.book.scalar(inside.filter(is_attempt(inside, facts.windows)).count()))))
+
+
+def _judged_tickets(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
+    counted = _company(kpis, "Q6", "denominator")
+    if counted != counted:
+        return None
+    ticket = facts.book.table("ticket")
+    mine = ticket.filter(ticket.owner_side.isin(facts.windows.sla_owner_sides))
+    after = datetime.combine(facts.period.end + timedelta(days=1), time())
+    closed = mine.filter(within(mine.closed_ts, facts.period.start, facts.period.end)).count()
+    still = mine.filter(mine.closed_ts.isnull() | (mine.closed_ts >= after), mine.opened_ts < after, mine.due_ts < after).count()
+    return _Check(counted, float(str(facts.book.scalar(closed))) + float(str(facts.book.scalar(still))))
+
+
+_CHECKS = {
+    "flow_adds_up": _flow,
+    "assigned_stay": _assigned,
+    "cash_adds_up": _scopes_of_cash,
+    "no_posting_lost": _postings,
+    "attribution_adds_up": _attributed,
+    "placed_stay": _placed,
+    "promises_add_up": _promises,
+    "one_payment_one_promise": _dealt_once,
+    "attempts_counted_once": _attempts,
+    "overdue_in_time_rate": _judged_tickets,
+}

@@ -1,0 +1,57 @@
+"""The KPI dictionary as it is read on its live page: from the library's records and the latest windows, never from a book."""
+
+import pandas as pd
+
+from collect_analysis.book.policy import versions
+from collect_analysis.errors import CollectError
+from collect_analysis.measures.kpis import dictionary
+from collect_analysis.measures.periods import KpiWindows
+from collect_analysis.reporting import history, tables, texts
+
+# The sections of the page: first letter of the id.
+SECTIONS = {"flow": "F", "recovery": "R", "contact": "C", "work": "W", "conduct": "Q"}
+MEANING = ["kpi_id", "kpi_name", "formula", "of_whom", "better_when", "pitfalls"]
+COUNTING = ["kpi_id", "grain", "counted", "counted_over", "unit", "kpi_kind", "computed", "windows", "definition"]
+
+
+def asked() -> history.Choice:
+    """The choice of the live page; only the language matters here."""
+    return history.asked()
+
+
+def latest_windows() -> KpiWindows:
+    """The windows of the latest version of policy `kpi_windows`; those the library proposes where there is no such policy."""
+    try:
+        return KpiWindows.of(versions("kpi_windows")[-1].values)
+    except CollectError:
+        return KpiWindows()
+
+
+def records(lang: str) -> pd.DataFrame:
+    """The whole dictionary in `lang`, as `kpis.dictionary`, with columns named as they are read: kpi_id, kpi_name, of_whom, counted, counted_over,
+    better_when, unit in words.
+    """
+    table = dictionary(latest_windows(), lang=lang)
+    table = table.rename(
+        columns={"name": "kpi_name", "numerator": "counted", "denominator": "counted_over", "kpi": "kpi_id", "population": "of_whom"}
+    )
+    return table.assign(better_when=table["better"], unit=[_unit(unit, lang) for unit in table["unit"]])
+
+
+def meaning(table: pd.DataFrame, section: str, lang: str) -> tables.ShownTable:
+    """What the KPIs of a section say, of whom, and where they mislead; `table` is that of `records`."""
+    return tables.show(_of(table, section), lang=lang, columns=MEANING)
+
+
+def counting(table: pd.DataFrame, lang: str) -> tables.ShownTable:
+    """How every KPI is counted: numerator, denominator, unit, where it is computed, its windows and the hash of its definition."""
+    return tables.show(table, lang=lang, columns=COUNTING)
+
+
+def _of(table: pd.DataFrame, section: str) -> pd.DataFrame:
+    return table[table["kpi_id"].str.startswith(SECTIONS[section])].reset_index(drop=True)
+
+
+def _unit(unit: str, lang: str) -> str:
+    known = texts.value("unit_after", unit, lang)
+    return known if known != unit else texts.value("unit", unit, lang)
