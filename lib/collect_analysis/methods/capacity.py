@@ -16,8 +16,8 @@ def yield_curves(history: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """How does the yield of accounts change with the minutes spent on each?
 
     Formula: log(observed / expected) = unit + month + b x log(minutes per account) + e, by sub-function; yield is proportional to
-    minutes^b. A b between 0 and 1 is a yield that rises ever less (b = 1/2: square root; b near 0: logarithm); estimates outside are moved
-    to the nearer end. Standard error over units (months of one unit are alike), t with units - 1 degrees of freedom.
+    minutes^b. A b between 0 and 1 is a yield that rises ever less (b = 1/2: square root; b near 0: logarithm); an estimate outside is
+    moved to the nearer end, its interval is not. Standard error over units (months of one unit are alike), t with units - 1 degrees of freedom.
     Minutes were not drawn by lot: whoever gives hard accounts more time makes the curve look flat. It is a raw comparison.
 
     Parameters
@@ -59,8 +59,7 @@ def _curve(name: str, part: pd.DataFrame, level: float) -> dict[str, object]:
     se, freedom = _slope_error(x, y - slope * x, units)
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * se
     low, high = slope - half, slope + half
-    value, low, high = (float(np.clip(bound, 0.0, 1.0)) for bound in (slope, low, high))
-    return {**found, "value": value, "se": se, "low": low, "high": high, "note": NOT_RISING if low <= 0 else ""}
+    return {**found, "value": float(np.clip(slope, 0.0, 1.0)), "se": se, "low": low, "high": high, "note": NOT_RISING if low <= 0 else ""}
 
 
 def _without(values: np.ndarray, units: np.ndarray, months: np.ndarray | None) -> np.ndarray:

@@ -170,8 +170,10 @@ def spread_of(found: pd.DataFrame, fit: SeasonFit) -> tuple[Spread, UnitLevels]:
     month2 = float(max((about**2).sum() / lost - found["chance"].mean(), 0.0))
     of_mean = (month2 + by_unit["chance"]) / by_unit["n"]
     between = float(max((by_unit["mean"] ** 2).mean() - of_mean.mean(), 0.0))
-    level = by_unit["mean"] * between / (between + of_mean)
-    spread = Spread(common=common, freedom=fit.freedom, unit=float(np.sqrt(month2)))
+    trust = between / (between + of_mean) if between > 0 else 0.0 * of_mean
+    level = by_unit["mean"] * trust
+    # What is not known of the levels themselves is part of what a unit may stray.
+    spread = Spread(common=common, freedom=fit.freedom, unit=float(np.sqrt(month2 + (trust * of_mean).mean())))
     return spread, UnitLevels(level={str(unit): float(value) for unit, value in level.items()}, spread=spread.unit)
 
 

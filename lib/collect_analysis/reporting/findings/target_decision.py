@@ -86,11 +86,12 @@ def _words(setting: Setting, params: TargetSetting, book: Book, verdict: TargetV
     return {
         "start": formats.day(params.period_start, lang),
         "end": formats.day(params.period_end, lang),
-        "target": money(verdict.target, book, lang),
+        # What is signed is told to the unit.
+        "target": formats.money(float(verdict.target), book.currency, lang),
         "p_target": formats.share(verdict.p_target, lang, digits=0),
-        "asked": money(verdict.asked, book, lang),
+        "asked": formats.money(verdict.asked, book.currency, lang),
         "p_asked": formats.share(verdict.p_asked, lang, digits=0),
-        "defended": money(verdict.defended, book, lang),
+        "defended": formats.money(float(int(verdict.defended) // params.step_minor * params.step_minor), book.currency, lang),
         "gap": money(verdict.gap, book, lang),
         "least": formats.share(params.least_reach, lang, digits=0),
         "stretch": formats.share(params.stretch - 1, lang),

@@ -8,7 +8,7 @@ from collect_analysis.reporting.findings.kpi_period import reason, scope_names
 from collect_analysis.reporting.kinds.target_setting import TargetSetting
 from collect_analysis.reporting.texts import formats, say
 
-_SCOPE = ["scope", "accounts", "opening_minor", "inflow_minor", "p20_minor", "p50_minor", "p80_minor", "target_minor", "p_reach"]
+_SCOPE = ["scope", "target_minor", "p_reach", "p20_minor", "p50_minor", "p80_minor", "inflow_minor", "accounts"]
 
 
 def named(table: pd.DataFrame, params: TargetSetting, book: Book) -> pd.DataFrame:
