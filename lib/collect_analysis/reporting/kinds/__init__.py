@@ -9,6 +9,7 @@ from collect_analysis.reporting.kinds.quasi_experiment import QuasiExperiment
 from collect_analysis.reporting.kinds.rule_value import RuleValue
 from collect_analysis.reporting.kinds.scorecard import Scorecard
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
+from collect_analysis.reporting.kinds.target_setting import TargetSetting
 from collect_analysis.reporting.kinds.test_design import TestDesign
 from collect_analysis.reporting.kinds.test_monitor import TestMonitor
 from collect_analysis.reporting.typed_parameters import ReportParameters
@@ -27,5 +28,6 @@ KINDS: dict[str, type[ReportParameters]] = {
         PortfolioFlow,
         Pace,
         Scorecard,
+        TargetSetting,
     )
 }
