@@ -12,8 +12,9 @@ from collect_analysis.book.store import Book, open_book
 from collect_analysis.measures import officer_gates, officer_index
 from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.kpi_table import Facts, kpi_table
-from collect_analysis.measures.officer_index import ALONE, FULL, MONEY, NOTHING_EXPECTED, OFFICER_KEYS, PAYERS, UNIT_KEYS, Pooling
+from collect_analysis.measures.officer_index import ALONE, FULL, MONEY, NOTHING_EXPECTED, OFFICER_KEYS, PAYERS, UNIT_KEYS
 from collect_analysis.measures.periods import KpiWindows, Period
+from collect_analysis.measures.pooling import Pooling
 from collect_analysis.methods.reliability import intraclass
 from scipy import stats
 

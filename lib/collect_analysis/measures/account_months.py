@@ -13,16 +13,13 @@ import ibis
 import ibis.expr.types as ir
 
 from collect_analysis.book.store import Book
-from collect_analysis.errors import DataError, ParameterError, nearest
+from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.measures.cash import cash
 from collect_analysis.measures.periods import month_end, month_start
 from collect_analysis.measures.placements import months_between
 from collect_analysis.measures.scopes import FACT_SCOPES, Directory, within
 
 UNKNOWN = "unknown"
-DEFAULT_FACTORS = ("bucket", "recency", "score_band", "balance_band", "product")
-# Other facts known at the opening that a caller may compare within.
-FACTORS = (*DEFAULT_FACTORS, "region", "portfolio", "sub_function")
 BALANCE_BANDS, SCORE_BANDS = 4, 3
 _WIDE_BUCKETS = ((4, 6, "04-06"), (7, 12, "07-12"))
 _WIDE_RECENCY = ((1, 1, "01"), (2, 3, "02-03"), (4, 6, "04-06"), (7, 12, "07-12"))
@@ -95,23 +92,6 @@ def window_of(book: Book, first_month: date, last_month: date, *, reference_mont
         reference_last=min(over, month_start(start, reference_months - 1)),
         earliest=earliest,
     )
-
-
-def known_factors(names: Sequence[str]) -> tuple[str, ...]:
-    """The factors as named, most important first.
-
-    Raises
-    ------
-    ParameterError
-        None, an unknown one, or one named twice.
-    """
-    problems = [f"there is no factor '{name}'; {nearest(name, FACTORS)}" for name in names if name not in FACTORS]
-    problems += [f"factor '{name}' is named twice" for name in sorted({name for name in names if list(names).count(name) > 1})]
-    if not names:
-        problems.append(f"no factor is named; known: {', '.join(FACTORS)}")
-    if problems:
-        raise ParameterError(problems)
-    return tuple(names)
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from scipy import stats
 from collect_analysis.book.engine import compensated_sum, sum_of_products
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
-from collect_analysis.measures.account_months import DEFAULT_FACTORS, Window, account_months, known_factors, window_of
+from collect_analysis.measures.account_factors import DEFAULT_FACTORS, known_factors
+from collect_analysis.measures.account_months import Window, account_months, window_of
 from collect_analysis.measures.cell_rates import cell_rates, cell_sums
 from collect_analysis.measures.periods import month_end, month_start
 
@@ -73,7 +74,7 @@ def observed_expected(
     first_month, last_month
         First days of the first and the last month.
     factors
-        What accounts are compared by, most important first (`account_months.FACTORS`); the last is dropped first where cells are small.
+        What accounts are compared by, most important first (`account_factors.FACTORS`); the last is dropped first where cells are small.
         To judge those who worked the accounts leave out what their own earlier work moves: an officer who made many pay last month holds many
         recent payers, and `recency` would take part of that success away.
     reference_months

@@ -5,7 +5,6 @@ is what colleagues get out of comparable accounts. Amounts of officers are cappe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -14,6 +13,7 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.measures.expected import observed_expected
 from collect_analysis.measures.periods import Period, month_end, month_start
+from collect_analysis.measures.pooling import Pooling
 from collect_analysis.measures.recovery import targets
 from collect_analysis.measures.scopes import UNASSIGNED
 from collect_analysis.methods.reliability import Reliability, intraclass, parts_for, spearman_brown, split_half
@@ -32,25 +32,6 @@ ALONE = "no colleague in this sub-function to compare with"
 # Months since hire at which bands of tenure begin.
 TENURE_FROM = (0, 3, 6, 12, 24, 36)
 _SUMMED = ("accounts", "opening_minor", *(column for columns in INDICES.values() for column in columns))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pooling:
-    """The months of a scorecard: `pool_months` up to `last_month` are judged, `history_months` up to it tell the reliability."""
-
-    last_month: date
-    pool_months: int = 3
-    history_months: int = 12
-
-    @property
-    def history(self) -> Period:
-        """All months that are read."""
-        return Period(month_start(self.last_month, 1 - max(self.history_months, self.pool_months)), month_end(self.last_month))
-
-    @property
-    def pooled(self) -> Period:
-        """The months that are judged."""
-        return Period(month_start(self.last_month, 1 - self.pool_months), month_end(self.last_month))
 
 
 def monthly(book: Book, pooling: Pooling, *, factors: Sequence[str], reference_months: int, cap_quantile: float) -> pd.DataFrame:

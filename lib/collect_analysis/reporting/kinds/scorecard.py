@@ -7,9 +7,9 @@ from pydantic import Field, field_validator, model_validator
 
 from collect_analysis.book.tables.work import SUB_FUNCTIONS
 from collect_analysis.errors import ParameterError
-from collect_analysis.measures.account_months import known_factors
-from collect_analysis.measures.officer_index import Pooling
+from collect_analysis.measures.account_factors import known_factors
 from collect_analysis.measures.periods import month_end, month_start
+from collect_analysis.measures.pooling import Pooling
 from collect_analysis.reporting.typed_parameters import Day, ReportParameters
 
 Months = Annotated[int, Field(ge=1, le=36)]
