@@ -82,7 +82,7 @@ def _flow(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
     counted = sum(_company(kpis, kpi, "numerator") for kpi in flow.IDENTITY)
     if gaps.empty:
         return _Check(counted, opening)
-    worst = gaps.loc[gaps["gap"].abs().idxmax()]
+    worst = gaps.assign(size=gaps["gap"].abs()).nlargest(1, "size").iloc[0]
     return _Check(float(worst["counted"]), float(worst["opening"]), len(gaps))
 
 
