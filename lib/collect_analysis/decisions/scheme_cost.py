@@ -30,14 +30,14 @@ class Luck:
 
     `share`: of the variance of pay between officers and months that is luck; `average_minor`: mean pay of an officer whose true index is that of
     all; `average_low_minor`, `average_high_minor`: between these lies the pay of such an officer in 8 of 10 months, by luck alone;
-    `promised_minor`: what the rule pays at exactly 1.
+    `at_full_minor`: what the rule pays at exactly 1.
     """
 
     share: float
     average_minor: float
     average_low_minor: float
     average_high_minor: float
-    promised_minor: float
+    at_full_minor: float
 
 
 def cost_by_month(scheme: Scheme, work: Work, *, seed: int, level: float = 0.95) -> pd.DataFrame:
@@ -92,7 +92,7 @@ def luck(scheme: Scheme, work: Work, *, seed: int, draws: int = LUCK_DRAWS, with
         average_minor=float(average.mean()),
         average_low_minor=float(low),
         average_high_minor=float(high),
-        promised_minor=float(scheme.pay(1.0, 1.0, 1.0)),
+        at_full_minor=float(scheme.pay(1.0, 1.0, 1.0)),
     )
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from collect_analysis.decisions.scheme_terms import Moves
 from collect_analysis.decisions.schemes import Attained, Floats, Scheme, Work, attained, exact_payouts, gate_values, ratio
-from collect_analysis.measures.officer_gates import KEPT
+from collect_analysis.measures.gate_names import KEPT
 
 TIMING, SPLITTING, PARKING, STUFFING, WAIVING, MOVING = "timing", "splitting", "parking", "stuffing", "waiving", "moving"
 CHANNELS = (TIMING, SPLITTING, PARKING, STUFFING, WAIVING, MOVING)
@@ -20,25 +21,6 @@ CHANNELS = (TIMING, SPLITTING, PARKING, STUFFING, WAIVING, MOVING)
 WORTH_IT = 0.01
 # Points of an even grid tried beside the knots, for teams and pooled months whose lines bend elsewhere.
 _GRID = 9
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moves:
-    """What can be done without collecting more. Shares 0-1.
-
-    `movable_share`: of a month's money that can be booked in the month beside it, or under a colleague. `parked_expected`, `parked_cash`: share
-    of what is expected, and of the money, that the accounts hold of which an officer knows best that they will not pay; `parked_lost`: of that
-    money, lost if nobody works them. `stuffed_share`: sure promises that can be taken on top, of promises due. `waiver_share`: waived per unit of
-    money brought forward. `moved_accounts`: accounts with a known payment that can be re-assigned in a month.
-    """
-
-    movable_share: float = 0.10
-    parked_expected: float = 0.10
-    parked_cash: float = 0.03
-    parked_lost: float = 0.5
-    stuffed_share: float = 0.25
-    waiver_share: float = 0.10
-    moved_accounts: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from collect_analysis.decisions.schemes import ATTAINMENT, Floats, Scheme, Work
-from collect_analysis.measures.officer_gates import BREACHES, KEPT, QUALITY
+from collect_analysis.decisions.scheme_terms import ATTAINMENT
+from collect_analysis.decisions.schemes import Floats, Scheme, Work
+from collect_analysis.measures.gate_names import BREACHES, KEPT, QUALITY
 
 
 @dataclass(frozen=True, kw_only=True)

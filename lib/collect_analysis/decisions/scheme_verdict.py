@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.decisions.scheme_cost import Luck, cliffs, luck, next_quarter
-from collect_analysis.decisions.scheme_gaming import CHANNELS, Moves, exploitability, score
+from collect_analysis.decisions.scheme_gaming import CHANNELS, exploitability, score
 from collect_analysis.decisions.scheme_history import History, work_of
-from collect_analysis.decisions.schemes import ATTAINMENT, INDEX, Gate, Scheme
-from collect_analysis.measures.officer_gates import KEPT
+from collect_analysis.decisions.scheme_terms import ATTAINMENT, INDEX, Moves, SchemeRules
+from collect_analysis.decisions.schemes import Gate, Scheme
+from collect_analysis.measures.gate_names import KEPT
 from collect_analysis.methods.evidence import Condition
 
 Action = Literal["refuse", "adopt", "adopt_with_changes", "do_not_adopt"]
@@ -23,15 +24,6 @@ _MOST_CHANGES = 8
 _LUCK_DRAWS = 60
 # A change of cost below this is not worth another rate per point.
 _SAME_COST = 0.01
-
-
-@dataclass(frozen=True, kw_only=True)
-class SchemeRules:
-    """When a scheme may be adopted: exploitability of each way of gaming, luck share, and cost of the next quarter (high bound) at most."""
-
-    most_exploitable: float = 0.03
-    most_luck: float = 0.5
-    most_cost_minor: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

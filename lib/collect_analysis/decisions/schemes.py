@@ -8,15 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from collect_analysis.measures.officer_gates import BREACHES, KEPT
+from collect_analysis.decisions.scheme_terms import INDEX
+from collect_analysis.measures.gate_names import BREACHES, KEPT
 from collect_analysis.methods.bridge import rounded
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
-INDEX, ATTAINMENT = "index", "attainment"
-BASES = (INDEX, ATTAINMENT)
-# What never earns: whoever is paid for promises gets promises, not money.
-PROMISE_COUNTS = ("promises", "promises_taken", "promise_count", "promise_counts", "ptp", "ptp_count", "ptps", "C5", "C6", "C7")
 # A rate that reaches a step only but for the last binary digit has reached it.
 _TOUCHED = 1e-9
 

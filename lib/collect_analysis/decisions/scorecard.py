@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.errors import DataError
-from collect_analysis.measures.officer_gates import BREACHES, GATES, KEPT, QUALITY
+from collect_analysis.measures.gate_names import BREACHES, GATES, KEPT, QUALITY
 from collect_analysis.methods.evidence import Condition
 from collect_analysis.methods.rates import wilson_interval
 

@@ -10,12 +10,11 @@ from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
 from collect_analysis.measures.conduct import RULES, LegalLimits, judged_contacts
 from collect_analysis.measures.contact import contacts_of, is_attempt, is_right_party
+from collect_analysis.measures.gate_names import BREACHES, KEPT, QUALITY
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.promises import due_promises
 from collect_analysis.measures.scopes import Directory, count_of, within
 
-QUALITY, BREACHES, KEPT = "critical_qa", "hard_breaches", "kept_promises"
-GATES = (QUALITY, BREACHES, KEPT)
 COUNT_COLUMNS = ("scope_key", "sub_function", "gate", "numerator", "denominator")
 RATIO_COLUMNS = ("month", "officer_key", "sub_function", "kpi", "numerator", "denominator")
 

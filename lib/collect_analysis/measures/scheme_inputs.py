@@ -11,8 +11,9 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.measures.conduct import RULES, LegalLimits, judged_contacts
 from collect_analysis.measures.officer_gates import ratios_by_month
-from collect_analysis.measures.officer_index import Pooling, monthly
+from collect_analysis.measures.officer_index import monthly
 from collect_analysis.measures.periods import KpiWindows, Period, month_end, month_start
+from collect_analysis.measures.pooling import Pooling
 from collect_analysis.measures.scopes import UNASSIGNED, within
 
 KEYS = ("month", "officer_key")

@@ -2,7 +2,10 @@
 
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
 from collect_analysis.reporting.kinds.drivers import Drivers
+from collect_analysis.reporting.kinds.incentive_scheme import IncentiveScheme
 from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
+from collect_analysis.reporting.kinds.kpi_validation import KpiValidation
+from collect_analysis.reporting.kinds.officer_record_audit import OfficerRecordAudit
 from collect_analysis.reporting.kinds.pace import Pace
 from collect_analysis.reporting.kinds.portfolio_flow import PortfolioFlow
 from collect_analysis.reporting.kinds.quasi_experiment import QuasiExperiment
@@ -27,7 +30,10 @@ KINDS: dict[str, type[ReportParameters]] = {
         QuasiExperiment,
         PortfolioFlow,
         Pace,
+        IncentiveScheme,
         Scorecard,
         TargetSetting,
+        KpiValidation,
+        OfficerRecordAudit,
     )
 }
