@@ -229,7 +229,8 @@ def capacity_of(inputs: Inputs, units: pd.DataFrame) -> pd.DataFrame:
         table[name] = table["unit_key"].map(sums[column]) / hours_before.where(hours_before > 0)
     table["intensity"] = table["unit_key"].map(sums["attempts"]) / table["unit_key"].map(held) * len(inputs.months)
     table = table.merge(inputs.units[["unit_key", "capacity_accounts"]], on="unit_key", how="left", validate="one_to_one")
-    table["accounts"] = table["accounts"] + table["inflow_accounts"]
+    # In a month a unit works what it holds and what comes in that month; what came before stands against what left.
+    table["accounts"] = table["accounts"] + table["inflow_accounts"] / len(inputs.months)
     indexed = capacity.capacity_index(table)
     return indexed[["unit_key", "hours", "attempts_per_hour", "right_party_per_hour", "intensity", "capacity_accounts", "capacity_index"]]
 

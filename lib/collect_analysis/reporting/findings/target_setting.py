@@ -176,7 +176,7 @@ def capacity_of(setting: Setting) -> pd.DataFrame:
     units = setting.plan.units
     columns = ["attempts_per_hour", "right_party_per_hour", "intensity", "capacity_accounts", "capacity_index"]
     known = units[units["capacity_index"].notna()]
-    held = known["accounts"] + known["inflow_accounts"]
+    held = known["accounts"] + known["inflow_accounts"] / len(setting.inputs.months)
     return (
         known[["unit_key"]]
         .assign(worked_accounts=held, hours=known["hours"], **{name: known[name] for name in columns})
