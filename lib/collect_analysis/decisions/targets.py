@@ -205,7 +205,8 @@ def _reconciled(inputs: Inputs, leaves: pd.DataFrame, drawn: np.ndarray, curves:
     # A curve that may as well be flat says nothing of what fewer minutes cost.
     rising = curves[curves["note"] == ""].set_index("sub_function")["value"]
     elasticity = units["sub_function"].map(rising).astype(float)
-    units["limit"] = capacity.capacity_limit(units["p50"], units["capacity_index"], elasticity)
+    beyond = units["capacity_index"].where(units["capacity_index"] > 1 + terms.capacity_tolerance)
+    units["limit"] = capacity.capacity_limit(units["p50"], beyond, elasticity)
     return target_plan.reconcile(units, stretch=terms.stretch, top_down=terms.top_down)
 
 
