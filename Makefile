@@ -6,6 +6,8 @@ SAMPLE := .books/sample/book.json
 ACCOUNTS ?= 200000
 SEED ?= 1
 AS_OF ?= 2026-06-30
+# Runs at a time.
+WORKERS ?= 2
 
 export COLLECT_BOOKS ?= $(CURDIR)/.books
 export COLLECT_POLICY ?= $(CURDIR)/parameters/policy
@@ -40,7 +42,7 @@ import: $(READY)  ## load every source under parameters/sources whose files are 
 	$(BIN)/collect import --skip-absent parameters/sources
 
 reports: sample import  ## run every report file and publish the pages
-	$(BIN)/collect run --skip-absent parameters
+	$(BIN)/collect run --skip-absent --workers $(WORKERS) parameters
 
 pages: $(READY)  ## serve the published pages (Voila)
 	$(BIN)/collect serve

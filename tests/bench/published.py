@@ -54,17 +54,17 @@ def _run(folder: Path, data: Path) -> Path:
 
 def _reports(reports: Path) -> Iterator[Row]:
     """What the published pages say, read from what the runs recorded."""
-    email, letters, nsw = (_results(reports, f"strategy_review/{name}") for name in ("collections_email-en", "social_pressure", "lalonde"))
+    email, letters, nsw = (_results(reports, f"strategy_review/{name}") for name in ("collections_email", "social_pressure", "lalonde"))
     yield "e-mail trial", "difference in means", -0.6203, _effect(email, outcome="payments"), 1e-3
     rates = {"no_letter": 0.296638, "civic_duty": 0.314538, "hawthorne": 0.322375, "neighbors": 0.377948}
     for arm, rate in rates.items():
         yield "letters", f"rate of {arm}", rate, _measure(letters, "mean", outcome="voted", arm=arm)["value"], 1e-6
     yield "job training", "experiment, difference", 1794.3424, _effect(nsw, outcome="earnings"), 1e-3
-    cps = _table(reports, "quasi_experiment/lalonde_cps-en", "naive")
+    cps = _table(reports, "quasi_experiment/lalonde_cps", "naive")
     yield "job training", "naive against survey", -8497.5161, float(cps[0]["value"]), 1e-3
-    adjusted = _measure(_results(reports, "quasi_experiment/lalonde_cps-en"), "effect", estimand="effect_on_treated")["value"]
+    adjusted = _measure(_results(reports, "quasi_experiment/lalonde_cps"), "effect", estimand="effect_on_treated")["value"]
     yield "job training", "adjusted survey (1,000 to 2,400)", 1700.0, adjusted, 700.0
-    (senate,) = _table(reports, "quasi_experiment/rd_senate-en", "effects")
+    (senate,) = _table(reports, "quasi_experiment/rd_senate", "effects")
     wanted = {"value": (7.414, 1e-3), "se": (1.459, 1e-3), "low": (4.094, 1e-3), "high": (10.919, 1e-3)}
     wanted |= {"bandwidth": (17.754, 1e-3), "bias_bandwidth": (28.028, 1e-3), "cases_below": (360, 0), "cases_above": (323, 0)}
     for name, (published, tolerance) in wanted.items():
