@@ -1,7 +1,6 @@
 """What pay schemes are simulated on: officer by month what came in, what was expected or asked, gates, money taken back, cures that last."""
 
 from collections.abc import Sequence
-from datetime import date
 
 import ibis
 import ibis.expr.types as ir
@@ -180,8 +179,3 @@ def lasting_cures(book: Book, period: Period, *, months: int) -> pd.DataFrame:
     )
     table["month"] = pd.to_datetime(table["month"]).dt.date
     return table.sort_values(list(KEYS), ignore_index=True)
-
-
-def first_month(panel: pd.DataFrame) -> date:
-    """The first month of the panel."""
-    return min(panel["month"])

@@ -47,6 +47,7 @@ class Case:
     verdict: SchemeVerdict
     officers: pd.DataFrame
     singles: pd.DataFrame
+    groups: pd.DataFrame
 
     @property
     def why_not(self) -> str:
@@ -66,11 +67,9 @@ def simulate(book: Book, params: IncentiveScheme) -> Case:
     history = read_history(book, params, [today, proposed])
     found = scheme_verdict.conditions(history, [today, proposed])
     if refused(found):
-        empty = pd.DataFrame()
-        nothing = SchemeVerdict(action="refuse")
-        return Case(
-            book=book, params=params, history=history, conditions=found, judged={}, works={}, verdict=nothing, officers=empty, singles=empty
-        )
+        none = {name: pd.DataFrame() for name in ("officers", "singles", "groups")}
+        refusal = SchemeVerdict(action="refuse")
+        return Case(book=book, params=params, history=history, conditions=found, judged={}, works={}, verdict=refusal, **none)
     schemes = {TODAY: today, PROPOSED: proposed}
     works = {name: work_of(history, scheme) for name, scheme in schemes.items()}
     judged = {
@@ -91,6 +90,7 @@ def simulate(book: Book, params: IncentiveScheme) -> Case:
         verdict=verdict,
         officers=scheme_cost.by_officer(today, proposed, works[TODAY], works[PROPOSED]),
         singles=scheme_verdict.change_table(history, judged[PROPOSED], params.moves, params.rules),
+        groups=scheme_cost.luck_by_group(proposed, works[PROPOSED], seed=params.seed),
     )
 
 
@@ -237,9 +237,7 @@ def luck_shown(table: pd.DataFrame, case: Case) -> tables.ShownTable | tables.Ab
 
 def luck_by_group(case: Case) -> pd.DataFrame:
     """Luck by sub-function under the proposed scheme (`scheme_cost.luck_by_group`)."""
-    if PROPOSED not in case.judged:
-        return _absent(case)
-    return scheme_cost.luck_by_group(case.judged[PROPOSED].scheme, case.works[PROPOSED], seed=case.params.seed)
+    return case.groups if len(case.groups) else _absent(case)
 
 
 def luck_by_pooling(case: Case) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """May the pay scheme be adopted, in words: the answer, the weakest rule and its smallest mend, and the cost the ledger will check."""
 
+from collect_analysis.decisions.scheme_cost import by_skill
 from collect_analysis.decisions.scheme_verdict import EXPLOITABLE, Judged
 from collect_analysis.methods.evidence import grade
 from collect_analysis.reporting import texts
@@ -33,21 +34,17 @@ def _money(amount: float, case: Case) -> str:
     return formats.money(amount, case.book.currency, case.params.lang, compact=True)
 
 
-def _changes(case: Case, names: tuple[str, ...]) -> str:
-    return "; ".join(texts.value("scheme_change", name, case.params.lang) for name in names)
-
-
 def _headline(case: Case) -> str:
     lang, found = case.params.lang, case.verdict
     if found.action == "adopt":
         return say("scheme_answer_adopt", lang)
     problems = ", ".join(texts.value("scheme_problem", name, lang) for name in found.problems)
     if found.action == "adopt_with_changes":
-        return say("scheme_answer_change", lang, problems=problems, changes=_changes(case, found.changes))
+        return say("scheme_answer_change", lang, problems=problems, count=len(found.changes))
     left = ", ".join(texts.value("scheme_problem", name, lang) for name in found.left)
     if not found.changes:
         return say("scheme_answer_reject", lang, problems=problems)
-    return say("scheme_answer_reject_changed", lang, problems=problems, changes=_changes(case, found.changes), left=left)
+    return say("scheme_answer_reject_changed", lang, problems=problems, count=len(found.changes), left=left)
 
 
 def _cost(case: Case) -> str:
@@ -56,8 +53,11 @@ def _cost(case: Case) -> str:
     change = value / before - 1 if before > 0 else float("nan")
     words = {"value": _money(value, case), "low": _money(low, case), "high": _money(high, case), "before": _money(before, case)}
     words["level"] = formats.share(case.params.level, lang, digits=0)
-    sign = "+" if change >= 0 else "−"
-    return say("scheme_cost", lang, **words, change=f"{sign}{formats.share(abs(change), lang, digits=0)}")
+    return say("scheme_cost", lang, **words, change=_signed(change, lang))
+
+
+def _signed(change: float, lang: str) -> str:
+    return f"{'+' if change >= 0 else '−'}{formats.share(abs(change), lang, digits=0)}"
 
 
 def _weakest(case: Case) -> str:
@@ -103,6 +103,17 @@ def _caveats(case: Case) -> tuple[str, ...]:
         "waiver": formats.share(case.params.waiver_share, lang, digits=0),
         "accounts": case.params.moved_accounts,
     }
+    lucky = case.groups[(case.groups["value"] > case.params.most_luck) & (case.groups["cases"] >= case.params.min_cell)]
+    if len(lucky) and case.judged[PROPOSED].luck.share <= case.params.most_luck:
+        named = [
+            f"{texts.value('sub_function', str(name), lang)} ({formats.share(float(value), lang, digits=0)})"
+            for name, value in zip(lucky["sub_function"], lucky["value"], strict=True)
+        ]
+        said.append(say("scheme_caveat_group", lang, groups=", ".join(named)))
+    fifths = by_skill(case.officers)
+    if len(fifths) > 1 and (fifths["today_minor"] > 0).all() and (fifths["cases"] >= case.params.min_cell).all():
+        change = (fifths["proposed_minor"] / fifths["today_minor"] - 1).tolist()
+        said.append(say("scheme_caveat_fifths", lang, best=_signed(change[-1], lang), worst=_signed(change[0], lang)))
     said += [say("scheme_caveat_behaviour", lang), say("scheme_caveat_upper", lang, **limits), say("scheme_caveat_people", lang)]
     return tuple(said)
 
@@ -130,7 +141,9 @@ def _forecast(case: Case) -> dict[str, object]:
 def _action(case: Case) -> dict[str, object]:
     lang, found = case.params.lang, case.verdict
     doing: dict[str, object] = {"scheme_action": texts.value("scheme_action", found.action, lang)}
-    if found.changes and found.action == "adopt_with_changes":
-        doing["scheme_changes"] = [texts.value("scheme_change", name, lang) for name in found.changes]
+    if found.changes:
+        name = "scheme_changes" if found.action == "adopt_with_changes" else "scheme_tried"
+        doing[name] = [texts.value("scheme_change", item, lang) for item in found.changes]
+    if found.action == "adopt_with_changes":
         doing["scheme_rate"] = formats.money(_final(case).scheme.pay_per_point_minor, case.book.currency, lang)
     return doing
