@@ -68,11 +68,12 @@ def test_components_do_not_depend_on_the_origin_and_scale_with_the_square(shift:
 
 
 def test_planted_shares_lie_within_their_intervals() -> None:
-    # Portfolio 0.49, group 0.25, month 0.09, person 1, residual 1.44: the officer's share is 1 / 3.27.
+    # Among officers of one group: portfolio 0.49, month 0.09, person 1, residual 1.44: the officer's share is 1 / 3.02.
     table = variance_table(panel(mix=0.7, seed=5), mix=["held"], draws=100).set_index("source")
-    for source, truth in {"portfolio": 0.49 / 3.27, "person": 1 / 3.27, RESIDUAL: 1.44 / 3.27}.items():
+    for source, truth in {"portfolio": 0.49 / 3.02, "person": 1 / 3.02, RESIDUAL: 1.44 / 3.02}.items():
         assert table.loc[source, "low"] < truth < table.loc[source, "high"]
     assert table["share"].sum() == pytest.approx(1)
+    assert table["inside"].sum() == pytest.approx(1)
 
 
 def test_nobody_is_credited_with_chance() -> None:

@@ -24,7 +24,7 @@ OWN_WORD = frozenset({
 @dataclass(frozen=True, kw_only=True)
 class ValidationRules:
     """Thresholds of the verdict. `least` and `good`: reliability of `pool_months` months together; `longest_months`: nobody waits longer for a
-    reliability of `least`; `least_share`, `good_share`: share of the variance that is the officer's; `same`: rank correlation from which two
+    reliability of `least`; `least_share`, `good_share`: the officer's share of the variance among officers of one unit; `same`: rank correlation from which two
     KPIs say the same.
     """
 
@@ -73,7 +73,7 @@ def judged(
             "kpi": kpi, "better": record.better if record else "higher", "word": own_word(record), "base": record.base if record else "",
             "reliability": own["pooled"], "month_reliability": own["value"], "low": own["low"], "high": own["high"],
             "months_half": own["months_half"], "months_good": own["months_good"], "officers": int(own["officers"]),
-            "share": theirs["share"].get(kpi, np.nan), "share_low": theirs["low"].get(kpi, np.nan),
+            "share": theirs["inside"].get(kpi, np.nan), "share_low": theirs["low"].get(kpi, np.nan),
             "share_high": theirs["high"].get(kpi, np.nan),
             "predicts": ahead["value"].get(kpi, np.nan), "predicts_low": ahead["low"].get(kpi, np.nan),
             "predicts_high": ahead["high"].get(kpi, np.nan), "moves": ahead["moves"].get(kpi, np.nan),

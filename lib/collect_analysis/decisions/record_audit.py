@@ -13,7 +13,8 @@ from collect_analysis.methods.record_tests import count_excess
 # makes. clean: none found. untestable: the book does not carry what is needed.
 REVIEW, SYSTEM, CHANCE, CLEAN, UNTESTABLE = "review", "system", "chance", "clean", "untestable"
 # Findings that no single officer made.
-OF_SYSTEMS = ("clock", "day_without_sheets", "minutes_unlogged")
+GAPS = ("day_without_sheets", "minutes_unlogged")
+OF_SYSTEMS = ("clock", *GAPS)
 # A record of one person needs so many excess records before anybody is asked about chance.
 LEAST_EXCESS = 5
 LEAST_EXPECTED = 20

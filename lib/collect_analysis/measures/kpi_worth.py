@@ -90,7 +90,7 @@ def control_table(table: pd.DataFrame, outcome: pd.DataFrame, *, draws: int, see
         enough = known.mean() >= 0.5
         rows = joined[known] if enough else joined.drop(columns=list(MIX))
         parts.append(variance_table(rows, mix=MIX if enough else (), draws=draws, seed=seed).assign(kpi=kpi))
-    return pd.concat(parts, ignore_index=True)[["kpi", "source", "variance", "share", "low", "high", "note"]]
+    return pd.concat(parts, ignore_index=True)[["kpi", "source", "variance", "share", "inside", "low", "high", "note"]]
 
 
 def prediction_table(table: pd.DataFrame, outcome: pd.DataFrame, better: Mapping[str, str], *, draws: int, seed: int) -> pd.DataFrame:

@@ -290,14 +290,14 @@ def _marked(
     visits = ibis.window(group_by=[rows.officer_key, rows.mine, rows.channel], order_by=[rows.at, rows.event_key])
     same_day = ibis.window(group_by=[rows.officer_key, rows.mine, rows.local_ts.date()])
     visit_day = ibis.window(group_by=[rows.officer_key, rows.mine, rows.channel, rows.local_ts.date()])
-    second = ibis.window(group_by=[rows.officer_key, rows.mine, rows.at])
+    second = ibis.window(group_by=[rows.officer_key, rows.mine, rows.at], order_by=rows.event_key)
     rows = rows.mutate(
         gap=rows.at.lead().over(officer) - rows.at,
         visit_gap=rows.at.lead().over(visits) - rows.at,
         elsewhere=rows.contact_point_hash.lead().over(visits) != rows.contact_point_hash,
         others=rows.event_key.count().over(same_day) - 1,
         other_visits=rows.event_key.count().over(visit_day) - 1,
-        in_second=rows.event_key.count().over(second),
+        in_second=ibis.row_number().over(second),
         clock_s=rows.local_ts.hour() * 3600 + rows.local_ts.minute() * 60 + rows.local_ts.second(),
     )
     # How dense the starts of an officer's other contacts are at this hour, per second.
@@ -326,13 +326,14 @@ def _flags(rows: ir.Table, rules: AuditRules, limits: Sequence[LegalLimits]) -> 
     inside = ibis.literal(False)
     for edge in near:
         inside = inside | ((rows.clock_s > edge - 3600) & (rows.clock_s < edge + 3600))
+    # Of contacts in one second the first is not the odd one: pairs count once.
     found: dict[str, tuple[ir.Value, ir.Value, ir.Value]] = {
         "clock": (rows.wrong_clock, ibis.literal(True), ibis.literal(0.0)),
         "after_hours": (rows.is_late, out, ibis.literal(0.0)),
         "hour_edge": (out & rows.clock_s.isin(near) if near else ibis.literal(False), out, ibis.ifelse(inside & out, 1 / 3600, 0.0)),
         "overlap": (spoken & (gap < talked), spoken, meets(rows.rate, talked)),
         "wrap_gap": (spoken & (gap >= talked) & (gap < whole), spoken, meets(rows.rate, whole) - meets(rows.rate, talked)),
-        "same_second": (rows.mine & (rows.in_second > 1), rows.mine, meets(rows.rate, 1.0)),
+        "same_second": (rows.mine & (rows.in_second > 0), rows.mine, meets(rows.rate, 1.0) / 2),
         "visit_pair": (
             visit & (rows.visit_gap < visit_gap) & rows.elsewhere.fill_null(True), visit, meets(rows.visit_rate, float(visit_gap))
         ),

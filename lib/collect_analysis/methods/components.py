@@ -110,7 +110,8 @@ def variance_table(
 
     Returns
     -------
-    One row per source (portfolio, group, month, person, residual), in that order: source, variance, share, low, high, note.
+    One row per source (portfolio, group, month, person, residual), in that order: source, variance, share (of all of them), inside (share of
+    what is left without `group`: among persons of one group), low, high (of `inside`; for `group` of its share), note.
     Undefined (NaN and a note): see `moment_components`; a single group leaves out the source `group`.
     Source: Henderson (1953); Searle, Casella and McCulloch, Variance Components (1992) ch. 5; halves of persons: Shao and Wu, Annals of
     Statistics 17 (1989) 1176.
@@ -125,6 +126,7 @@ def variance_table(
     whole = _sources(y, covariates, codes, own, several=bool(several))
     table = pd.DataFrame({"source": order, "variance": [whole[name] for name in order]})
     table["share"] = table["source"].map(shares({name: size for name, size in whole.items() if not (name == "group" and not several)}))
+    table["inside"] = table["source"].map(shares({name: size for name, size in whole.items() if name != "group"}))
     low, high = np.full(len(order), np.nan), np.full(len(order), np.nan)
     if np.isfinite(whole["person"]):
         drawn = _redrawn(y, covariates, codes, own, several=bool(several), draws=draws, seed=seed)
@@ -148,8 +150,9 @@ def _redrawn(
         # A group of odd size gives the smaller and the larger half by turns of chance.
         chosen = np.concatenate([rng.permutation(inside)[: (len(inside) + int(rng.integers(2))) // 2] for inside in members])
         found = _sources(y, covariates, codes, [own[person] for person in chosen], several=several)
-        part = shares({name: size for name, size in found.items() if several or name != "group"})
-        out.append([part["portfolio"], part.get("group", 0.0), part["month"], part["person"], part[RESIDUAL]])
+        part = shares({name: size for name, size in found.items() if name != "group"})
+        part["group"] = shares(found)["group"]
+        out.append([part[name] for name in ("portfolio", "group", "month", "person", RESIDUAL)])
     return np.array(out)
 
 

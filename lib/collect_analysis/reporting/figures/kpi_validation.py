@@ -37,7 +37,7 @@ def sources(table: pd.DataFrame, *, lang: str) -> Axes:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(texts.say("kv_axis_share", lang))
     style.percent_axis(axes.xaxis, lang)
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, handlelength=1.2)
+    axes.figure.legend(loc="outside upper left", ncols=3, handlelength=1.2)
     return axes
 
 

@@ -24,7 +24,7 @@ from collect_analysis.reporting.texts import say
 
 NUMBERS = (
     "reliability", "month_reliability", "low", "high", "months_half", "months_good", "share", "share_low", "share_high", "predicts",
-    "predicts_low", "predicts_high", "moves", "moves_low", "moves_high", "value", "split_half", "split_low", "split_high", "pooled",
+    "predicts_low", "predicts_high", "moves", "moves_low", "moves_high", "value", "split_half", "split_low", "split_high", "pooled", "inside",
 )  # fmt: skip
 NOT_ANSWERABLE = "not answerable: see the conditions that are not met"
 
@@ -132,13 +132,20 @@ def reliability_shown(reliability: pd.DataFrame, params: KpiValidation) -> table
     """Reliability by KPI, most reliable first."""
     rows = reliability.sort_values("value", ascending=False, kind="stable", ignore_index=True)
     shown = rows.assign(kpi_name=[named(kpi, params.lang) for kpi in rows["kpi"]]).rename(
-        columns={"value": "kv_month", "low": "kv_month_low", "high": "kv_month_high", "cases": "kv_cases", "pooled": "kv_pooled"}
+        columns={
+            "value": "kv_month",
+            "low": "kv_month_low",
+            "high": "kv_month_high",
+            "cases": "kv_cases",
+            "pooled": "kv_pooled",
+            "split_half": "kv_halves",
+        }
     )
     columns = [
         "kpi_name",
         "officers",
         "kv_cases",
-        "split_half",
+        "kv_halves",
         "kv_month",
         "kv_month_low",
         "kv_month_high",
@@ -151,7 +158,7 @@ def reliability_shown(reliability: pd.DataFrame, params: KpiValidation) -> table
 
 def sources_drawn(control: pd.DataFrame, params: KpiValidation):
     """The figure of variance by source, KPIs with the largest officer's share first."""
-    own = control[control["source"] == "person"].set_index("kpi")["share"]
+    own = control[control["source"] == "person"].set_index("kpi")["inside"]
     order = {kpi: place for place, kpi in enumerate(own.sort_values(ascending=False, kind="stable").index)}
     rows = control.assign(place=control["kpi"].map(order)).sort_values("place", kind="stable")
     return figures.sources(rows.assign(label=[named(kpi, params.lang) for kpi in rows["kpi"]]), lang=params.lang)
@@ -162,7 +169,7 @@ def control_shown(control: pd.DataFrame, params: KpiValidation) -> tables.ShownT
     wide = {kpi: part.set_index("source") for kpi, part in control.groupby("kpi", sort=False)}
     rows = [
         {
-            "kpi_name": named(kpi, params.lang), "kv_share": part.loc["person", "share"], "kv_share_low": part.loc["person", "low"],
+            "kpi_name": named(kpi, params.lang), "kv_share": part.loc["person", "inside"], "kv_share_low": part.loc["person", "low"],
             "kv_share_high": part.loc["person", "high"],
             **{f"kv_of_{name}": part["share"].get(name, np.nan) for name in ("portfolio", "group", "month", "residual")},
             "note": part["note"].iloc[0],
@@ -186,7 +193,8 @@ def gaming_shown(judged: pd.DataFrame, params: KpiValidation) -> tables.ShownTab
         kpi_name=[named(kpi, params.lang) for kpi in judged["kpi"]], kv_word=judged["word"],
         kv_alone=np.where(judged["moves"].isna(), "unknown", np.where(judged["moves_low"] > 0, "with_cash", "without_cash")),
     )  # fmt: skip
-    return tables.show(rows, lang=params.lang, columns=["kpi_name", "kv_word", "moves", "moves_low", "moves_high", "kv_alone"])
+    rows = rows.rename(columns={name: f"kv_{name}" for name in ("moves", "moves_low", "moves_high")})
+    return tables.show(rows, lang=params.lang, columns=["kpi_name", "kv_word", "kv_moves", "kv_moves_low", "kv_moves_high", "kv_alone"])
 
 
 def signs(book: Book, case: Study, params: KpiValidation) -> pd.DataFrame:

@@ -11,6 +11,8 @@ from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, say
 
 _NAMED = 3
+# Headings of the recommended action; a gate alone is something else elsewhere.
+_HEADED = {decisions.GATE: "gate_only"}
 
 
 def decision_of(case: Study, params: KpiValidation, signs: pd.DataFrame) -> Decision:
@@ -29,7 +31,7 @@ def decision_of(case: Study, params: KpiValidation, signs: pd.DataFrame) -> Deci
         parts += [_one(row, lang) for row in first.to_dict("records")]
         answer = " ".join(parts)
     action: dict[str, object] = {
-        name: [named(kpi, lang) for kpi in judged.loc[judged["action"] == name, "kpi"]]
+        _HEADED.get(name, name): [named(kpi, lang) for kpi in judged.loc[judged["action"] == name, "kpi"]]
         for name in (decisions.ADOPT, decisions.WEIGH_LOW, decisions.GATE, decisions.DROP)
         if counts[name]
     }

@@ -120,7 +120,9 @@ def chance_drawn(types: pd.DataFrame, params: OfficerRecordAudit):
 
 def units_shown(units: pd.DataFrame, params: OfficerRecordAudit, book: Book) -> tables.ShownTable | tables.Absent:
     """Units with more of a type than is expected of them."""
-    rows = units[units["beyond"]].sort_values(["observed"], ascending=False, kind="stable")
+    # Gaps of the sheets have a section of their own.
+    told = units["beyond"] & ~units["type"].isin(decisions.GAPS)
+    rows = units[told].sort_values(["observed"], ascending=False, kind="stable")
     if rows.empty:
         return tables.Absent(say("ra_nothing_beyond", params.lang))
     shown = _headed(rows).assign(unit_name=[_unit(book, params).get(key, key) for key in rows["unit_key"]])

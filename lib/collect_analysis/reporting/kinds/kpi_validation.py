@@ -1,14 +1,15 @@
 """Parameters of a KPI validation."""
 
-from typing import Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from collect_analysis.decisions.kpi_validation import ValidationRules
 from collect_analysis.errors import ParameterError
-from collect_analysis.measures.officer_months import candidates
 from collect_analysis.measures.periods import Period
 from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+
+if TYPE_CHECKING:
+    from collect_analysis.decisions.kpi_validation import ValidationRules
 
 Part = Annotated[float, Field(gt=0, lt=1)]
 
@@ -47,8 +48,10 @@ class KpiValidation(ReportParameters):
         return f"{self.period_start.isoformat()}--{self.period_end.isoformat()}"
 
     @property
-    def rules(self) -> ValidationRules:
+    def rules(self) -> "ValidationRules":
         """The thresholds of the verdict."""
+        from collect_analysis.decisions.kpi_validation import ValidationRules
+
         return ValidationRules(
             least=self.least_reliability,
             good=self.good_reliability,
@@ -61,6 +64,9 @@ class KpiValidation(ReportParameters):
 
     @model_validator(mode="after")
     def _answerable(self) -> Self:
+        # The dictionary brings the engine with it: read only where such a report is asked for.
+        from collect_analysis.measures.officer_months import candidates
+
         problems: list[str] = []
         try:
             Period(self.period_start, self.period_end)

@@ -1,13 +1,15 @@
 """Parameters of an audit of the record of officers' work."""
 
-from typing import Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from collect_analysis.errors import ParameterError
 from collect_analysis.measures.periods import Period
-from collect_analysis.measures.record_audit import AuditRules
 from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+
+if TYPE_CHECKING:
+    from collect_analysis.measures.record_audit import AuditRules
 
 
 class OfficerRecordAudit(ReportParameters):
@@ -37,8 +39,10 @@ class OfficerRecordAudit(ReportParameters):
         return f"{self.period_start.isoformat()}--{self.period_end.isoformat()}"
 
     @property
-    def rules(self) -> AuditRules:
+    def rules(self) -> "AuditRules":
         """From when on a record is odd."""
+        from collect_analysis.measures.record_audit import AuditRules
+
         return AuditRules(
             short_rpc_s=self.short_rpc_s, visit_gap_min=self.visit_gap_min, tolerance_min=self.tolerance_min, money_days=self.money_days
         )

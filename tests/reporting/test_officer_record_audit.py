@@ -1,0 +1,92 @@
+"""An audit of the record as it is read: who sees officers, what is said in both languages, what is never said."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from collect_analysis.book.store import Book, open_book
+from collect_analysis.decisions import record_audit as decisions
+from collect_analysis.errors import DisclosureError, ParameterError
+from collect_analysis.reporting.figures import record_audit as figures
+from collect_analysis.reporting.findings import officer_record_audit as findings
+from collect_analysis.reporting.findings import officer_record_audit_decision as words
+from collect_analysis.reporting.findings.conditions import worded
+from collect_analysis.reporting.kinds.officer_record_audit import OfficerRecordAudit
+from collect_analysis.reporting.parameters import validate
+from collect_analysis.reporting.results import RunRecorder
+
+
+def parameters(**changes: Any) -> OfficerRecordAudit:
+    values = {"name": "r", "book": "b", "as_of": "2026-06-30", "period_start": "2026-06-01", "period_end": "2026-06-30"}
+    return validate(OfficerRecordAudit, {**values, **changes}, where="test")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"period_start": "2026-06-02"}, "starts on the first day of a month"),
+        ({"period_end": "2026-07-31"}, "after as_of 2026-06-30"),
+        ({"short_rpcs": 10}, "did you mean 'short_rpc_s'"),
+        ({"visit_gap_min": 0}, "visit_gap_min is 0"),
+    ],
+)
+def test_a_wrong_report_file_is_refused_with_the_fix(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ParameterError, match=told):
+        parameters(**changes)
+
+
+@pytest.fixture(scope="module")
+def book(sample_book: Path) -> Book:
+    return open_book("sample", as_of=date(2026, 6, 30), folder=sample_book)
+
+
+@pytest.fixture(scope="module")
+def audit(book: Book) -> findings.Record:
+    return findings.record_of(book, parameters())
+
+
+@pytest.mark.parametrize("lang", ["en", "vi"])
+def test_the_page_speaks_its_language_and_asks_for_people(book: Book, audit: findings.Record, lang: str) -> None:
+    params = parameters(lang=lang)
+    decision = words.decision_of(book, audit, decisions.verdict(audit.types), params)
+    shown = [
+        findings.types_shown(audit.types, params, book), findings.clock_shown(audit.clock, params, book),
+        findings.completeness_shown(audit.completeness, params, book),
+        findings.agreement_shown(findings.agreement_table(book, params, audit.rated), params),
+    ]  # fmt: skip
+    said = [
+        decision.question,
+        decision.answer,
+        decision.confidence,
+        *decision.caveats,
+        *(item.detail for item in worded(audit.found, lang)),
+    ]
+    text = "\n".join([*said, *(table.as_text() for table in shown)])
+    assert not any(mark in text for mark in ("{", "}", "nan", "ra_"))
+    assert {"en": "No sanction may follow", "vi": "Không được xử lý kỷ luật tự động"}[lang] in decision.caveats[0]
+    assert figures.digits(findings.digit_table(audit.digits), lang=lang).get_xlabel()
+    assert findings.chance_drawn(audit.types, params).get_xlabel()
+
+
+def test_the_planted_clock_is_a_fault_of_a_system(book: Book, audit: findings.Record) -> None:
+    clock = audit.types.set_index("type").loc["clock"]
+    assert (clock["status"], clock["review"]) == ("system", 0)
+    assert "local time off the zone" in words.decision_of(book, audit, decisions.verdict(audit.types), parameters()).answer
+
+
+def test_single_officers_are_told_to_team_leads_only(audit: findings.Record) -> None:
+    some = audit.officers.head(2).assign(beyond=True)
+    leads = findings.officers_told(some, parameters(audience="team_leads"))
+    assert "officer_key" in leads
+    assert "officer_key" not in findings.officers_told(some, parameters())
+    with pytest.raises(DisclosureError, match="officer_key"):
+        RunRecorder(parameters()).table("officers", leads)
+    RunRecorder(parameters(audience="team_leads")).table("officers", leads)
+
+
+def test_a_count_of_the_record_is_recorded_with_what_it_is_of(audit: findings.Record) -> None:
+    record = RunRecorder(parameters())
+    record.measures("record_findings", findings.measured(audit.types), by=["type"])
+    for name in ("types", "units", "clock", "completeness"):
+        record.table(name, getattr(audit, name))
