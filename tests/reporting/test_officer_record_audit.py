@@ -76,13 +76,18 @@ def test_the_planted_clock_is_a_fault_of_a_system(book: Book, audit: findings.Re
 
 
 def test_single_officers_are_told_to_team_leads_only(audit: findings.Record) -> None:
-    some = audit.officers.head(2).assign(beyond=True)
+    some = audit.officers[audit.officers["type"] == "overlap"].head(2).assign(beyond=True)
     leads = findings.officers_told(some, parameters(audience="team_leads"))
     assert "officer_key" in leads
     assert "officer_key" not in findings.officers_told(some, parameters())
     with pytest.raises(DisclosureError, match="officer_key"):
         RunRecorder(parameters()).table("officers", leads)
     RunRecorder(parameters(audience="team_leads")).table("officers", leads)
+
+
+def test_no_officer_is_listed_for_what_a_system_did(audit: findings.Record) -> None:
+    assert (audit.officers.loc[audit.officers["type"] == "clock", "beyond"]).any()
+    assert not set(findings.officers_told(audit.officers, parameters(audience="team_leads"))["type"]) & set(decisions.OF_SYSTEMS)
 
 
 def test_a_count_of_the_record_is_recorded_with_what_it_is_of(audit: findings.Record) -> None:

@@ -132,7 +132,8 @@ def units_shown(units: pd.DataFrame, params: OfficerRecordAudit, book: Book) -> 
 
 def officers_told(officers: pd.DataFrame, params: OfficerRecordAudit) -> pd.DataFrame:
     """The rows of officers for those who lead them; for others how many officers of each unit and type there are."""
-    rows = officers[officers["beyond"]]
+    # What a system did is held against nobody.
+    rows = officers[officers["beyond"] & ~officers["type"].isin(decisions.OF_SYSTEMS)]
     if params.audience == "team_leads":
         return rows.drop(columns=["p_value", "note"]).sort_values(
             ["type", "observed"], ascending=[True, False], kind="stable", ignore_index=True
