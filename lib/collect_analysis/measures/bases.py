@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import ibis.expr.types as ir
 
@@ -27,8 +27,8 @@ from collect_analysis.measures import (
 )  # fmt: skip
 from collect_analysis.measures.scopes import holders
 
-if TYPE_CHECKING:
-    from collect_analysis.measures.kpi_table import Facts
+# The relations of one period, `kpi_table.Facts`: it reads this list, so that it cannot be named here.
+Facts = Any
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Base:
     that is: it is computed where it is read.
     """
 
-    build: "Callable[[Facts], ir.Table | AbstractContextManager[ir.Table]]"
+    build: Callable[[Facts], ir.Table | AbstractContextManager[ir.Table]]
     needs: tuple[str, ...]
     limits: bool = False
     kept: bool = True
 
 
-def _breaches(f: "Facts") -> ir.Table:
+def _breaches(f: Facts) -> ir.Table:
     return conduct.breach_facts(conduct.judged_contacts(f.book, f.period, f.limits, contacts=f.contacts), f.directory)
 
 

@@ -57,15 +57,18 @@ def test_the_shop_fills_every_table_it_has_a_use_for(folder) -> None:
 def test_a_table_has_the_declared_columns_and_types(folder, table: str) -> None:
     (path,) = (folder / table).glob("*.parquet")
     schema = pq.read_schema(path)
-    assert schema.names == list(TABLES[table].column_names)
-    wrong = [column.name for column in TABLES[table].columns if schema.field(column.name).type != ARROW[ENGINE_TYPES[column.type]]]
+    # What few shops record may be absent: the engine reads such a column as empty.
+    present = [column for column in TABLES[table].columns if column.required or column.name in schema.names]
+    assert schema.names == [column.name for column in present]
+    wrong = [column.name for column in present if schema.field(column.name).type != ARROW[ENGINE_TYPES[column.type]]]
     assert not wrong
 
 
 @pytest.mark.parametrize("table", FILLED)
 def test_a_table_keeps_required_cells_codes_and_ranges(folder, table: str) -> None:
-    checks = {}
-    for column in TABLES[table].columns:
+    (path,) = (folder / table).glob("*.parquet")
+    written, checks = set(pq.read_schema(path).names), {}
+    for column in (column for column in TABLES[table].columns if column.name in written):
         name = column.name
         if column.required:
             checks[f"{name} empty"] = f"{name} IS NULL"
