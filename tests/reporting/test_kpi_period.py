@@ -44,6 +44,7 @@ class Review:
         self.shown = self.record.table("kpis", self.told)
         self.states, self.attributed = kpi_period.promises_due(self.facts), kpi_period.attributed_cash(self.facts)
         self.rules, self.posted = kpi_period.rules(self.facts), kpi_period.postings(self.facts)
+        self.meanings = self.record.table("definitions", kpi_period.definitions(self.facts, params.lang))
         self.sums = identities(self.facts, self.kpis)
         self.found = kpi_decision.identities(self.facts, self.sums, lang=params.lang)
         verdict = period_verdict(self.shown, hard_breaches=kpi_period.hard_breaches(self.rules))
@@ -60,6 +61,7 @@ class Review:
             kpi_period.bucket_table(kpi_period.buckets(self.facts, params), params),
             kpi_period.attribution_table(self.attributed, params, book),
             kpi_period.rule_table(self.rules, params),
+            kpi_period.definition_table(self.meanings, params.lang),
             kpi_period.breach_table(kpi_period.rules(self.facts, by_unit=True), params, book),
         ]
         return [table.as_text() for table in tables]
@@ -161,7 +163,7 @@ def test_a_book_of_month_ends_alone_tells_the_flow_and_why_the_rest_is_missing()
     assert "25.0 % rolled forward" in review.decision.answer
     assert "contact, decision, payment" in review.decision.caveats[0]
     assert [item.met for item in review.found] == [True]
-    assert len(review.tables()) == 10
+    assert len(review.tables()) == 11
     assert len(review.figures()) == 3
 
 

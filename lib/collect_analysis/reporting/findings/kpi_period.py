@@ -245,8 +245,8 @@ def postings(facts: Facts) -> pd.DataFrame:
 
 
 def definitions(facts: Facts, lang: str) -> pd.DataFrame:
-    """The whole dictionary with the windows of the period (`kpis.dictionary`)."""
-    return dictionary(facts.windows, lang=lang)
+    """The whole dictionary with the windows of the period (`kpis.dictionary`); numerator and denominator are words: counted, counted_over."""
+    return dictionary(facts.windows, lang=lang).rename(columns={"numerator": "counted", "denominator": "counted_over"})
 
 
 def definition_table(shown: pd.DataFrame, lang: str) -> tables.ShownTable:
