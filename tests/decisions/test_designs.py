@@ -12,7 +12,7 @@ def plan(needed: float, *, available: float = 10_000, other: float = 1e9) -> pd.
     rows = []
     for outcome, accounts in (("payer_rate", needed), ("cash", other)):
         found = 0.05 * (accounts / available) ** 0.5
-        row = {"outcome": outcome, "detectable": found, "margin": 0.05, "accounts_needed": accounts, "enough": found <= 0.05}
+        row = {"outcome": outcome, "detectable": found, "margin": 0.05, "accounts_needed": accounts, "margin_found": found <= 0.05}
         rows += [{**row, "adjusted": flag} for flag in (False, True)]
     return pd.DataFrame(rows)
 

@@ -42,7 +42,7 @@ def test_the_test_draws_between_the_rule_and_what_it_replaces() -> None:
     # 28,256 cases at 20 a week in 10,000 weeks: 14 % of them.
     assert table.loc[1, "random_share"] == pytest.approx(2 * np.ceil(factor * 9) / 200_000)
     assert table.loc[1, "weeks_share"] == 10_000
-    assert table["changed"].to_dict() == pytest.approx({1: 70, 2: 10, 0: 80})
+    assert table["changing"].to_dict() == pytest.approx({1: 70, 2: 10, 0: 80})
 
 
 def test_the_random_share_is_at_least_a_twentieth_and_at_most_all() -> None:

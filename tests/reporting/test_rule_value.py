@@ -87,7 +87,7 @@ def test_a_rule_that_pays_is_adopted_with_a_forecast_and_a_share_for_the_lot(lan
     assert report.decision.forecast["low"] <= 0.05 <= report.decision.forecast["high"]
     assert report.decision.forecast["horizon_days"] == 90
     changed = report.changes["difference"].clip(lower=0).sum()
-    assert report.decision.action["changed"] == round(changed) == (log_of()["covariate_score"] >= 4).sum()
+    assert report.decision.action["changing"] == round(changed) == (log_of()["covariate_score"] >= 4).sum()
     assert {"en": "Adopt whom: has paid after 90 days", "vi": "Nên áp dụng whom: có trả nợ sau 90 ngày"}[lang] in report.decision.answer
     assert all(item.detail for item in worded(report.case.conditions, lang))
 
@@ -237,7 +237,7 @@ def test_deterministic_allocation_is_refused_and_the_test_is_designed(sample: Bo
     (plan,) = report.tests.to_dict("records")
     # Only between 10 and 20 million is anybody treated otherwise.
     assert (plan["row"], plan["arms"]) == (2, "field_visit / no_visit")
-    assert plan["changed"] == plan["cases"]
+    assert plan["changing"] == plan["cases"]
     rate = plan["payer_rate"]
     assert plan["needed"] == pytest.approx(2 * 2.801585**2 * (1 - rate) / rate / 0.01, rel=2e-3)
     assert plan["weeks_all"] == np.ceil(2 * plan["needed"] / plan["per_week"])

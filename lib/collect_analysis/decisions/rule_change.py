@@ -13,7 +13,7 @@ LEAST_RANDOM = 0.05
 ALL_ROWS, RULE, AS_NOW = 0, "rule", "as_now"
 CHANGE_COLUMNS = ["rule", "row", "action", "cases", "share", "rule_share", "rule_cases", "difference"]
 TEST_COLUMNS = [
-    "rule", "row", "arms", "cases", "changed", "payer_rate", "needed", "needed_all", "per_week", "weeks_all", "random_share", "weeks_share",
+    "rule", "row", "arms", "cases", "changing", "payer_rate", "needed", "needed_all", "per_week", "weeks_all", "random_share", "weeks_share",
 ]  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def design_test(
         share = float(np.clip(total / (rate * weeks), LEAST_RANDOM, 1.0)) if rate > 0 else np.nan
         rows.append(
             {
-                "rule": rule, "row": fact["row"], "arms": " / ".join(arms), "cases": fact["cases"], "changed": changed(own),
+                "rule": rule, "row": fact["row"], "arms": " / ".join(arms), "cases": fact["cases"], "changing": changed(own),
                 "payer_rate": fact["payers"] / fact["cases"], "needed": needed, "needed_all": total, "per_week": rate,
                 "weeks_all": _whole(total, rate), "random_share": share,
                 "weeks_share": _whole(total, rate * share),

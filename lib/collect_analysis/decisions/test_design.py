@@ -165,7 +165,7 @@ def judge(plan: pd.DataFrame, design: Design, found: Sequence[Condition]) -> Des
     # Cases needed grow with 1/share + 1/base share.
     equal = needed * (2 / design.equal_share) / (1 / design.share + 1 / design.base_share)
     weeks = weeks_to_enrol(needed, design.per_month, at_once=design.at_once)
-    others = plan[(plan["outcome"] != design.outcome) & plan["adjusted"] & plan["enough"]]
+    others = plan[(plan["outcome"] != design.outcome) & plan["adjusted"] & plan["margin_found"]]
 
     def verdict(action: Action, reason: str, metric: str = "") -> DesignVerdict:
         return DesignVerdict(
@@ -177,7 +177,7 @@ def judge(plan: pd.DataFrame, design: Design, found: Sequence[Condition]) -> Des
         return verdict("refuse", "not_answerable")
     if any(item.name == "design_aa_many" and not item.met for item in found):
         return verdict("do_not_test", "pipeline")
-    if own["enough"]:
+    if own["margin_found"]:
         return verdict("run", "detectable")
     if equal <= design.available:
         return verdict("enlarge", "split")

@@ -200,7 +200,7 @@ def plan_table(
                     "detectable_amount": found * abs(row["value"]),
                     "margin": margin,
                     "accounts_needed": float(np.ceil(needed)),
-                    "enough": bool(found <= margin),
+                    "margin_found": bool(found <= margin),
                     "note": row["note"],
                 }
             )
@@ -232,10 +232,10 @@ def grid(
                 cases=size,
                 enrol_weeks=weeks_to_enrol(size, per_month, at_once=at_once),
                 detectable_adjusted=adjusted["detectable"],
-                enough=plain["enough"] | adjusted["enough"],
+                margin_found=plain["margin_found"] | adjusted["margin_found"],
             )
         )
-    columns = [*KEYS, "cases", "enrol_weeks", "detectable", "detectable_adjusted", "margin", "enough"]
+    columns = [*KEYS, "cases", "enrol_weeks", "detectable", "detectable_adjusted", "margin", "margin_found"]
     if not parts:
         return pd.DataFrame(columns=columns)
     return _in_order(pd.concat(parts, ignore_index=True)[columns], planned)

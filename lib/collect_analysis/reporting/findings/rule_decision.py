@@ -187,7 +187,7 @@ def decision_of(case: Judged, params: RuleValue, judged: Sequence[Verdict], *, f
     missing = " ".join(sentences(refused([*case.found, *case.by_rule[best.arm]]), lang))
     confidence = say("confidence_none", lang, missing=missing) if evidence == "none" else say("rule_confidence", lang, **words)
     forecast: dict[str, object] = {}
-    action: dict[str, object] = {"action": best.action, "proposed_rule": best.arm, "reason": best.reason, "changed": round(moved)}
+    action: dict[str, object] = {"action": best.action, "proposed_rule": best.arm, "reason": best.reason, "changing": round(moved)}
     if best.action in ("refuse", "extend"):
         action |= {"needed_all": plan.get("needed_all", np.nan), "random_share": plan.get("random_share", np.nan)}
     else:
