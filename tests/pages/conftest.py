@@ -114,7 +114,8 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("notebooks")
     live = folder / "pages"
     live.mkdir()
-    (live / "history.ipynb").write_bytes((PROJECT / "notebooks" / "pages" / "history.ipynb").read_bytes())
+    for name in ("history", "dictionary"):
+        (live / f"{name}.ipynb").write_bytes((PROJECT / "notebooks" / "pages" / f"{name}.ipynb").read_bytes())
     page(live, "environment", "import os, json; print(json.dumps(dict(os.environ)))")
     page(live, "broken", "1", "raise ValueError('secret detail of /srv/books')", "2")
     page(live, "hostile", "from IPython.display import HTML; HTML('<script>alert(1)</script>')", "print('<script>alert(2)</script>')")

@@ -261,6 +261,22 @@ def test_a_live_page_in_vietnamese(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", ("What does each figure mean?", "Roll forward", "one payment serves one promise", "measures.waiting.time_to_contact")),
+        ("vi", ("Mỗi chỉ tiêu có nghĩa gì?", "Tỷ lệ nhảy nhóm", "một khoản thanh toán chỉ tính cho một lời hứa", "phạm vi x kỳ")),
+    ],
+)
+def test_the_dictionary_page_tells_every_figure_without_a_report(server: Server, lang: str, words: tuple[str, ...]) -> None:
+    answer = server.get(f"/voila/render/pages/dictionary.ipynb?lang={lang}")
+    assert answer.status == 200
+    assert server.children() == []
+    for said in words:
+        assert said in answer.text
+    assert "Choose a report first:" not in answer.text
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "kind=../../etc",

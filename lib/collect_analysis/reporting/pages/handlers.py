@@ -227,10 +227,12 @@ class LivePage(Reading, TornadoVoilaHandler):
 
     def _drawn(self, page: str, notebook: dict[str, Any], chosen: history.Choice) -> str:
         view = notebook_view.view(notebook, kind=page, lang=chosen.lang, figures=None)
-        slots = self.shelf.slots(chosen.kind, chosen.name)
+        # The dictionary is about no report: it asks for none.
+        of_report = page != DICTIONARY
+        slots = self.shelf.slots(chosen.kind, chosen.name) if of_report else []
         measures = list(dict.fromkeys(measure for run in slots for measure in history.measures_of(run.results)))
         say = _sayer(chosen.lang)
-        way = environment().get_template("way.html.j2").render(say=say, newer="", history="")
+        way = environment().get_template("way.html.j2").render(say=say, newer="", history="", dictionary="", redefined="")
         return (
             environment()
             .get_template("live.html.j2")
@@ -238,6 +240,7 @@ class LivePage(Reading, TornadoVoilaHandler):
                 lang=chosen.lang,
                 say=say,
                 view=view,
+                of_report=of_report,
                 navigation=Markup(way),  # noqa: S704  (our own template)
                 synthetic=any(run.run["inputs"]["synthetic"] for run in slots),
                 about=" · ".join([texts.say(f"kind_{chosen.kind}", chosen.lang), chosen.name]) if slots else "",
