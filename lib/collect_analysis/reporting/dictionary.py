@@ -10,8 +10,11 @@ from collect_analysis.reporting import history, tables, texts
 
 # The sections of the page: first letter of the id.
 SECTIONS = {"flow": "F", "recovery": "R", "contact": "C", "work": "W", "conduct": "Q"}
-MEANING = ["kpi_id", "kpi_name", "formula", "of_whom", "better_when", "pitfalls"]
-COUNTING = ["kpi_id", "grain", "counted", "counted_over", "unit", "kpi_kind", "computed", "windows", "definition"]
+MEANING = ["kpi_name", "formula", "of_whom", "pitfalls"]
+COUNTING = ["kpi_id", "counted", "counted_over", "unit", "better_when"]
+COMPUTING = ["kpi_id", "grain", "kpi_kind", "computed", "windows", "definition"]
+# The same figure weighted by opening balance: it means the same, and is counted otherwise.
+BY_BALANCE = "-balance"
 
 
 def asked() -> history.Choice:
@@ -35,21 +38,28 @@ def records(lang: str) -> pd.DataFrame:
     table = table.rename(
         columns={"name": "kpi_name", "numerator": "counted", "denominator": "counted_over", "kpi": "kpi_id", "population": "of_whom"}
     )
-    return table.assign(better_when=table["better"], unit=[_unit(unit, lang) for unit in table["unit"]])
+    names = table["kpi_name"] + " (" + table["kpi_id"] + ")"
+    return table.assign(kpi_name=names, better_when=table["better"], unit=[_unit(unit, lang) for unit in table["unit"]])
 
 
 def meaning(table: pd.DataFrame, section: str, lang: str) -> tables.ShownTable:
-    """What the KPIs of a section say, of whom, and where they mislead; `table` is that of `records`."""
+    """What the KPIs of a section say, of whom, and where they mislead; `table` is that of `records`. Versions by balance stand in the others."""
     return tables.show(_of(table, section), lang=lang, columns=MEANING)
 
 
 def counting(table: pd.DataFrame, lang: str) -> tables.ShownTable:
-    """How every KPI is counted: numerator, denominator, unit, where it is computed, its windows and the hash of its definition."""
+    """What stands above and below the line of every KPI, in which unit, and which way is better."""
     return tables.show(table, lang=lang, columns=COUNTING)
 
 
+def computing(table: pd.DataFrame, lang: str) -> tables.ShownTable:
+    """Where every KPI is computed, at which grain, with which windows, and the hash of its definition."""
+    return tables.show(table, lang=lang, columns=COMPUTING)
+
+
 def _of(table: pd.DataFrame, section: str) -> pd.DataFrame:
-    return table[table["kpi_id"].str.startswith(SECTIONS[section])].reset_index(drop=True)
+    mine = table["kpi_id"].str.startswith(SECTIONS[section]) & ~table["kpi_id"].str.endswith(BY_BALANCE)
+    return table[mine].reset_index(drop=True)
 
 
 def _unit(unit: str, lang: str) -> str:
