@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from collect_analysis.book.sample import make_sample
-from collect_analysis.measures.kpi_table import BASES, absent_of
+from collect_analysis.measures.kpi_table import BASES, NO_ROWS, absent_of
 from collect_analysis.measures.kpis import KPIS
 
 from tests.conftest import PROJECT, skip_or_fail
@@ -118,7 +118,8 @@ def test_a_measure_gives_the_same_numbers(
 @pytest.mark.parametrize("base", BASES)
 def test_a_fact_relation_holds_the_same_rows(engine: str, base: str, duckdb: Opened, request: pytest.FixtureRequest) -> None:
     other: Opened = request.getfixturevalue(engine)
-    if absent_of(duckdb.facts, BASES[base].needs):
+    # Columns that no sample fills leave a relation empty: it must still run, and be empty, on every engine.
+    if absent_of(duckdb.facts, BASES[base].needs).startswith(NO_ROWS):
         pytest.fail(f"the sample shop has nothing for relation {base}")
     assert differences(told(duckdb.facts[base], duckdb.book), told(other.facts[base], other.book)) == []
 
@@ -127,6 +128,7 @@ def test_a_fact_relation_holds_the_same_rows(engine: str, base: str, duckdb: Ope
 def test_every_kpi_gives_the_same_numbers_in_every_scope(engine: str, duckdb: Opened, request: pytest.FixtureRequest) -> None:
     other: Opened = request.getfixturevalue(engine)
     left, right = (shop.kpis.set_index(["kpi", "scope_type", "scope_key"]) for shop in (duckdb, other))
-    assert set(right.index.get_level_values("kpi")) == set(KPIS)
-    for kpi in KPIS:
+    counted = [name for name, kpi in KPIS.items() if kpi.kind != "table"]
+    assert set(right.index.get_level_values("kpi")) == set(counted)
+    for kpi in counted:
         assert differences(told(left.loc[[kpi]].reset_index()), told(right.loc[[kpi]].reset_index())) == [], kpi
