@@ -14,7 +14,18 @@ import pandas as pd
 from collect_analysis.book.policy import in_force, policy
 from collect_analysis.book.store import Book, book_from_frames, open_book
 from collect_analysis.decisions.rules import parse_rule
-from collect_analysis.measures import assignment, cohort, decision_log, history, partners, placements, record_audit, rule_value, scopes
+from collect_analysis.measures import (
+    assignment,
+    cohort,
+    decision_log,
+    history,
+    officer_index,
+    partners,
+    placements,
+    record_audit,
+    rule_value,
+    scopes,
+)
 from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.cut_off import CutOffRule
 from collect_analysis.measures.kpi_table import Facts, kpi_table
@@ -61,6 +72,10 @@ class Opened:
     @cached_property
     def audit(self) -> record_audit.Audit:
         return self.held(record_audit.audited(self.book, self.period, record_audit.AuditRules(), self.limits))
+
+    @cached_property
+    def pooling(self) -> officer_index.Pooling:
+        return officer_index.Pooling(last_month=date(2026, 6, 1), pool_months=2, history_months=2)
 
     @cached_property
     def directory(self) -> scopes.Directory:

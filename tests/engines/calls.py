@@ -12,6 +12,7 @@ from collect_analysis.measures import (
     account_months,
     adjusted,
     arms,
+    assessments,
     assignment,
     attribution,
     capacity,
@@ -27,12 +28,14 @@ from collect_analysis.measures import (
     fidelity,
     flow,
     history,
+    identities,
     inflow,
     kpi_table,
     looks,
     net_value,
     officer_gates,
     officer_index,
+    officer_months,
     overlap,
     pace,
     pace_days,
@@ -47,6 +50,7 @@ from collect_analysis.measures import (
     roll_out,
     rule_boundaries,
     rule_value,
+    scheme_inputs,
     segments,
     tails,
     target_inputs,
@@ -207,9 +211,7 @@ CALLS: dict[str, Call] = {
         o.book, o.period, by="officer_key", windows=o.windows, limits=o.limits
     ),
     "officer_gates.ratios_by_month": lambda o: officer_gates.ratios_by_month(o.book, o.period, windows=o.windows),
-    "officer_index.monthly": lambda o: officer_index.monthly(
-        o.book, officer_index.Pooling(last_month=MONTHS[1], history_months=4), factors=("bucket", "product"), **EXPECTED
-    ),
+    "officer_index.monthly": lambda o: officer_index.monthly(o.book, o.pooling, factors=("bucket", "product"), **EXPECTED),
     "officer_index.pooled_targets": lambda o: officer_index.pooled_targets(o.book, o.period, grain="unit"),
     "pace.cells": lambda o: pace.cells(o.book, pace.Cut(date(2026, 6, 20)), large_minor=50_000_000),
     "pace.daily_cash": lambda o: pace.daily_cash(o.book, **YEAR),
@@ -222,6 +224,21 @@ CALLS: dict[str, Call] = {
     "target_inputs.read_inputs": lambda o: target_inputs.read_inputs(o.book, NEXT, windows=o.windows, **TARGETS),
     "target_inputs.ticket_cap": lambda o: target_inputs.ticket_cap(o.book, *MONTHS, quantile=0.995),
     "target_inputs.top_down_of": lambda o: target_inputs.top_down_of(o.book, o.period, role="board"),
+    "assessments.assessed": lambda o: assessments.assessed(o.book, Period(**YEAR)),
+    "assessments.patterns": lambda o: assessments.patterns(o.book, Period(**YEAR)),
+    "assessments.strictness": lambda o: assessments.strictness(o.book, Period(**YEAR)),
+    "officer_months.month_edges": lambda o: officer_months.month_edges(o.book, *MONTHS),
+    "officer_months.officer_months": lambda o: officer_months.officer_months(
+        o.book, MONTHS[1], MONTHS[1], kpis=[KPIS["C3"], KPIS["C8"], KPIS["W4"]], windows=o.windows, limits=o.limits
+    ),
+    "officer_months.short_conversations": lambda o: officer_months.short_conversations(o.book, *MONTHS, seconds=10),
+    "officer_months.teams": lambda o: officer_months.teams(o.book, *MONTHS),
+    "scheme_inputs.lasting_cures": lambda o: scheme_inputs.lasting_cures(o.book, Period(**YEAR), months=2),
+    "scheme_inputs.officer_months": lambda o: scheme_inputs.officer_months(
+        o.book, o.pooling, factors=("bucket", "product"), windows=o.windows, limits=o.limits, **EXPECTED
+    ),
+    "scheme_inputs.taken_back": lambda o: scheme_inputs.taken_back(o.book, Period(**YEAR)),
+    "identities.identities": lambda o: identities.identities(o.facts, o.kpis),
     "transitions.tet_months": lambda o: transitions.tet_months(o.book, o.period),
 }
 

@@ -67,6 +67,7 @@ def _tell(place: str, value: Any, books: Sequence[Book], cells: Cells) -> None:
 
 def _tell_frame(place: str, frame: pd.DataFrame, books: Sequence[Book], cells: Cells) -> None:
     """Rows are put in one order by what is not a fraction, so that equal rows meet."""
+    frame = frame.reset_index(drop=list(frame.index.names) == [None])
     keys = frame.apply(lambda column: column.map(lambda cell: _sortable(_cell(cell))))
     ordered = frame.iloc[keys.sort_values(list(keys.columns), kind="stable").index.to_numpy()] if len(frame) > 1 else frame
     cells[f"{place} rows"] = float(len(frame))
