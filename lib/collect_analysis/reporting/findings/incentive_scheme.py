@@ -268,13 +268,19 @@ def single_changes(case: Case) -> pd.DataFrame:
     """What each single change would do to the weakest way of gaming (`scheme_verdict.change_table`)."""
     if not case.judged:
         return _absent(case)
-    names = {"change": "scheme_change", "channel": "game", "before": "exploitability_before", "share": "exploitability"}
+    names = {
+        "change": "scheme_change",
+        "channel": "game",
+        "before": "exploitability_before",
+        "share": "exploitability",
+        "enough": "within_limit",
+    }
     return case.singles.rename(columns={**names, "cost_minor": "game_cost_minor"})
 
 
 def terms(case: Case) -> pd.DataFrame:
-    """The terms of each scheme side by side. Columns: term, today, proposed, changed (where there is one)."""
-    columns = {name: [_term(found.scheme, term, case) for term in _TERMS] for name, found in case.judged.items()}
+    """The terms of each scheme side by side. Columns: term, today_terms, proposed_terms, changed_terms (where there is one)."""
+    columns = {f"{name}_terms": [_term(found.scheme, term, case) for term in _TERMS] for name, found in case.judged.items()}
     return pd.DataFrame({"term": list(_TERMS), **columns}) if columns else _absent(case)
 
 
@@ -329,4 +335,4 @@ def as_luck(table: pd.DataFrame) -> pd.DataFrame:
 
 def terms_shown(table: pd.DataFrame, case: Case) -> tables.ShownTable | tables.Absent:
     """The terms, one column per scheme."""
-    return shown(table, case, ["term", *(case.judged or ["today"])])
+    return shown(table, case, ["term", *(f"{name}_terms" for name in case.judged or [TODAY])])
