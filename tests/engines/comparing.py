@@ -44,13 +44,14 @@ def _same(one: Any, other: Any) -> bool:
 def _tell(place: str, value: Any, books: Sequence[Book], cells: Cells) -> None:
     if isinstance(value, ir.Table):
         _tell(place, _summary(value, books), books, cells)
-    elif isinstance(value, ir.Expr):
+    elif isinstance(value, ir.Expr | Book):
         return
     elif isinstance(value, pd.DataFrame):
         _tell_frame(place, value, books, cells)
     elif isinstance(value, pd.Series):
         _tell_frame(place, value.rename("value").reset_index(), books, cells)
     elif isinstance(value, Mapping):
+        cells[f"{place} items"] = float(len(value))
         for key, item in value.items():
             _tell(f"{place}[{key}]", item, books, cells)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -59,6 +60,7 @@ def _tell(place: str, value: Any, books: Sequence[Book], cells: Cells) -> None:
     elif isinstance(value, np.ndarray):
         _tell(place, pd.DataFrame(value.reshape(len(value), -1)), books, cells)
     elif isinstance(value, list | tuple):
+        cells[f"{place} items"] = float(len(value))
         for number, item in enumerate(value):
             _tell(f"{place}[{number}]", item, books, cells)
     else:

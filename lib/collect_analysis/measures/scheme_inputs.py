@@ -106,7 +106,7 @@ def _breaches(book: Book, period: Period, limits: Sequence[LegalLimits]) -> pd.D
         judged = judged_contacts(book, period, [limit])
         hard = ibis.literal(False)
         for rule in RULES:
-            hard = hard | (judged[rule.lower()].cast("boolean") if limit.severity[rule] == "hard" else ibis.literal(False))
+            hard = hard | ((judged[rule.lower()] != 0) if limit.severity[rule] == "hard" else ibis.literal(False))
         broken.append(judged.filter(hard, judged.officer_key.notnull()).select(broken_key="event_key"))
     contact = book.table("contact")
     found = ibis.union(*broken) if len(broken) > 1 else broken[0]
