@@ -78,8 +78,8 @@ def _starts(o: Opened) -> dict[str, date]:
 
 NEXT = Period(date(2026, 7, 1), date(2026, 7, 31))
 MONTHS = (date(2026, 4, 1), date(2026, 6, 1))
-EXPECTED = {"reference_months": 6, "cap_quantile": 0.995}
-TARGETS = {"reference_months": 6, "level_months": 3, "history_months": 12, "cap_quantile": 0.995}
+EXPECTED = {"reference_months": 3, "cap_quantile": 0.995}
+TARGETS = {"reference_months": 3, "level_months": 2, "history_months": 6, "cap_quantile": 0.995}
 
 PRINTED_KPI = next(kpi.id for kpi in KPIS.values() if kpi.kind == "table" and kpi.measure == "contact.by_hour")
 # What the dictionary prints as a table joins by itself.
@@ -152,7 +152,7 @@ CALLS: dict[str, Call] = {
     ),
     "history.supplied_history": lambda o: history.supplied_history(o.other, o.trial, covariates=["age"]),
     "kpi_table.by_bucket": lambda o: kpi_table.by_bucket(o.facts, top_bucket=5),
-    "kpi_table.compared": lambda o: kpi_table.compared(o.facts, grains=("company",)),
+    "kpi_table.compared": lambda o: kpi_table.compared(o.facts, grains=("company",), ids=("F1", "R1", "R14", "C1", "C8", "Q1")),
     "kpi_table.kpi_table": lambda o: o.kpis,
     "kpi_table.missing_for": lambda o: {number: kpi_table.missing_for(o.facts, kpi) for number, kpi in KPIS.items() if kpi.base},
     "looks.entries": lambda o: looks.entries(o.book, o.cohort, ARMS),
