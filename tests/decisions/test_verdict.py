@@ -47,6 +47,9 @@ def test_a_clear_gain_on_good_evidence_is_promoted() -> None:
         ({"lasting": "unclear", "early": False}, ("promote", "gain")),
         ({"lasting": "lasting", "early": True}, ("promote", "gain")),
         ({"lasting": "no_early"}, ("promote", "gain")),
+        # A gain in cash that its cost eats up; a loss after cost that is not shown decides nothing.
+        ({"net_low": -9_000.0, "net_high": -1_000.0}, ("reject", "costs_more")),
+        ({"net_low": -9_000.0, "net_high": 1_000.0}, ("promote", "gain")),
         ({"guardrails": {"complaints": "open"}}, ("extend", "guardrail_open")),
         ({"guardrails": {"complaints": "unknown"}}, ("extend", "guardrail_open")),
         ({"guardrails": {}}, ("promote", "gain")),

@@ -19,7 +19,7 @@ from collect_analysis.methods.experiments import at_horizon, compare_arms, read_
 from collect_analysis.methods.power import mde_table
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.figures import strategy as figures
-from collect_analysis.reporting.findings import experiment, readout
+from collect_analysis.reporting.findings import experiment, net_value, readout
 from collect_analysis.reporting.findings import strategy_review as findings
 from collect_analysis.reporting.findings.conditions import worded
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
@@ -60,6 +60,7 @@ class Review:
         self.judged = findings.verdicts(
             params, self.found, effects=self.effects, adjusted_effects=self.adjusted, guardrails=self.guarded,
             per_minute=self.per_minute, detectable=self.detectable, persistence=self.persistence,
+            per_account=net_value.net_review(book, self.cohort, params, self.found).effects,
         )  # fmt: skip
         self.decision: Decision = findings.decision_of(
             params, self.cohort, book.currency, self.found, self.judged, detectable=self.detectable, persistence=self.persistence
@@ -111,6 +112,26 @@ def test_a_supplied_trial_is_promoted_with_its_forecast() -> None:
     assert forecast["check_on"] == date(2026, 9, 28)  # 90 days after 30 June
     assert forecast["low"] < 0.10 < forecast["high"]
     assert "paid something after 90 days" in review.decision.answer
+
+
+def costly(per_challenger: int) -> Book:
+    """The trial with 100,000 a payer; an account costs 1,000, a challenger's costs `per_challenger`: it brings about 10,000 more."""
+    table = trial()
+    cost = np.where(table["arm"] == "challenger", per_challenger, 1_000)
+    table = table.assign(outcome_cash_minor=(table["outcome_paid"] * 100_000).astype("int64"), dose_cost_minor=cost)
+    roles = {**ROLES, "outcome_cash_minor": {"kind": "amount", "horizon_days": 90}, "dose_cost_minor": {"unit": "minor"}}
+    return supplied(table, **roles)
+
+
+def test_a_gain_that_its_cost_eats_up_is_rejected_and_one_that_it_may_eat_up_is_a_caveat() -> None:
+    told = {"preregistration": "plan 7", "cost": "cost_minor"}
+    dear = Review(costly(40_000), parameters(**told))
+    assert dear.decision.action["reason"] == "costs_more"
+    assert dear.decision.answer.startswith("Reject challenger. After cost an account leaves less")
+    fair, cheap = Review(costly(11_000), parameters(**told)), Review(costly(1_000), parameters(**told))
+    assert fair.decision.action["action"] == cheap.decision.action["action"] == "promote"
+    assert any("leaves more after cost is not shown" in caveat for caveat in fair.decision.caveats)
+    assert not any("after cost" in caveat for caveat in cheap.decision.caveats)
 
 
 def test_what_a_supplied_cohort_lacks_leaves_a_reason_and_no_section() -> None:
@@ -340,7 +361,7 @@ def test_every_condition_and_every_verdict_has_its_words() -> None:
         assert {f"condition_{code}_unmet", f"condition_{code}_remedy"} <= keys
         assert texts.value("check", code, "vi") != code
     rules = set(re.findall(r'verdict\("(\w+)", "(\w+)"\)', Path(verdict.__file__).read_text(encoding="utf-8")))
-    assert len(rules) == 13
+    assert len(rules) == 14
     for action, reason in rules:
         assert f"answer_{action}_{reason}" in keys
         assert texts.value("reason", reason, "vi") != reason

@@ -25,7 +25,8 @@ class Claim:
 
     `guardrails` holds the status of each; `per_minute_low` the lower bound of the relative effect on cash per agent minute where the
     challenger used more time than agreed, else None; `lasting` how the effect stands at the longest horizon (`persistence`, empty where it
-    was read at one only) and `early`, whether the claim is about an earlier one; `needed` cases per arm that would find the margin.
+    was read at one only) and `early`, whether the claim is about an earlier one; `needed` cases per arm that would find the margin;
+    `net_low` and `net_high` bound what an account is worth more after cost, None where cost or cash is not known.
     """
 
     arm: str
@@ -41,6 +42,13 @@ class Claim:
     per_minute_low: float | None = None
     lasting: Lasting = ""
     early: bool = False
+    net_low: float | None = None
+    net_high: float | None = None
+
+    @property
+    def net_open(self) -> bool:
+        """Whether cost is known and it is not shown that an account leaves more after cost."""
+        return self.net_low is not None and not self.net_low > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +64,12 @@ class Verdict:
 def judge(claim: Claim, *, evidence: Grade, min_grade: Grade, margin: float) -> Verdict:
     """What should happen with this challenger?
 
-    Rules, the first that applies: no grade -> refuse; a guardrail breached -> reject; interval below zero -> reject (harm); an early gain
-    shown to be given back (timing, not level) -> reject where the interval lies below the margin, else extend; interval below the margin ->
-    reject (too small to be worth having); not distinguishable from zero after adjustment for several challengers -> extend; point below the
-    margin -> extend; more agent time used and no gain per minute shown -> extend; claim about an early horizon whose gain is not shown at
-    the longest one -> extend; grade under the least that allows a roll-out -> extend; a guardrail open -> extend; else promote.
+    Rules, the first that applies: no grade -> refuse; a guardrail breached -> reject; interval below zero -> reject (harm); less left
+    after cost, by its whole interval -> reject; an early gain shown to be given back (timing, not level) -> reject where the interval lies
+    below the margin, else extend; interval below the margin -> reject (too small to be worth having); not distinguishable from zero after
+    adjustment for several challengers -> extend; point below the margin -> extend; more agent time used and no gain per minute shown ->
+    extend; claim about an early horizon whose gain is not shown at the longest one -> extend; grade under the least that allows a roll-out
+    -> extend; a guardrail open -> extend; else promote.
     """
 
     def verdict(action: Action, reason: str) -> Verdict:
@@ -72,6 +81,8 @@ def judge(claim: Claim, *, evidence: Grade, min_grade: Grade, margin: float) -> 
         return verdict("reject", "guardrail_breached")
     if claim.high < 0:
         return verdict("reject", "harm")
+    if claim.net_high is not None and claim.net_high < 0:
+        return verdict("reject", "costs_more")
     if claim.lasting == "timing":
         # Whether a gain worth having may still hide in the longest horizon's interval.
         return verdict("extend", "timing") if not claim.relative_high < margin else verdict("reject", "timing")

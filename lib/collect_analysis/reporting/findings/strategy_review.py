@@ -8,6 +8,7 @@ import pandas as pd
 
 from collect_analysis.decisions.verdict import Claim, Lasting, Verdict, judge, overall
 from collect_analysis.measures.cohort import Cohort, Outcome
+from collect_analysis.measures.net_value import NET
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
 from collect_analysis.methods.experiments import at_horizon
 from collect_analysis.reporting import texts
@@ -31,8 +32,12 @@ def verdicts(
     per_minute: pd.DataFrame,
     detectable: pd.DataFrame,
     persistence: pd.DataFrame,
+    per_account: pd.DataFrame,
 ) -> list[Verdict]:
-    """What should happen with each challenger? The adjusted effect decides where covariates are declared and usable, else the plain one."""
+    """What should happen with each challenger? The adjusted effect decides where covariates are declared and usable, else the plain one.
+
+    `per_account`: the effects of `net_value.net_review`; what is left after cost may speak against an arm, never for it.
+    """
     evidence = grade(plan_of(params).design, found)
     primary = at_horizon(effects[effects["outcome"] == params.primary_outcome], params.horizon_days)
     deciding = (adjusted_effects if len(adjusted_effects) else primary).set_index("arm")
@@ -41,6 +46,7 @@ def verdicts(
     crowded = any(item.name == "capacity_alike" and not item.met for item in found)
     ratios = per_minute.set_index("arm")["relative_low"]
     lasting = persistence[persistence["outcome"] == params.primary_outcome].set_index("arm")
+    net = per_account[per_account["outcome"] == NET].dropna(subset=["low", "high"]).set_index("arm")
     claims = [
         Claim(
             arm=arm,
@@ -51,6 +57,8 @@ def verdicts(
             per_minute_low=float(ratios.get(arm, np.nan)) if crowded else None,
             lasting=_lasting(lasting, arm),
             early=bool(params.horizon_days < lasting["late_days"].get(arm, 0)),
+            net_low=net["low"].get(arm),
+            net_high=net["high"].get(arm),
         )
         for arm in params.challengers
     ]
@@ -167,7 +175,7 @@ def _forecast(best: Verdict, metric: str, primary: Outcome, params: StrategyRevi
 def _caveats(
     params: StrategyReview, found: Sequence[Condition], judged: Sequence[Verdict], cohort: Cohort, persistence: pd.DataFrame
 ) -> tuple[str, ...]:
-    """What must be said first: every unmet condition, early gains that were given back, several challengers, what is not covered.
+    """What must be said first: every unmet condition, early gains that were given back, cost, several challengers, what is not covered.
 
     That the primary outcome only came earlier is the answer itself where it decides.
     """
@@ -181,5 +189,6 @@ def _caveats(
         if not (row["outcome"] == params.primary_outcome and row["arm"] in answered)
     ]
     several = [say("caveat_several", lang, count=len(judged))] if len(judged) > 1 else []
+    cost = [say("caveat_net_open", lang, arm=item.arm) for item in judged if item.action == "promote" and item.claim.net_open]
     stratified = [say("caveat_stratified", lang)] if any(item.name == "stratum_probability" for item in found) else []
-    return (*unmet, *given_back, *several, *stratified, *([] if params.segments else [say("caveat_segments", lang)]))
+    return (*unmet, *given_back, *cost, *several, *stratified, *([] if params.segments else [say("caveat_segments", lang)]))
