@@ -230,6 +230,11 @@ def test_equal_headings_get_different_anchors() -> None:
     assert [section.anchor for section in shown.sections] == ["doi-tac", "doi-tac-2"]
 
 
+def test_a_percent_sign_stays_on_the_line_of_its_number() -> None:
+    shown = page.environment().from_string("{{ answer }}").render(answer="from 9.6 % to 12 % <b> of % signs")
+    assert shown == "from 9.6\u00a0% to 12\u00a0% &lt;b&gt; of % signs"
+
+
 def test_a_forecast_is_written_in_its_unit() -> None:
     writer = page._Writer("en", "USD")
     entries = dict(writer.items({"measure": "net", "value": 123456, "low": 1, "high": 200000, "unit": "minor", "due": "2026-09-30"}))

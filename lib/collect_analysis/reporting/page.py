@@ -5,6 +5,7 @@ First screen: what is asked, what is answered, how sure we are, on what data. Th
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ NAVIGATION = "<!--collect:navigation-->"
 POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'"
 _SHARES = ("share", "rate", "probability", "propensity", "weight")
 _SHORT = 12
+_PERCENT = re.compile(r"(?<=\d) %")
 
 
 def render_page(run_folder: Path, run: Mapping[str, Any]) -> None:
@@ -72,11 +74,17 @@ def page_html(run_folder: Path, run: Mapping[str, Any], results: Mapping[str, An
 def environment() -> jinja2.Environment:
     """The templates of every page: everything escaped, an unknown name is an error, the style sheet inside the page."""
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        finalize=_unbroken,
+    )  # fmt: skip
     made.globals["policy"] = POLICY
     made.globals["style"] = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704  (our own file)
     return made
+
+
+def _unbroken(shown: Any) -> Any:
+    """A text whose percent signs stay on the line of their number."""
+    return _PERCENT.sub("\u00a0%", shown) if isinstance(shown, str) and not isinstance(shown, Markup) else shown
 
 
 def _sayer(lang: str):
