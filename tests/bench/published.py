@@ -10,20 +10,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from collect_analysis.methods import shrinkage
 from collect_analysis.methods.discontinuity import sharp_discontinuity
 from collect_analysis.methods.multiplicity import benjamini_hochberg, holm
 from collect_analysis.methods.power import two_proportion_sample_size
+from collect_analysis.methods.profiling import observed_expected
 from collect_analysis.methods.sequential import boundaries, peeking_error
 from collect_analysis.methods.survival import exit_counts, kaplan_meier, log_rank
 from collect_analysis.methods.triangles import chain_ladder
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOW = "2026-11-23T08:00:00+00:00"
-SOURCES = ("collections_email", "social_pressure", "lalonde", "lalonde_trained", "lalonde_cps", "rd_senate", "staggered_did")
+SOURCES = (
+    "collections_email", "social_pressure", "lalonde", "lalonde_trained", "lalonde_cps", "rd_senate", "staggered_did", "us_ed_agencies",
+)  # fmt: skip
 REPORTS = (
     "strategy_review/collections_email", "strategy_review/social_pressure", "strategy_review/lalonde", "quasi_experiment/rd_senate",
-    "quasi_experiment/staggered_did", "quasi_experiment/lalonde_cps",
+    "quasi_experiment/staggered_did", "quasi_experiment/lalonde_cps", "agency_evaluation/us_ed",
 )  # fmt: skip
 Row = tuple[str, str, float, float, float]
 
@@ -70,6 +75,21 @@ def _reports(reports: Path) -> Iterator[Row]:
     for name, (published, tolerance) in wanted.items():
         yield "Senate", name, published, float(senate[name]), tolerance
     yield from _rollout(reports)
+    yield from _education(reports)
+
+
+def _education(reports: Path) -> Iterator[Row]:
+    """Quarters of the agencies of the US Department of Education: dollars in millions, rates in percent."""
+    published = {
+        "2015-07-01": (1_864.01, 60_172.22, 3.0978), "2015-10-01": (2_230.61, 62_641.44, 3.5609), "2016-01-01": (2_136.76, 68_397.70, 3.1240),
+        "2016-04-01": (2_339.61, 75_245.09, 3.1093), "2016-07-01": (2_066.06, 72_031.72, 2.8683),
+    }  # fmt: skip
+    results = _results(reports, "agency_evaluation/us_ed")
+    for day, (collected, opening, rate) in published.items():
+        found = _measure(results, "total_liquidation", period_start=day)
+        yield "US agencies", f"collected, quarter of {day}", collected, found["numerator"] / 1e8, 0.01
+        yield "US agencies", f"opening, quarter of {day}", opening, found["denominator"] / 1e8, 0.01
+        yield "US agencies", f"liquidation, quarter of {day}", rate, found["value"] * 100, 1e-4
 
 
 def _rollout(reports: Path) -> Iterator[Row]:
@@ -107,6 +127,7 @@ def _functions(data: Path) -> Iterator[Row]:
     yield "15 p-values", "Benjamini-Hochberg rejects", 4, float((benjamini_hochberg(p) <= 0.05).sum()), 0
     yield "15 p-values", "5th adjusted p", 0.0603, float(benjamini_hochberg(p)[4]), 5e-5
     yield from _survival(data)
+    yield from _profiles(data / "profiling_small")
     for name, to_come, error in (("raa", 52_135.2283, 26_909.0112), ("genins", 18_680_855.61, 2_447_094.86)):
         table = pd.read_csv(data / "development_triangles" / f"{name}.csv")
         age = table["development"] - table["origin"] + 1
@@ -117,6 +138,39 @@ def _functions(data: Path) -> Iterator[Row]:
     cases = pd.DataFrame({"running": senate["margin"], "outcome": senate["vote"]})
     effect = sharp_discontinuity(cases, cutoff=0.0, cutoff_belongs_to="above").effects.iloc[0]
     yield "Senate", "effect, by function", 7.414, float(effect["estimate"]), 1e-3
+
+
+def _profiles(folder: Path) -> Iterator[Row]:
+    """Shrinkage and comparable strata: the classics, the mix paradox, six agencies by moments."""
+    players = pd.read_csv(folder / "efron_morris_1970.csv")
+    first, season = (np.sqrt(45) * np.arcsin(2 * players[column] - 1) for column in ("y", "p"))
+    factor, drawn_in = shrinkage.james_stein(first, 1.0)
+    yield "batting", "shrinkage factor, arcsine", 0.209, factor, 5e-4
+    yield "batting", "squared error, raw", 17.56, float(((first - season) ** 2).sum()), 0.02
+    yield "batting", "squared error, shrunken", 5.01, float(((drawn_in - season) ** 2).sum()), 0.02
+    mean = players["y"].mean()
+    yield "batting", "shrinkage factor, raw scale", 0.212, shrinkage.james_stein(players["y"], mean * (1 - mean) / 45)[0], 5e-4
+    schools = pd.read_csv(folder / "eight_schools.csv")
+    pooled = shrinkage.heterogeneity(schools["est"], schools["se"])
+    yield "eight schools", "pooled", 7.8705, pooled.pooled, 5e-5
+    yield "eight schools", "its error", 4.1656, pooled.pooled_se, 5e-5
+    hospitals = pd.read_csv(folder / "surgical_12_hospitals.csv")
+    rate = hospitals["r"].sum() / hospitals["n"].sum()
+    ours = shrinkage.gamma_poisson(hospitals["r"], hospitals["n"] * rate).table["value"] * rate
+    means = (0.0530, 0.1031, 0.0705, 0.0592, 0.0515, 0.0690, 0.0668, 0.1231, 0.0698, 0.0784, 0.1023, 0.0684)
+    for name, published, found in zip(hospitals["hospital"], means, ours, strict=True):
+        yield "surgical", f"hospital {name}", published, float(found), 0.01
+    moments = shrinkage.gamma_poisson([120, 95, 210, 60, 33, 310], [100, 100, 200, 80, 30, 300])
+    yield "six agencies", "mean", 1.02222, moments.mean, 5e-6
+    yield "six agencies", "variance", 0.0047531, moments.variance, 5e-8
+    for place, (published, found) in enumerate(zip((1.0786, 0.9993, 1.0356, 0.9484, 1.0317, 1.0287), moments.table["value"], strict=True)):
+        yield "six agencies", f"posterior {place + 1}", published, float(found), 5e-5
+    cases = pd.DataFrame(
+        {"unit_key": ["A", "A", "B", "B"], "stratum": ["fresh", "aged"] * 2, "n": [100, 300, 300, 100], "sum_y": [12, 6, 33, 1.5],
+         "sum_x": [100, 300, 300, 100], "sum_yy": [12, 6, 33, 1.5], "sum_xx": [100, 300, 300, 100], "sum_xy": [12, 6, 33, 1.5]}
+    )  # fmt: skip
+    for published, found in zip((1.0667, 0.9684), observed_expected(cases, leave_out=False)["value"], strict=True):
+        yield "mix paradox", "observed / expected", published, float(found), 5e-5
 
 
 def _survival(data: Path) -> Iterator[Row]:
