@@ -40,6 +40,8 @@ from collect_analysis.measures import (
     pace,
     pace_days,
     pace_outlook,
+    partner_activity,
+    partner_service,
     partners,
     placements,
     promises,
@@ -166,6 +168,8 @@ CALLS: dict[str, Call] = {
     ),
     "pace.pace": lambda o: pace.pace(o.book, o.period, target_minor=1e9),
     "pace.working_days": lambda o: pace.working_days(o.book, o.period),
+    "partner_activity.activity": lambda o: partner_activity.activity(o.book, o.panel, windows=o.windows),
+    "partner_service.service": lambda o: partner_service.service(o.book, o.panel, windows=o.windows, limits=o.limits),
     "partners.breaches": lambda o: partners.breaches(o.book, o.conduct, o.limits),
     "partners.gates": lambda o: partners.gates(
         o.book, o.panel, partners.breaches(o.book, o.conduct, o.limits), window=o.conduct, limits=LIMITS
