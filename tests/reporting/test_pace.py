@@ -108,7 +108,7 @@ def test_the_answer_and_the_ledger_hold_the_recorded_forecast(pages: dict[str, P
     page = pages["en"]
     made = page.landed.made
     assert made is not None
-    assert f"{made.value / 1e9:.2f} [" in page.decision.answer
+    assert f"{made.value / 1e9:.2f} (80 % interval" in page.decision.answer
     forecast = page.decision.forecast
     assert (forecast["value"], forecast["check_on"], forecast["interval_share"]) == (round(made.value), date(2026, 5, 31), 0.8)
     assert forecast["low"] < forecast["value"] < forecast["high"]  # type: ignore[operator]

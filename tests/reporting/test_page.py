@@ -243,5 +243,21 @@ def test_a_forecast_is_written_in_its_unit() -> None:
     assert dict(writer.items({"share_planned": 0.31, "limit_minor": 100, "steps": [], "undefined": None}))["Share planned"] == "31.0 %"
 
 
+def test_tables_and_parameters_of_a_kind_have_names_of_their_own() -> None:
+    assert page.table_name("pace", "bridge", "vi") == "Chênh lệch theo phần"
+    assert page.table_name("pace", "no_such_table", "en") == "No such table"
+    writer = page._Writer("vi", "VND", "incentive_scheme")
+    (entry,) = writer.items({"today": {"basis": "attainment", "slabs": [{"start": 0.85, "points": 40}]}})
+    assert entry[0] == "Cơ chế hiện hành"
+    assert "Trả theo: hoàn thành chỉ tiêu" in entry[1]
+    assert "Từ mức" in entry[1]
+    assert "Số điểm" in entry[1]
+
+
+def test_a_weight_in_points_is_no_share() -> None:
+    writer = page._Writer("en", "USD")
+    assert writer.items({"weight": 100.0, "least_reach": 0.2}) == [("Weight", "100"), ("Least reach", "20.0 %")]
+
+
 def test_rendering_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert read(write_run(tmp_path / "one")) == read(write_run(tmp_path / "two"))

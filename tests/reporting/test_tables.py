@@ -32,6 +32,16 @@ def column(shown: tables.ShownTable, label: str) -> tables.Column:
     return found
 
 
+def test_money_that_is_read_is_written_in_one_short_unit() -> None:
+    table = pd.DataFrame({"unit_name": ["A", "B", "C", "D"], "collected_minor": [1_046_000_000, 73_000_000, 412_300_000, -20_900_000]})
+    table = table.assign(low_minor=[1e9, 7e7, 4e8, -3e7], high_minor=[1.1e9, 8e7, 4.5e8, -1e7])
+    shown = tables.show(table, lang="vi", currency="VND", scaled=True)
+    assert column(shown, "Đã thu (triệu VND)").cells == ("1.046,0", "73,0", "412,3", "−20,9")
+    assert column(shown, "Khoảng tin cậy (triệu VND)").cells[3] == "−30,0 … −10,0"
+    exact = tables.show(table, lang="en", currency="VND")
+    assert column(exact, "Collected (VND)").cells[0] == "1,046,000,000"
+
+
 class Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 NAVIGATION = "<!--collect:navigation-->"
 # No script, no network, nothing but our own style and images inside the page.
 POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'"
-_SHARES = ("share", "rate", "probability", "propensity", "weight")
+_SHARES = ("share", "rate", "probability", "propensity", "weight", "reach", "luck")
 _SHORT = 12
 _PERCENT = re.compile(r"(?<=\d) %")
 
@@ -43,7 +44,7 @@ def page_html(run_folder: Path, run: Mapping[str, Any], results: Mapping[str, An
     lang = run["parameters"].get("lang", "en")
     figures = {name: run_folder / file for name, file in results["figures"].items()}
     view = notebook_view.view(notebook, kind=run["report"], lang=lang, figures=figures, design=str(run["parameters"].get("design", "")))
-    writer = _Writer(lang, run["inputs"]["currency"])
+    writer = _Writer(lang, run["inputs"]["currency"], run["report"])
     kind = texts.say(f"kind_{run['report']}", lang)
     return (
         environment()
@@ -65,7 +66,7 @@ def page_html(run_folder: Path, run: Mapping[str, Any], results: Mapping[str, An
             checks=writer.checks(results["checks"]),
             parameters=writer.items(run["parameters"]),
             made=made(run, writer),
-            files=[(texts.label(name, lang), file) for name, file in results["tables"].items()],
+            files=[(table_name(run["report"], name, lang), file) for name, file in results["tables"].items()],
         )
     )
 
@@ -89,6 +90,12 @@ def _unbroken(shown: Any) -> Any:
 
 def _sayer(lang: str):
     return lambda key, **values: texts.say(key, lang, **values)
+
+
+def table_name(kind: str, name: str, lang: str) -> str:
+    """What a recorded table is called: the entry `name` under `values: table_<kind>`, else what a column of that name is called."""
+    own = texts.value(f"table_{kind}", name, lang)
+    return texts.label(name, lang) if own == name else own
 
 
 def slot_text(slot: str, lang: str) -> str:
@@ -147,8 +154,13 @@ def made(run: Mapping[str, Any], writer: "_Writer") -> list[tuple[str, list[tupl
 class _Writer:
     """Writes the recorded values of one page in its language."""
 
-    def __init__(self, lang: str, currency: str) -> None:
-        self.lang, self.currency = lang, currency
+    def __init__(self, lang: str, currency: str, kind: str = "") -> None:
+        self.lang, self.currency, self.kind = lang, currency, kind
+
+    def label(self, key: str) -> str:
+        """What an entry is called: as its kind calls the parameter (`values: parameter_<kind>`), else as a column of that name."""
+        own = texts.value(f"parameter_{self.kind}", key, self.lang)
+        return texts.label(key, self.lang) if own == key else own
 
     def checks(self, checks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The checks, failed ones first."""
@@ -174,7 +186,7 @@ class _Writer:
             rest["value"] = f"{shown['value']} ({shown['low']} … {shown['high']})" if known else shown["value"]
             rest.pop("low", None)
             rest.pop("high", None)
-        return [(texts.label(key, self.lang), self.text(key, item)) for key, item in rest.items() if item not in ({}, "")]
+        return [(self.label(key), self.text(key, item)) for key, item in rest.items() if item not in ({}, "")]
 
     def text(self, key: str, item: Any) -> str | Markup:
         """One recorded value as text; a list of records becomes a table, a dictionary a list."""
@@ -191,12 +203,14 @@ class _Writer:
             return texts.say("yes" if item else "no", self.lang)
         if isinstance(item, (int, float)):
             return self._number(key, item)
-        return _day(texts.value(key, item, self.lang), self.lang)
+        named = texts.value(key, item, self.lang)
+        return _day(texts.value(f"code_{self.kind}", item, self.lang) if named == item else named, self.lang)
 
     def _number(self, key: str, item: float) -> str:
         if key.endswith("_minor"):
             return formats.money(item, self.currency, self.lang)
-        if _is_share(key):
+        # A weight may also be given in points of a hundred.
+        if _is_share(key) and not (key == "weight" and item > 1):
             return formats.share(item, self.lang)
         if key == "seed":
             return str(item)
@@ -204,14 +218,19 @@ class _Writer:
         return formats.number(item, self.lang, digits=digits)
 
     def _table(self, records: list[dict[str, Any]]) -> Markup:
-        frame = pd.DataFrame(records)
+        frame = pd.DataFrame(
+            [{key: self.text(key, item) if isinstance(item, str) else item for key, item in record.items()} for record in records]
+        )
         shares = [name for name in frame.columns if _is_share(str(name))]
         shown = tables.show(frame, lang=self.lang, currency=self.currency, percent=shares)
+        own = [texts.value(f"parameter_{self.kind}", str(name), self.lang) for name in frame.columns]
+        heads = zip(frame.columns, own, shown.columns, strict=True)
+        shown = replace(shown, columns=tuple(column if name == word else replace(column, label=word) for name, word, column in heads))
         return Markup(tables.html_of(shown.as_data()))  # noqa: S704  (escapes every cell)
 
 
 def _is_share(key: str) -> bool:
-    return key.split("_")[-1] in _SHARES or key.split("_")[0] in _SHARES
+    return key == "level" or key.split("_")[-1] in _SHARES or key.split("_")[0] in _SHARES
 
 
 def _day(text: str, lang: str) -> str:

@@ -91,6 +91,7 @@ def show(
     currency: str = "",
     caption: str = "",
     compact: bool = False,
+    scaled: bool = False,
 ) -> ShownTable:
     """How does a manager read this table?
 
@@ -99,7 +100,8 @@ def show(
     shares in a column of differences (DIFFERENCES, and those named in `differences`) in percentage points. Whole numbers are grouped, days
     written as the language writes them, codes and notes translated, undefined cells a dash. A pair `low`, `high` (or `x_low`, `x_high`)
     becomes one column "interval"; it is written as its `value` (or `x`) is. A `note` column is shown where a row has a note. More than 200
-    rows are cut, and the footnote says so.
+    rows are cut, and the footnote says so. `scaled`: the money columns of a table that is read, not signed, are written in one short unit
+    (VND million), which their headings name.
 
     Raises
     ------
@@ -118,6 +120,8 @@ def show(
     writer = _Writer(
         part, percent=percent, by_unit=by_unit, differences={*differences, *bounds}, lang=lang, currency=currency, compact=compact
     )
+    if scaled:
+        writer.scale_money([name for name in names if name.endswith("_minor")])
     built = [writer.column(name, names) for name in names]
     footnote = texts.say("table_cut", lang, shown=MOST_ROWS, rows=formats.number(len(table), lang)) if len(table) > MOST_ROWS else ""
     return ShownTable(tuple(column for column in built if column is not None), caption, footnote)
@@ -156,6 +160,16 @@ class _Writer:
             DIFFERENCES | frozenset(differences),
         )
         self.lang, self.currency, self.compact = lang, currency, compact
+        self.money, self.money_digits = formats.Scale(10.0 ** MINOR_DIGITS.get(currency, 2), currency), MINOR_DIGITS.get(currency, 2)
+
+    def scale_money(self, names: Sequence[str]) -> None:
+        """Write the money columns `names` in the largest unit that leaves three of four amounts at one or more."""
+        amounts = self.table[list(names)].abs().to_numpy(dtype=float).ravel()
+        amounts = amounts[np.isfinite(amounts) & (amounts > 0)]
+        if amounts.size:
+            small = float(np.quantile(amounts, 0.25))
+            self.money = formats.money_scale(small, self.currency, self.lang)
+            self.money_digits = formats.digits_for([small / self.money.divisor], 3, most=2)
 
     def column(self, name: str, names: Sequence[str]) -> Column | None:
         """Column `name` as shown, None where another column shows it or it says nothing."""
@@ -168,7 +182,7 @@ class _Writer:
         if high_of is not None and high_of in names:
             return self._interval(name, high_of)
         cells, numeric = self.cells(self.table[name], name)
-        return Column(_heading(name, self.lang, self.currency), numeric, cells)
+        return Column(self._heading(name), numeric, cells)
 
     def _interval(self, low: str, high: str) -> Column:
         point = low.removesuffix("_minor").removesuffix("low").removesuffix("_")
@@ -180,7 +194,11 @@ class _Writer:
         joined = tuple(_joined(left, right) for left, right in zip(written[:half], written[half:], strict=True))
         interval = texts.label("interval", self.lang)
         heading = f"{texts.label(point, self.lang)}: {interval.lower()}" if point else interval
-        return Column(f"{heading} ({self.currency})" if low.endswith("_minor") and self.currency else heading, True, joined)
+        return Column(f"{heading} ({self.money.unit})" if low.endswith("_minor") and self.currency else heading, True, joined)
+
+    def _heading(self, name: str) -> str:
+        heading = texts.label(name, self.lang)
+        return f"{heading} ({self.money.unit})" if name.endswith("_minor") and self.currency else heading
 
     def cells(self, values: pd.Series, name: str) -> tuple[tuple[str, ...], bool]:
         """The cells, written as column `name` is, and whether they are numbers."""
@@ -197,8 +215,7 @@ class _Writer:
             return tuple(_text(item, name, lang) for item in values), _all_numbers(values)
         floats = [float(item) if pd.notna(item) else float("nan") for item in values]
         if name.endswith("_minor"):
-            digits = MINOR_DIGITS.get(self.currency, 2)
-            return tuple(formats.number(item / 10**digits, lang, digits=digits) for item in floats), True
+            return tuple(formats.number(item / self.money.divisor, lang, digits=self.money_digits) for item in floats), True
         if name in self.percent:
             digits = formats.digits_for([item * 100 for item in floats], 2, least=1, most=3)
             return tuple(formats.share(item, lang, digits=digits) for item in floats), True
@@ -225,11 +242,6 @@ def _joined(left: str, right: str) -> str:
     first = left.removesuffix(after.group()) if after else left
     second = right[before.end() :] if before and left.startswith(before.group()) else right
     return f"{first} … {second}"
-
-
-def _heading(name: str, lang: str, currency: str) -> str:
-    heading = texts.label(name, lang)
-    return f"{heading} ({currency})" if name.endswith("_minor") and currency else heading
 
 
 def _number(item: object) -> float | None:

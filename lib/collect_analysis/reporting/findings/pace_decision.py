@@ -69,24 +69,32 @@ def chance(probability: float, lang: str) -> str:
 
 
 def _gap(landed: Landing) -> str:
-    """Gap at month end = gap so far, by part, + what is still to come."""
+    """Gap at month end = gap so far + what is still to come."""
     explained, made = landed.explained, landed.made
     if explained is None or made is None:
         return ""
-    lang = landed.params.lang
-    first = sorted(explained.totals.items(), key=lambda item: -abs(item[1]))[:PARTS_NAMED]
-    listed = [(say(f"pace_part_{name}", lang), amount) for name, amount in first if amount]
-    rest = explained.actual_minor - explained.start_minor - sum(amount for _, amount in listed)
-    listed += [(say("pace_part_small", lang), rest)] if rest else []
-    words = ", ".join(f"{name} {_signed(amount, landed)}" for name, amount in listed)
-    so_far = explained.actual_minor - explained.start_minor
+    lang, so_far = landed.params.lang, explained.actual_minor - explained.start_minor
     if explained.plan_minor is None:
-        return say("pace_gap_reference", lang, gap=_signed(so_far, landed), parts=words)
+        return say("pace_gap_reference", lang, gap=_signed(so_far, landed))
     if made.complete >= 1:
-        return say("pace_gap_over", lang, gap=_signed(so_far, landed), parts=words)
+        return say("pace_gap_over", lang, gap=_signed(so_far, landed))
     whole = round(made.value) - round(landed.plan)
     more = {"gap": _signed(whole, landed), "so_far": _signed(so_far, landed), "to_come": _signed(whole - so_far, landed)}
-    return say("pace_gap_plan", lang, parts=words, **more)
+    return say("pace_gap_plan", lang, **more)
+
+
+def _gap_parts(landed: Landing) -> str:
+    """The gap so far as its largest parts and the rest; empty where it cannot be explained."""
+    explained, lang = landed.explained, landed.params.lang
+    if explained is None:
+        return ""
+    first = sorted(explained.totals.items(), key=lambda item: -abs(item[1]))[:PARTS_NAMED]
+    listed = [(say(f"pace_part_{name}", lang), amount) for name, amount in first if amount]
+    so_far = explained.actual_minor - explained.start_minor
+    rest = so_far - sum(amount for _, amount in listed)
+    listed += [(say("pace_part_small", lang), rest)] if rest else []
+    words = ", ".join(f"{name} {_signed(amount, landed)}" for name, amount in listed)
+    return say("pace_gap_parts", lang, gap=_signed(so_far, landed), unit=_scale(landed).unit, parts=words)
 
 
 def _action(landed: Landing) -> str:
@@ -160,6 +168,7 @@ def _actions(landed: Landing) -> dict[str, object]:
     doing: dict[str, object] = {
         "pace_action": texts.value("pace_action", judged.reason if judged.reason == "out_of_reach" else judged.action, lang)
     }
+    doing["pace_gap_so_far"] = _gap_parts(landed)
     if judged.action not in ("move_capacity", "overtime", "campaign"):
         return doing
     if judged.units:
