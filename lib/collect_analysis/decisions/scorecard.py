@@ -21,6 +21,7 @@ PASS, WATCH, FAIL, NO_DATA = "pass", "watch", "fail", "no_data"
 _WORST = (NO_DATA, PASS, WATCH, FAIL)
 # Expected and observed of a kind of account may differ by so much before the expectation is said to favour some.
 CALIBRATED_WITHIN = 0.25
+CALIBRATED_FROM = 0.02
 LEAST_HISTORY_MONTHS = 4
 GATE_COLUMNS = ("scope_key", "sub_function", "gate", "numerator", "denominator", "value", "low", "high", "limit", "status")
 
@@ -224,7 +225,9 @@ def conditions(
     needed = float(led["months_needed"].min()) if len(led) and led["months_needed"].notna().any() else float("nan")
     best = float(led["pooled"].max()) if len(led) else float("nan")
     weights = calibration["expected_minor"] / calibration.groupby("factor")["expected_minor"].transform("sum")
-    off = calibration[((calibration["value"] - 1).abs() > CALIBRATED_WITHIN) & (weights >= 0.02)]
+    # A kind of account that hardly brings cash can neither favour nor harm anybody.
+    told = calibration[(weights >= CALIBRATED_FROM) & calibration["value"].notna()]
+    off = told[(told["value"] - 1).abs() > CALIBRATED_WITHIN]
     found = [
         Condition(
             name="scorecard_history",
@@ -240,7 +243,7 @@ def conditions(
             name="scorecard_calibrated",
             met=off.empty,
             consequence="downgrade",
-            details={"levels": len(off), "all": len(calibration), "off_share": CALIBRATED_WITHIN, **_first(off)},
+            details={"levels": len(off), "all": len(told), "off_share": CALIBRATED_WITHIN, "least_share": CALIBRATED_FROM, **_first(told)},
         ),
         Condition(name="scorecard_targets", met=targets > 0, consequence="note", details={"scopes": targets}),
     ]
@@ -256,12 +259,12 @@ def conditions(
     return found
 
 
-def _first(off: pd.DataFrame) -> dict[str, str]:
-    """The kind of account where observed and expected lie furthest apart; empty where none does."""
-    if off.empty:
-        return {"factor": "", "level": ""}
-    row = off.iloc[int(np.argmax((off["value"] - 1).abs()))]
-    return {"factor": str(row["factor"]), "level": str(row["level"])}
+def _first(told: pd.DataFrame) -> dict[str, object]:
+    """The kind of account where observed and expected lie furthest apart; empty where there is none."""
+    if told.empty:
+        return {"factor": "", "level": "", "worst": float("nan")}
+    row = told.iloc[int(np.argmax((told["value"] - 1).abs()))]
+    return {"factor": str(row["factor"]), "level": str(row["level"]), "worst": float(row["value"])}
 
 
 def _months(bad: pd.DataFrame) -> tuple[str, ...]:

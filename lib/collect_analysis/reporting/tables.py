@@ -76,6 +76,10 @@ class Absent:
 
     reason: str
 
+    def as_text(self) -> str:
+        """The reason, for a terminal."""
+        return self.reason
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return {"text/plain": self.reason, ABSENT_MIME: {"reason": self.reason}}
 

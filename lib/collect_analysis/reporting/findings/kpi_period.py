@@ -77,7 +77,7 @@ def headline(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.Shown
     return tables.show(named, lang=params.lang, columns=columns, by_unit=units, currency=book.currency, compact=True)
 
 
-def by_scope(shown: pd.DataFrame, scope_type: str, params: KpiPeriod, book: Book) -> tables.ShownTable:
+def by_scope(shown: pd.DataFrame, scope_type: str, params: KpiPeriod, book: Book) -> tables.ShownTable | tables.Absent:
     """One row per portfolio, sub-function, unit or officer, one column per KPI."""
     rows = shown[(shown["scope_type"] == scope_type) & ~_absent(shown)]
     chosen = {name: KPIS[kpi] for name, kpi in SCOPE_COLUMNS.items() if scope_type != "officer" or name in OFFICER_COLUMNS}
@@ -87,7 +87,7 @@ def by_scope(shown: pd.DataFrame, scope_type: str, params: KpiPeriod, book: Book
     )
     table = table.dropna(how="all")
     if set(table.index) <= {UNASSIGNED}:
-        return reason(say("kpi_nothing_by_scope", params.lang), params.lang)
+        return reason(say("kpi_nothing_by_scope", params.lang))
     attained = rows[rows["kpi"] == "R14"].set_index("scope_key")
     if "attainment" in table:
         after = list(table.columns).index("attainment") + 1
@@ -99,17 +99,17 @@ def by_scope(shown: pd.DataFrame, scope_type: str, params: KpiPeriod, book: Book
     return tables.show(table.reset_index(drop=True), lang=params.lang, percent=PERCENT, currency=book.currency)
 
 
-def by_officer(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable:
+def by_officer(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable | tables.Absent:
     """One row per officer, for team leads; else why there is none."""
     if params.audience != "team_leads":
-        return reason(say("kpi_officers_not_here", params.lang), params.lang)
+        return reason(say("kpi_officers_not_here", params.lang))
     return by_scope(shown, "officer", params, book)
 
 
-def missed_targets(missed: pd.DataFrame, shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable:
+def missed_targets(missed: pd.DataFrame, shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable | tables.Absent:
     """Who missed which target beyond chance, named; or that nobody did, or that there was no target to miss."""
     if missed.empty:
-        return reason(say("kpi_none_missed" if shown["target"].notna().any() else "kpi_no_target", params.lang), params.lang)
+        return reason(say("kpi_none_missed" if shown["target"].notna().any() else "kpi_no_target", params.lang))
     names = scope_names(book, params.lang)
     scope = [names(kind, key) for kind, key in zip(missed["scope_type"], missed["scope_key"], strict=True)]
     named = missed.assign(scope=scope, kpi_name=_names(missed["kpi"], params.lang))
@@ -137,7 +137,7 @@ def rule_table(shown: pd.DataFrame, params: KpiPeriod) -> tables.ShownTable:
     return tables.show(table, lang=params.lang, columns=["rule_id", "severity", "breaches", "across_units", "contacts"])
 
 
-def breach_table(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable:
+def breach_table(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable | tables.Absent:
     """Breaches by unit, one column per rule, units without any left out."""
     if "rule_id" not in shown:
         return tables.show(shown, lang=params.lang)
@@ -145,7 +145,7 @@ def breach_table(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.S
     wide = _wide(shown, "unit_key", "rule_id", "numerator").reindex(columns=list(conduct.RULES))
     broken = wide[(wide > 0).any(axis=1)]
     if broken.empty:
-        return reason(say("kpi_no_breach", params.lang), params.lang)
+        return reason(say("kpi_no_breach", params.lang))
     contacts = shown.drop_duplicates("unit_key").set_index("unit_key")["denominator"].reindex(broken.index)
     table = broken.rename(columns={rule: f"breaches_{rule.lower()}" for rule in conduct.RULES}).assign(contacts=contacts)
     table.insert(0, "unit_name", [names("unit", key) for key in broken.index])
@@ -273,6 +273,6 @@ def _names(ids: Iterable[str], lang: str) -> list[str]:
     return [f"{KPIS[kpi].name(lang)} ({kpi})" for kpi in ids]
 
 
-def reason(sentence: str, lang: str) -> tables.ShownTable:
+def reason(sentence: str) -> tables.Absent:
     """Why a section has no table."""
-    return tables.show(pd.DataFrame({"note": [sentence]}), lang=lang)
+    return tables.Absent(sentence)

@@ -18,6 +18,7 @@ from collect_analysis.methods.evidence import Condition, refused
 from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.disclosure import SUPPRESSED
 from collect_analysis.reporting.findings.kpi_period import reason, scope_names
+from collect_analysis.reporting.findings.pace import code_labels
 from collect_analysis.reporting.kinds.scorecard import Scorecard
 from collect_analysis.reporting.texts import say
 
@@ -222,34 +223,34 @@ def band_counts(card: Card, params: Scorecard) -> pd.DataFrame:
     return table.sort_values("sub_function", ignore_index=True)
 
 
-def bands_shown(shown: pd.DataFrame, params: Scorecard) -> tables.ShownTable:
+def bands_shown(shown: pd.DataFrame, params: Scorecard) -> tables.ShownTable | tables.Absent:
     """Bands by sub-function; a band that nobody is in is left out."""
     if shown.empty:
-        return reason(say("scorecard_no_officers", params.lang), params.lang)
+        return reason(say("scorecard_no_officers", params.lang))
     counts = [band for band in decisions.BANDS if shown[band].fillna(0).sum() > 0 or band in ("above", "below")]
     named = shown.rename(columns={band: f"band_{band}" for band in counts})
     columns = ["sub_function", "officers", *(f"band_{band}" for band in counts), "reliability"]
     return tables.show(named, lang=params.lang, columns=columns)
 
 
-def unit_table(shown: pd.DataFrame, params: Scorecard, book: Book) -> tables.ShownTable:
+def unit_table(shown: pd.DataFrame, params: Scorecard, book: Book) -> tables.ShownTable | tables.Absent:
     """One row per unit: money, target, what its accounts led to expect, its index and its gates."""
     if shown.empty:
-        return reason(say("scorecard_no_units", params.lang), params.lang)
+        return reason(say("scorecard_no_units", params.lang))
     columns = ["unit_name", "collected_minor", "attainment", "raw", "index_shrunken", "low", "high", "band", "gate_status"]
     if shown["officers_above"].notna().any():
         columns += ["officers", "officers_above", "officers_below"]
     # That a unit stands alone is said by its band already.
     named = _named(shown.assign(note=shown["note"].mask(shown["note"] == officer_index.ALONE, "")), params, book)
-    return tables.show(named, lang=params.lang, columns=columns, percent=["attainment"], currency=book.currency)
+    return tables.show(named, lang=params.lang, columns=columns, percent=["attainment"], currency=book.currency, scaled=True)
 
 
-def officer_table(shown: pd.DataFrame, params: Scorecard, book: Book) -> tables.ShownTable | None:
+def officer_table(shown: pd.DataFrame, params: Scorecard, book: Book) -> tables.ShownTable | tables.Absent | None:
     """One row per officer, by band, for team leads; for others the figure says why there is none."""
     if params.audience != "team_leads":
         return None
     if shown.empty:
-        return reason(say("scorecard_no_officers", params.lang), params.lang)
+        return reason(say("scorecard_no_officers", params.lang))
     columns = [
         "officer_key", "unit_name", "band", "accounts", "attainment", "raw", "index_shrunken", "low", "high", "payer_value", "tenure_months",
         "tenure_value", "gate_status",
@@ -258,10 +259,10 @@ def officer_table(shown: pd.DataFrame, params: Scorecard, book: Book) -> tables.
     return tables.show(_named(shown, params, book), lang=params.lang, columns=columns, percent=["attainment"], currency=book.currency)
 
 
-def gate_shown(shown: pd.DataFrame, params: Scorecard, book: Book) -> tables.ShownTable:
+def gate_shown(shown: pd.DataFrame, params: Scorecard, book: Book) -> tables.ShownTable | tables.Absent:
     """The gates of the units: what was counted, the limit, the status."""
     if shown.empty:
-        return reason(say("scorecard_no_gates", params.lang), params.lang)
+        return reason(say("scorecard_no_gates", params.lang))
     named = _named(shown.assign(scorecard_gate=shown["gate"], gate=shown["status"]), params, book)
     columns = ["unit_name", "scorecard_gate", "numerator", "denominator", "value", "low", "high", "limit", "gate_status"]
     return tables.show(named, lang=params.lang, columns=columns, percent=["value", "limit"], currency=book.currency)
@@ -273,21 +274,17 @@ def _named(table: pd.DataFrame, params: Scorecard, book: Book) -> pd.DataFrame:
     return named.assign(index_shrunken=named["value"])
 
 
-def reliability_shown(shown: pd.DataFrame, params: Scorecard) -> tables.ShownTable:
+def reliability_shown(shown: pd.DataFrame, params: Scorecard) -> tables.ShownTable | tables.Absent:
     """How reliable each figure is, in one month and pooled."""
     named = shown.assign(scorecard_kpi=shown["kpi"]) if len(shown) else shown
     columns = ["scorecard_kpi", "sub_function", "officers", "value", "low", "high", "pooled", "split_half", "months_needed", "reliable"]
-    return (
-        tables.show(named, lang=params.lang, columns=columns)
-        if len(shown)
-        else reason(say("scorecard_no_officers", params.lang), params.lang)
-    )
+    return tables.show(named, lang=params.lang, columns=columns) if len(shown) else reason(say("scorecard_no_officers", params.lang))
 
 
-def tenure_shown(shown: pd.DataFrame, params: Scorecard) -> tables.ShownTable:
+def tenure_shown(shown: pd.DataFrame, params: Scorecard) -> tables.ShownTable | tables.Absent:
     """What joiners get, by months since hire."""
     if shown.empty:
-        return reason(say("scorecard_no_tenure", params.lang), params.lang)
+        return reason(say("scorecard_no_tenure", params.lang))
     named = _with_span(shown, params.lang).assign(officers=shown["cases"])
     return tables.show(named, lang=params.lang, columns=["tenure", "officers", "officer_months", "value", "low", "high"])
 
@@ -304,10 +301,14 @@ def _with_span(table: pd.DataFrame, lang: str) -> pd.DataFrame:
 
 def calibration_shown(shown: pd.DataFrame, params: Scorecard, book: Book) -> tables.ShownTable:
     """Observed against expected by kind of account."""
-    levels = [level_name(factor, level, params.lang) for factor, level in zip(shown["factor"], shown["level"], strict=True)]
+    products = code_labels(book, "product_code", params.lang)
+    levels = [
+        products.get(level, level) if factor == "product" else level_name(factor, level, params.lang)
+        for factor, level in zip(shown["factor"], shown["level"], strict=True)
+    ]
     named = shown.assign(account_factor=shown["factor"], account_level=levels)
     columns = ["account_factor", "account_level", "accounts", "payer_ratio", "expected_minor", "value", "low", "high"]
-    return tables.show(named, lang=params.lang, columns=columns, currency=book.currency)
+    return tables.show(named, lang=params.lang, columns=columns, currency=book.currency, scaled=True)
 
 
 def level_name(factor: str, level: str, lang: str) -> str:

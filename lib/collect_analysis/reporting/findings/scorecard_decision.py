@@ -36,8 +36,14 @@ def _named(found: list[Condition], params: Scorecard) -> list[Condition]:
 
 def _with_names(details: dict[str, object], lang: str) -> dict[str, object]:
     if "sub_functions" in details:
-        names = details["sub_functions"]
-        details["sub_functions"] = [texts.value("sub_function", name, lang) for name in names] if isinstance(names, tuple) else names
+        names, needed = details["sub_functions"], details["needed"]
+        listed = [texts.value("sub_function", name, lang) for name in names] if isinstance(names, tuple) else []
+        months = needed if isinstance(needed, tuple) else ()
+        details["sub_functions"] = listed
+        details["needed"] = [
+            say("scorecard_needs_never" if count == "-" else "scorecard_needs_months", lang, where=where, months=count)
+            for where, count in zip(listed, months, strict=True)
+        ]
     if "level" in details:
         factor, level = str(details["factor"]), str(details.pop("level"))
         details["factor"] = f"{texts.value('account_factor', factor, lang)}: {level_name(factor, level, lang)}" if level else ""

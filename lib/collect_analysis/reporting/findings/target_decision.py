@@ -10,6 +10,7 @@ from collect_analysis.book.store import Book
 from collect_analysis.decisions.target_fitness import TargetVerdict, verdict_of
 from collect_analysis.methods.evidence import Condition, grade, refused
 from collect_analysis.reporting.findings.conditions import sentences, worded
+from collect_analysis.reporting.findings.kpi_period import scope_names
 from collect_analysis.reporting.findings.target_setting import Setting
 from collect_analysis.reporting.findings.target_views import money, unit_list
 from collect_analysis.reporting.kinds.target_setting import TargetSetting
@@ -18,6 +19,8 @@ from collect_analysis.reporting.texts import formats, say
 
 # The month closes on its first working days; by then the cash of the period is in the book.
 DAYS_TO_CLOSE = 10
+# Below an even chance a target is missed more often than not.
+EVEN = 0.5
 
 
 def conditions(setting: Setting, params: TargetSetting, book: Book) -> list[Condition]:
@@ -77,7 +80,12 @@ def _words(setting: Setting, params: TargetSetting, book: Book, verdict: TargetV
     lang, plan = params.lang, setting.plan
     company = plan.forecast([]).iloc[0]
     units = plan.forecast(["unit_key"])
-    hard = units.sort_values(["p_reach", "unit_key"]).head(3)["unit_key"].astype(str).tolist()
+    hard = units.sort_values(["p_reach", "unit_key"]).head(3)
+    names = scope_names(book, lang)
+    hardest = ", ".join(
+        f"{names('unit', str(key))} ({formats.share(float(reach), lang, digits=0)})"
+        for key, reach in zip(hard["unit_key"], hard["p_reach"], strict=True)
+    )
     short = plan.units[plan.units["capacity_index"] > 1 + params.capacity_tolerance]["unit_key"].astype(str).tolist()
     explained = dict(zip(setting.fairness["allocation"], setting.fairness["value"].astype(float), strict=True))
     band = setting.calibration[(setting.calibration["scope_type"] == "unit") & (setting.calibration["kind"] == "band")]
@@ -88,7 +96,8 @@ def _words(setting: Setting, params: TargetSetting, book: Book, verdict: TargetV
         "end": formats.day(params.period_end, lang),
         # What is signed is told to the unit.
         "target": formats.money(float(verdict.target), book.currency, lang),
-        "p_target": formats.share(verdict.p_target, lang, digits=0),
+        # Two chances that are compared: a rounded one may look equal to the least.
+        "p_target": formats.share(verdict.p_target, lang),
         "asked": formats.money(verdict.asked, book.currency, lang),
         "p_asked": formats.share(verdict.p_asked, lang, digits=0),
         "defended": formats.money(float(int(verdict.defended) // params.step_minor * params.step_minor), book.currency, lang),
@@ -101,7 +110,8 @@ def _words(setting: Setting, params: TargetSetting, book: Book, verdict: TargetV
         "inflow": money(float(plan.leaves["inflow_minor"].sum()), book, lang),
         "inflow_share": formats.share(float(plan.leaves["inflow_minor"].sum() / plan.leaves["expected"].sum()), lang, digits=0),
         "season": formats.number(float(plan.leaves["expected"].sum() / plan.leaves["flat"].sum()), lang, digits=2),
-        "hard": unit_list(hard, book, lang),
+        "hard": hardest,
+        "missed": formats.share(1 - verdict.p_target, lang, digits=0),
         "short": unit_list(short, book, lang) or formats.UNDEFINED,
         "explained": formats.share(explained["expected"], lang, digits=0),
         "explained_heads": formats.share(explained["headcount"], lang, digits=0),
@@ -120,5 +130,7 @@ def _caveats(setting: Setting, params: TargetSetting, book: Book, words: dict[st
     """Every unmet condition, then what the forecast stands on and what it does not say."""
     lang = params.lang
     unmet = sentences([_named(item, book, lang) for item in setting.found if not item.met], lang)
-    extra: Sequence[str] = ("target_caveat_inflow", "target_caveat_hard", "target_caveat_levels", "target_caveat_same_work")
+    company = setting.plan.forecast([]).iloc[0]
+    bold = ("target_caveat_stretch",) if float(company["p_reach"]) < EVEN else ()
+    extra: Sequence[str] = (*bold, "target_caveat_inflow", "target_caveat_hard", "target_caveat_levels", "target_caveat_same_work")
     return (*unmet, *(say(name, lang, **words) for name in extra))

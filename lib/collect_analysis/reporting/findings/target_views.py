@@ -21,7 +21,9 @@ def named(table: pd.DataFrame, params: TargetSetting, book: Book) -> pd.DataFram
 
 def forecast(shown: pd.DataFrame, params: TargetSetting, book: Book) -> tables.ShownTable:
     """What each scope will likely bring, its target and the chance to reach it."""
-    return tables.show(named(shown, params, book), lang=params.lang, columns=_SCOPE, percent=["p_reach"], currency=book.currency)
+    return tables.show(
+        named(shown, params, book), lang=params.lang, columns=_SCOPE, percent=["p_reach"], currency=book.currency, scaled=True
+    )
 
 
 def against_target(shown: pd.DataFrame, params: TargetSetting, book: Book) -> pd.DataFrame:
@@ -34,7 +36,7 @@ def reconciliation(shown: pd.DataFrame, params: TargetSetting, book: Book) -> ta
     """Expected recovery, capacity and the number from above, by unit; what no unit has is left out."""
     columns = ["scope", "expected_minor", "wanted_minor", "limit_minor", "target_minor", "top_down_minor", "gap_minor"]
     kept = [name for name in columns if name == "scope" or shown[name].notna().any()]
-    return tables.show(named(shown, params, book), lang=params.lang, columns=kept, currency=book.currency)
+    return tables.show(named(shown, params, book), lang=params.lang, columns=kept, currency=book.currency, scaled=True)
 
 
 def together(shown: pd.DataFrame, params: TargetSetting, book: Book) -> tables.ShownTable:
@@ -42,14 +44,14 @@ def together(shown: pd.DataFrame, params: TargetSetting, book: Book) -> tables.S
     table = named(shown[shown["scope_type"].isin(["company", "sub_function"])].reset_index(drop=True), params, book)
     table = table.assign(too_much_minor=table["sum_p80_minor"] - table["p80_minor"])
     columns = ["scope", "p80_minor", "sum_p80_minor", "too_much_minor"]
-    return tables.show(table, lang=params.lang, columns=columns, currency=book.currency)
+    return tables.show(table, lang=params.lang, columns=columns, currency=book.currency, scaled=True)
 
 
 def season(shown: pd.DataFrame, params: TargetSetting) -> tables.ShownTable:
     """The season factor of each month and what it is made of."""
     table = shown.rename(columns={"season": "season_factor", "low": "season_factor_low", "high": "season_factor_high"})
-    columns = ["month", "season_factor", "season_factor_low", "season_factor_high", "working_days", "salary_days", "lunar_new_year"]
-    return tables.show(table, lang=params.lang, columns=columns)
+    factors = ["season_factor", "season_factor_low", "season_factor_high", "working_days", "salary_days", "lunar_new_year"]
+    return tables.show(table.assign(unit="index"), lang=params.lang, columns=["month", *factors], by_unit=factors)
 
 
 def days(shown: pd.DataFrame, params: TargetSetting) -> tables.ShownTable:
@@ -62,30 +64,31 @@ def days(shown: pd.DataFrame, params: TargetSetting) -> tables.ShownTable:
 
 def entries(shown: pd.DataFrame, params: TargetSetting, book: Book) -> tables.ShownTable:
     """New accounts by month."""
-    return tables.show(shown, lang=params.lang, columns=["month", "accounts", "balance_minor", "collected_minor"], currency=book.currency)
+    columns = ["month", "accounts", "balance_minor", "collected_minor"]
+    return tables.show(shown, lang=params.lang, columns=columns, currency=book.currency, scaled=True)
 
 
-def capacity(shown: pd.DataFrame, params: TargetSetting, book: Book) -> tables.ShownTable:
+def capacity(shown: pd.DataFrame, params: TargetSetting, book: Book) -> tables.ShownTable | tables.Absent:
     """Hours and work by unit."""
     if shown.empty:
-        return reason(say("target_no_hours", params.lang), params.lang)
+        return reason(say("target_no_hours", params.lang))
     columns = ["scope", "worked_accounts", "intensity", "attempts_per_hour", "right_party_per_hour", "hours", "capacity_accounts"]
     return tables.show(named(shown, params, book), lang=params.lang, columns=[*columns, "capacity_index"])
 
 
-def curves(shown: pd.DataFrame, params: TargetSetting) -> tables.ShownTable:
+def curves(shown: pd.DataFrame, params: TargetSetting) -> tables.ShownTable | tables.Absent:
     """What more minutes bring, by sub-function."""
     if shown.empty:
-        return reason(say("target_no_minutes", params.lang), params.lang)
+        return reason(say("target_no_minutes", params.lang))
     table = shown.rename(columns={"value": "elasticity", "low": "elasticity_low", "high": "elasticity_high"})
     columns = ["sub_function", "units_seen", "unit_months", "minutes_per_account", "elasticity", "elasticity_low", "elasticity_high"]
     return tables.show(table.rename(columns={"units": "units_seen", "rows": "unit_months"}), lang=params.lang, columns=columns)
 
 
-def calibration(shown: pd.DataFrame, params: TargetSetting) -> tables.ShownTable:
+def calibration(shown: pd.DataFrame, params: TargetSetting) -> tables.ShownTable | tables.Absent:
     """Whether what was called likely came true."""
     if shown.empty:
-        return reason(say("target_no_backtest", params.lang), params.lang)
+        return reason(say("target_no_backtest", params.lang))
     new = {"numerator": "came_true", "denominator": "forecasts", "kind": "stated", "chance": "stated_chance"}
     table = shown.rename(columns={**new, "value": "share_true", "low": "share_true_low", "high": "share_true_high"})
     columns = ["scope_type", "stated", "stated_chance", "came_true", "forecasts", "share_true", "share_true_low", "share_true_high"]
@@ -98,23 +101,23 @@ def fairness(shown: pd.DataFrame, params: TargetSetting) -> tables.ShownTable:
     return tables.show(table, lang=params.lang, columns=["allocation", "officers", "explained", "p_value"], percent=["explained"])
 
 
-def officers(shown: pd.DataFrame, params: TargetSetting, book: Book) -> tables.ShownTable:
+def officers(shown: pd.DataFrame, params: TargetSetting, book: Book) -> tables.ShownTable | tables.Absent:
     """The officers' targets, for team leads; else why there are none."""
     if params.audience != "team_leads":
-        return reason(say("target_officers_not_here", params.lang), params.lang)
+        return reason(say("target_officers_not_here", params.lang))
     names = scope_names(book, params.lang)
     table = shown[shown["scope_type"] == "officer"].reset_index(drop=True)
     if table.empty:
-        return reason(say("target_no_officers", params.lang), params.lang)
+        return reason(say("target_no_officers", params.lang))
     table = table.assign(officer_key=table["scope_key"], unit_name=[names("unit", key) for key in table["parent"]])
     columns = ["unit_name", "officer_key", "accounts", "expected_minor", "p20_minor", "p50_minor", "p80_minor", "target_minor", "p_reach"]
-    return tables.show(table, lang=params.lang, columns=columns, percent=["p_reach"], currency=book.currency)
+    return tables.show(table, lang=params.lang, columns=columns, percent=["p_reach"], currency=book.currency, scaled=True)
 
 
-def sheet(rows: pd.DataFrame, digest: str, params: TargetSetting, book: Book) -> tables.ShownTable:
+def sheet(rows: pd.DataFrame, digest: str, params: TargetSetting, book: Book) -> tables.ShownTable | tables.Absent:
     """The sheet as it would be signed, its narrow part; the rest is in the file."""
     if rows.empty:
-        return reason(say("target_no_sheet", params.lang), params.lang)
+        return reason(say("target_no_sheet", params.lang))
     table = named(rows, params, book)
     numbers = ["opening_accounts", "opening_balance_minor", "target_minor", "capacity_index", "p_reach", "weight"]
     table[numbers] = table[numbers].apply(pd.to_numeric)
