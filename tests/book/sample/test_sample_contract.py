@@ -21,7 +21,7 @@ REFERENCES = [
     ],
     *[
         (table, "unit_key", "unit")
-        for table in ("month_end", "contact", "promise", "decision", "officer", "unit_day", "ticket", "qa", "ruleset")
+        for table in ("month_end", "contact", "promise", "decision", "officer", "unit_day", "ticket", "qa", "ruleset", "invoice_line")
     ],
     *[(table, "officer_key", "officer") for table in ("month_end", "contact", "promise", "unit_day", "qa", "training")],
     ("ticket", "account_key", "account"),
@@ -30,6 +30,7 @@ REFERENCES = [
     ("promise", "event_key", "contact"),
     ("qa", "event_key", "contact"),
     ("payment", "reversal_of", "payment"),
+    ("invoice_line", "payment_key", "payment"),
     ("decision", "experiment_id", "experiment"),
     ("decision", "ruleset_id", "ruleset"),
 ]

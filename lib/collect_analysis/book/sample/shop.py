@@ -16,6 +16,7 @@ from collect_analysis.book.sample import (
     deciding,
     faults,
     files,
+    invoicing,
     people,
     posting,
     promising,
@@ -35,7 +36,7 @@ LEAST_ACCOUNTS, LEAST_MONTHS = 2_000, 18
 NOTES = ("Synthetic data: made by a generator with planted facts (truth.json); no account, person or agency is real.",)
 TRUTH = "truth.json"
 # Streams of randomness, one per part, so that a change in one part leaves the others as they were.
-STREAMS = ("people", "workforce", "simulation", "postings", "payments", "promises", "contacts", "breaches", "service")
+STREAMS = ("people", "workforce", "simulation", "postings", "payments", "promises", "contacts", "breaches", "service", "invoices")
 Progress = Callable[[str, float], None]
 
 
@@ -164,6 +165,9 @@ class _Shop:
         postings = posting.make_postings(self.history, self.span, self.assignments, self.rng["postings"])
         self._write("payment", posting.payment_columns(postings, self.account_keys, self.span, self.faults.late_day, self.rng["payments"]))
         self.truth |= truth.of_payments(postings, self.faults, self.span)
+        invoices = invoicing.make_invoices(postings, self.placements, self.span, self.rng["invoices"])
+        self._write("invoice_line", invoicing.invoice_columns(invoices, self.span))
+        self.truth |= invoicing.of_invoices(invoices, self.span)
         return postings
 
     def _contacts(self, postings: posting.Postings) -> tuple[contacting.Contacts, promising.Promises]:

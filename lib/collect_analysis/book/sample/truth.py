@@ -12,6 +12,7 @@ Stable layout (money in minor units, effects relative unless said otherwise, day
 - rollout: waves (starts_on, regions, size), never
 - deterministic_allocation, ruleset_hole (with open accounts in it by month end)
 - payments: genuine postings, duplicates, reversals: numbers and money
+- invoices: clean agencies, what the others do wrong, by_invoice.<invoice> (billed, right, differences by reason; minor units)
 - promises: definition, total, by_due_month.<month> (kept, partly, broken, due, due_minor, paid_minor)
 - breaches.<rule>: exact counts, also by unit; FREQ_DAY by debtor and by unit
 - faults: late_feed, stuck_score, dialer_outage, clock_shift

@@ -1,4 +1,4 @@
-"""Service, quality, learning and plans: tickets, QA, training, targets, costs."""
+"""Service, quality, learning and plans: tickets, QA, training, targets, costs, invoices of partners."""
 
 from collect_analysis.book.schema import Column, Table
 
@@ -95,4 +95,29 @@ TARIFF = Table(
     ),
 )
 
-TABLES = (TICKET, QA, TRAINING, TARGET, TARIFF)
+INVOICE_LINE = Table(
+    name="invoice_line",
+    grain="one row per line of a partner's invoice: one payment, or the payments of one commission tier together",
+    key=("invoice_id", "line_no"),
+    known_on="issued_on",
+    columns=(
+        Column(name="invoice_id", type="key", doc="Number of the invoice, of one partner and one period."),
+        Column(name="line_no", type="integer", doc="Number of the line on the invoice.", low=1),
+        Column(name="unit_key", type="key", doc="The partner that bills; its name may change, its key does not."),
+        Column(name="period_start", type="date", doc="First day billed for."),
+        Column(name="period_end", type="date", doc="Last day billed for."),
+        Column(name="issued_on", type="date", doc="Day of issue."),
+        Column(name="payment_key", type="key", doc="The posting billed; empty: the line bills a whole tier.", required=False),
+        Column(name="tier_from", type="number", doc="Lower end of the tier a whole-tier line bills.", required=False, low=0),
+        Column(name="base_minor", type="money", doc="Collected amount the commission is charged on; negative on a credit."),
+        Column(name="rate", type="number", doc="Commission rate charged.", low=0, high=1),
+        Column(name="commission_minor", type="money", doc="Commission charged."),
+        Column(name="tax_minor", type="money", doc="Tax charged on the commission."),
+        Column(
+            name="invoice_total_minor", type="money", doc="Total at the foot of the invoice, the same on all its lines.", required=False
+        ),
+        Column(name="currency", type="code", doc="ISO 4217 code."),
+    ),
+)
+
+TABLES = (TICKET, QA, TRAINING, TARGET, TARIFF, INVOICE_LINE)
