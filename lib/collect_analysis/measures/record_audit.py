@@ -86,10 +86,15 @@ def shortfalls(book: Book) -> dict[str, str]:
 
 
 @contextmanager
-def audited(book: Book, period: Period, rules: AuditRules, limits: Sequence[LegalLimits]) -> Iterator["Audit"]:
-    """The log of the period with what each record is suspected of, kept where the data live while the block runs."""
+def audited(
+    book: Book, period: Period, rules: AuditRules, limits: Sequence[LegalLimits], *, units: Sequence[str] = ()
+) -> Iterator["Audit"]:
+    """The log of the period with what each record is suspected of, kept where the data live while the block runs.
+
+    Tests of times look at what officers recorded; of `units` that name no officer (agencies) they look at the unit as one.
+    """
     with ExitStack() as kept:
-        log = kept.enter_context(book.materialized(_log(book, period)))
+        log = kept.enter_context(book.materialized(_log(book, period, units)))
         hours = dict.fromkeys(range(24), 0.0)
         if book.has("contact"):
             own = log.filter(log.mine)
@@ -220,13 +225,15 @@ def _named(rows: ir.Table) -> dict[str, ir.StringValue]:
     return {name: ibis.coalesce(rows[name], UNASSIGNED) for name in KEYS}
 
 
-def _log(book: Book, period: Period) -> ir.Table:
-    """The contacts of the period with the columns an audit reads; `mine`: an officer's own call or visit."""
+def _log(book: Book, period: Period, units: Sequence[str]) -> ir.Table:
+    """The contacts of the period with the columns an audit reads; `mine`: a call or visit of `actor`, an officer or one of `units`."""
     contact, account = book.table("contact"), book.table("account")
     rows = contact.filter(within(contact.local_ts, period.start, period.end))
     zones = account.select(on_account="account_key", zone="tz")
     rows = rows.left_join(zones, [("account_key", "on_account")])
-    mine = rows.officer_key.notnull() & rows.channel.isin(_BY_PERSON)
+    whole = rows.unit_key.isin(list(units)) if units else ibis.literal(False)
+    actor = ibis.coalesce(rows.officer_key, ibis.ifelse(whole, rows.unit_key, ibis.null("string")))
+    mine = actor.notnull() & rows.channel.isin(_BY_PERSON)
     return rows.select(
         "event_key", "account_key", "ts_utc", "local_ts", "direction", "channel", "talk_s", "contact_point_hash", "zone",
         **_named(rows),
@@ -234,6 +241,7 @@ def _log(book: Book, period: Period) -> ir.Table:
         wrap_s=rows.wrap_s.fill_null(0),
         geo_ok=rows.geo_ok,
         mine=mine,
+        actor=actor,
         seconds_off=seconds_of(rows.local_ts) - seconds_of(rows.ts_utc),
         at=seconds_of(rows.ts_utc),
     )  # fmt: skip
@@ -286,11 +294,11 @@ def _marked(
         rows = rows.left_join(late, [("event_key", "late_key")]).mutate(is_late=lambda joined: joined.late_key.notnull()).drop("late_key")
     else:
         rows = rows.mutate(is_late=ibis.literal(False))
-    officer = ibis.window(group_by=[rows.officer_key, rows.mine], order_by=[rows.at, rows.event_key])
-    visits = ibis.window(group_by=[rows.officer_key, rows.mine, rows.channel], order_by=[rows.at, rows.event_key])
-    same_day = ibis.window(group_by=[rows.officer_key, rows.mine, rows.local_ts.date()])
-    visit_day = ibis.window(group_by=[rows.officer_key, rows.mine, rows.channel, rows.local_ts.date()])
-    second = ibis.window(group_by=[rows.officer_key, rows.mine, rows.at], order_by=rows.event_key)
+    officer = ibis.window(group_by=[rows.actor, rows.mine], order_by=[rows.at, rows.event_key])
+    visits = ibis.window(group_by=[rows.actor, rows.mine, rows.channel], order_by=[rows.at, rows.event_key])
+    same_day = ibis.window(group_by=[rows.actor, rows.mine, rows.local_ts.date()])
+    visit_day = ibis.window(group_by=[rows.actor, rows.mine, rows.channel, rows.local_ts.date()])
+    second = ibis.window(group_by=[rows.actor, rows.mine, rows.at], order_by=rows.event_key)
     rows = rows.mutate(
         gap=rows.at.lead().over(officer) - rows.at,
         visit_gap=rows.at.lead().over(visits) - rows.at,
