@@ -42,17 +42,7 @@ def commission(book: Book, panel: Panel, *, age: int) -> pd.DataFrame:
     """
     base = of_panel(book, panel).filter(ibis._.ripe_age >= age)
     paid = payments_on(book, base).filter(ibis._.age_months <= age)
-    unit = book.table("unit").select("unit_key", "tariff_id", unit_from=ibis._.valid_from, unit_to=ibis._.valid_to)
-    held = paid.left_join(unit, _within(paid.unit_key == unit.unit_key, paid.value_date, unit.unit_from, unit.unit_to))
-    held = held.select("payment_key", "unit_key", "value_date", "amount_minor", "age_months", "tariff_id")
-    tiers = commission_tiers(book)
-    in_tier = (tiers.tier_from <= held.age_months) & (tiers.tier_to.isnull() | (held.age_months < tiers.tier_to))
-    priced = held.left_join(
-        tiers, _within((held.tariff_id == tiers.tariff_id) & in_tier, held.value_date, tiers.valid_from, tiers.valid_to)
-    )
-    priced = priced.select("payment_key", "unit_key", "value_date", "amount_minor", "tier_from", "rate")
-    tax = book.table("tariff").filter(ibis._.kind == "tax").select("valid_from", "valid_to", tax_rate=ibis._.rate)
-    taxed = priced.left_join(tax, _within(ibis.literal(True), priced.value_date, tax.valid_from, tax.valid_to))
+    taxed = priced(book, paid)
     grouped = taxed.group_by("unit_key", "tier_from", "rate", "tax_rate").agg(
         collected_minor=taxed.amount_minor.sum().cast("int64"), postings=taxed.count()
     )
@@ -66,6 +56,25 @@ def commission(book: Book, panel: Panel, *, age: int) -> pd.DataFrame:
     table["commission_minor"] = (table["collected_minor"] * table["rate"]).round()
     table["tax_minor"] = (table["commission_minor"] * table["tax_rate"].fillna(0.0)).round()
     return table.drop(columns="postings").sort_values(["unit_key", "tier_from", "rate", "tax_rate"], ignore_index=True)
+
+
+def priced(book: Book, paid: ir.Table) -> ir.Table:
+    """What commission and tax do these payments earn? Each with the tier and the rates of its day.
+
+    `paid`: payment_key, unit_key, value_date, amount_minor, age_months, and whatever else is to be kept. The tariff is the unit's on
+    `value_date`, the tier the one of `age_months`. Adds tier_from and rate (empty: no tariff holds on that day), tax_rate (table `tariff`,
+    kind `tax`; empty: none). A payment stands twice where tariffs, tax rates or intervals of its unit overlap: the caller must look.
+    """
+    unit = book.table("unit").select(of_unit="unit_key", of_tariff="tariff_id", unit_from=ibis._.valid_from, unit_to=ibis._.valid_to)
+    held = paid.left_join(unit, _within(paid.unit_key == unit.of_unit, paid.value_date, unit.unit_from, unit.unit_to))
+    held = held.select(*paid.columns, "of_tariff")
+    tiers = commission_tiers(book).rename(tier_since="valid_from", tier_until="valid_to")
+    in_tier = (tiers.tier_from <= held.age_months) & (tiers.tier_to.isnull() | (held.age_months < tiers.tier_to))
+    in_tariff = _within((held.of_tariff == tiers.tariff_id) & in_tier, held.value_date, tiers.tier_since, tiers.tier_until)
+    rated = held.left_join(tiers, in_tariff).select(*paid.columns, "tier_from", "rate")
+    tax = book.table("tariff").filter(ibis._.kind == "tax").select(tax_since="valid_from", tax_until="valid_to", tax_rate="rate")
+    taxed = rated.left_join(tax, _within(ibis.literal(True), rated.value_date, tax.tax_since, tax.tax_until))
+    return taxed.select(*paid.columns, "tier_from", "rate", "tax_rate")
 
 
 def net_back(charged: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:
