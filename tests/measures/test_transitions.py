@@ -14,6 +14,7 @@ from collect_analysis.measures.provision import (
     by_bucket,
     exposures,
     group_reason,
+    held_after,
     provision_bridge,
 )
 from collect_analysis.measures.scopes import Directory
@@ -135,6 +136,12 @@ def test_cash_belongs_to_the_bucket_at_the_start_of_its_month() -> None:
     # d entered in February: it was not open at the month end before, so its payment belongs to no bucket.
     assert paid == {(date(2026, 1, 31), "1"): 70, (date(2026, 1, 31), "2"): 30, (date(2026, 6, 30), "1"): 5}
     assert transitions(PATHS).cash_by_bucket().empty
+    later = transitions(PATHS, account=ACCOUNTS, payment=payments).cash_after([date(2025, 12, 31), date(2026, 3, 31)], horizon=3)
+    after = later.set_index(["origin", "step"])["cash_minor"].to_dict()
+    # a and b pay in the first month after the first origin; June is the third month after the second, and nothing comes in between.
+    assert [after[date(2025, 12, 31), step] for step in (1, 2, 3)] == [100, 0, 0]
+    assert [after[date(2026, 3, 31), step] for step in (1, 2, 3)] == [0, 0, 5]
+    assert transitions(PATHS).cash_after([date(2025, 12, 31)], horizon=3).empty
 
 
 def test_the_months_that_the_lunar_new_year_moved() -> None:
@@ -248,6 +255,14 @@ def test_provision_by_bucket_is_that_of_the_debtors_group() -> None:
     held = by_bucket(Transitions(provided(), Scope(JUNE, 3)), RATES).set_index("from")["provision_minor"].to_dict()
     # Bucket 1: v 15, y 35, z1 with its debtor's other debt in group 5.
     assert held == pytest.approx({"1": 15 + 35 + 100, "3": 180 + 10})
+
+
+def test_provision_is_followed_for_the_accounts_that_were_open() -> None:
+    flows = Transitions(provided(), Scope(JUNE, 3))
+    opening, closing = date(2026, 5, 31), date(2026, 6, 30)
+    found = held_after(flows, RATES, [opening, closing], horizon=2).groupby(["origin", "step"])["provision_minor"].sum()
+    # 660 before; a month later the same accounts without the 35 of the one that entered: 340 - 35.
+    assert found.to_dict() == pytest.approx({(opening, 0): 660, (opening, 1): 305, (closing, 0): 340})
 
 
 def test_where_groups_or_provision_have_no_meaning_the_reason_is_given() -> None:

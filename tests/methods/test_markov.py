@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.methods.markov import NEVER_LEAVES, NEVER_SEEN, NO_START, Chain, Total, chain_of, fan, fates, projected, stays
-from collect_analysis.methods.markov_backtest import backtest, coverage, errors_by, origins_of
+from collect_analysis.methods.markov_backtest import backtest, coverage, errors_by, learned, origins_of, widened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -168,3 +168,32 @@ def test_a_chain_that_never_changes_is_projected_without_error() -> None:
     assert by_step["forecasts"].to_dict() == {1: 2, 2: 3}
     assert origins_of([1, 2, 3, 4, 5]) == [3, 4]
     assert origins_of([1, 2, 3]) == []
+
+
+def past_errors(logs: list[float], *, step: int = 1) -> pd.DataFrame:
+    return pd.DataFrame({"state": "0", "step": step, "value": 99.5, "actual": [100 * np.exp(error) - 0.5 for error in logs]})
+
+
+def test_a_widened_band_is_the_quantile_of_earlier_errors() -> None:
+    told = pd.DataFrame({"state": ["0", "0", "1"], "step": [1, 3, 1], "value": [99.5, 99.5, 50.0], "low": 99.0, "high": 100.0})
+    told.loc[2, ["low", "high"]] = [45.0, 55.0]
+    wide = widened(told, past_errors([0.1, -0.3, 0.05, 0.2]), level=0.8)
+    # Of four errors the fourth smallest: 0.3; three months ahead three times as much; a state without errors stays as it is.
+    assert wide["high"].to_numpy() == pytest.approx([100 * np.exp(0.3) - 0.5, 100 * np.exp(0.9) - 0.5, 55])
+    assert wide["low"].to_numpy() == pytest.approx([100 * np.exp(-0.3) - 0.5, 100 * np.exp(-0.9) - 0.5, 45])
+    assert wide["errors_known"].tolist() == [4, 0, 0]
+    # Three errors are too few for a band of 80 %: the largest of four holds with probability 4/5.
+    assert widened(told, past_errors([0.1, -0.3, 0.05]), level=0.8)["high"].tolist() == [100.0, 100.0, 55.0]
+
+
+def test_bands_learned_from_earlier_errors_hold_as_often_as_they_promise() -> None:
+    rng = np.random.default_rng(5)
+    rows = []
+    for made in range(400):
+        for step in (1, 2):
+            actual = 1000 * np.exp(rng.normal(0.1, 0.2 * step))
+            rows.append((made, made, made + step, step, "0", 1000.0, 990.0, 1010.0, actual, 1000.0 - actual, False))
+    table = pd.DataFrame(rows, columns=["origin", "made", "seen", "step", "state", "value", "low", "high", "actual", "error", "covered"])
+    held = learned(table, level=0.8)
+    assert held["made"].min() == 4
+    assert held.groupby("step")["covered"].mean().to_numpy() == pytest.approx([0.8, 0.8], abs=0.05)

@@ -137,8 +137,10 @@ def _test(name: str, tests: pd.DataFrame) -> Condition:
     return Condition(name=name, met=not failing, consequence="downgrade", details=details)
 
 
-def forecasts_hold(covered: float, errors: pd.DataFrame, *, level: float) -> Condition:
-    """Did earlier projections come true? `covered` of `coverage`, `errors` of `errors_by(by=["step"])`."""
+def forecasts_hold(covered: float, errors: pd.DataFrame, *, level: float, alone: float = float("nan")) -> Condition:
+    """Did earlier projections come true? `covered` of `coverage`, `errors` of `errors_by(by=["step"])`; `alone`: how often the bands would
+    have held without what earlier errors add.
+    """
     forecasts = int(errors["forecasts"].sum()) if len(errors) else 0
     if forecasts == 0:
         return Condition(name="flow_backtested", met=False, consequence="downgrade")
@@ -146,6 +148,7 @@ def forecasts_hold(covered: float, errors: pd.DataFrame, *, level: float) -> Con
     details = {
         "covered_share": covered,
         "promised_share": level,
+        "alone_share": alone,
         "forecasts": forecasts,
         "off_share": float(errors.sort_values("step")["off"].iloc[0]),
         "far_off_share": float(furthest["off"]),

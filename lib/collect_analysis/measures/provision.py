@@ -1,6 +1,7 @@
 """Why specific provision moved: by the groups debtors moved between (F10), by what was paid, by what came and went."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import ibis
 import ibis.expr.types as ir
@@ -121,6 +122,36 @@ def by_bucket(transitions: Transitions, rates: Sequence[float]) -> pd.DataFrame:
     found = found.assign(provision_minor=_rates(found["group"], rates) * found["exposure_minor"])
     found["from"] = found["bucket"].astype(int).astype(str)
     return found.groupby("from", as_index=False)[["count", "exposure_minor", "provision_minor"]].sum()
+
+
+def held_after(transitions: Transitions, rates: Sequence[float], origins: Sequence[date], *, horizon: int) -> pd.DataFrame:
+    """How much was provided 0, 1, 2, ... months later for the accounts open on each of these month ends?
+
+    Columns: origin, step (months later, up to `horizon` and the end of the period), from (bucket then), count (accounts still open then),
+    provision_minor. Accounts that entered after the origin are not in it.
+    """
+    ends, scope = _all(transitions), transitions.scope
+    open_then = ends.filter(ends.status == "open", ends.month_end <= ibis.literal(scope.period.end))
+    group = open_then.reg_group.max().over(ibis.window(group_by=[open_then.debtor, open_then.month_end]))
+    held = open_then.select(
+        "account_key",
+        "month_end",
+        bucket=ibis.least(open_then.bucket, ibis.literal(scope.top_bucket)),
+        group=ibis.ifelse(open_then.provided, group, ibis.null("int64")),
+        exposure=ibis.ifelse(open_then.provided, open_then.exposure, ibis.literal(0, "int64")),
+    )
+    start = held.filter(held.month_end.isin([ibis.literal(day) for day in origins])).select(start_key="account_key", origin="month_end")
+    joined = start.join(held, (start.start_key == held.account_key) & (held.month_end >= start.origin))
+    joined = joined.mutate(step=months_between(joined.month_end, joined.origin))
+    near = joined.filter(joined.step <= horizon)
+    cells = near.group_by("origin", "step", "bucket", "group").agg(count=near.count(), exposure_minor=near.exposure.sum().cast("int64"))
+    found = transitions.book.frame(cells)
+    found = found.assign(provision_minor=_rates(found["group"], rates) * found["exposure_minor"])
+    found["origin"], found["from"] = pd.to_datetime(found["origin"]).dt.date, found["bucket"].astype(int).astype(str)
+    keys = ["origin", "step", "from"]
+    # Sums of floats depend on their order.
+    found = found.sort_values([*keys, "group"], ignore_index=True)
+    return found.groupby(keys, as_index=False)[["count", "provision_minor"]].sum()
 
 
 def _rates(groups: pd.Series, rates: Sequence[float]) -> pd.Series:

@@ -172,10 +172,7 @@ class Transitions:
         columns = ["month", "from", "count", "cash_minor"]
         if not self.book.has("payment"):
             return pd.DataFrame(columns=columns)
-        period, ends, money = self.scope.period, self.ends, cash(self.book)
-        inside = money.filter(within(money.value_date, period.start, period.end))
-        inside = inside.mutate(paid_month=inside.value_date.truncate("M"))
-        paid = inside.group_by(payer="account_key", paid_month="paid_month").agg(cash_minor=inside.amount_minor.sum().cast("int64"))
+        period, ends, paid = self.scope.period, self.ends, self._paid()
         held = ends.filter(ends.status == "open", ends.month_end >= ibis.literal(period.opening), ends.month_end < ibis.literal(period.end))
         held = held.mutate(month=close_after(held.month_end), bucket=ibis.least(held.bucket, ibis.literal(self.scope.top_bucket)))
         held = held.select("account_key", "month", "bucket", starts=held.month.truncate("M"))
@@ -186,6 +183,35 @@ class Transitions:
         found = self.book.frame(grouped).rename(columns={"bucket": "from"})
         found = found.assign(month=_days(found["month"]), **{"from": found["from"].astype(int).astype(str)})
         return found.sort_values(["month", "from"], ignore_index=True)[columns]
+
+    def cash_after(self, origins: Sequence[date], *, horizon: int) -> pd.DataFrame:
+        """What did the accounts open on each of these month ends pay in the 1st, 2nd, ... month after?
+
+        Columns: origin, step (month after it, up to `horizon` and the end of the period), cash_minor. An account counts as long as it is
+        still open at the start of the month; accounts that entered after the origin are not in it. Empty where the book has no payments.
+        """
+        columns = ["origin", "step", "cash_minor"]
+        if not self.book.has("payment"):
+            return pd.DataFrame(columns=columns)
+        ends, paid, last = self.ends, self._paid(), self.scope.period.end
+        held = ends.filter(ends.status == "open", ends.month_end < ibis.literal(last)).select("account_key", "month_end")
+        held = held.mutate(starts=close_after(held.month_end).truncate("M"))
+        start = held.filter(held.month_end.isin([ibis.literal(day) for day in origins]))
+        start = start.select(start_key="account_key", origin="month_end")
+        with_cash = held.left_join(paid, (held.account_key == paid.payer) & (held.starts == paid.paid_month))
+        with_cash = with_cash.select("account_key", "month_end", "cash_minor")
+        joined = start.join(with_cash, (start.start_key == with_cash.account_key) & (with_cash.month_end >= start.origin))
+        joined = joined.mutate(step=months_between(joined.month_end, joined.origin) + 1)
+        near = joined.filter(joined.step <= horizon)
+        found = self.book.frame(near.group_by("origin", "step").agg(cash_minor=near.cash_minor.sum().fill_null(0).cast("int64")))
+        return found.assign(origin=_days(found["origin"])).sort_values(["origin", "step"], ignore_index=True)[columns]
+
+    def _paid(self) -> ir.Table:
+        """What each account paid in each month of the period: payer, paid_month, cash_minor."""
+        period, money = self.scope.period, cash(self.book)
+        inside = money.filter(within(money.value_date, period.start, period.end))
+        inside = inside.mutate(paid_month=inside.value_date.truncate("M"))
+        return inside.group_by(payer="account_key", paid_month="paid_month").agg(cash_minor=inside.amount_minor.sum().cast("int64"))
 
     def today(self) -> pd.DataFrame:
         """Who is open at the end of the period: from (bucket), product_code, count, balance_minor. Sorted."""

@@ -1,23 +1,28 @@
-"""A projection held against what happened: made from earlier months only, compared month by month with where the same accounts stood."""
+"""A projection held against what happened: made from earlier months only, compared month by month with where the same accounts stood.
 
-from collections.abc import Sequence
+Bands of a fan know how months differed, not that months to come may differ from all of them: `widened` lets them be as wide as earlier
+projections missed by, `learned` tries that on the past, each projection with the errors known when it was made.
+"""
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from collect_analysis.errors import DataError
-from collect_analysis.methods.markov import chain_of, fan
+from collect_analysis.methods.markov import Total, chain_of, fan
 from collect_analysis.methods.rates import wilson_interval
 
 # An average of fewer months says little about the next one.
 FEWEST_MONTHS = 3
 # Errors in per cent of a handful of accounts say nothing.
 LEAST_ACCOUNTS = 10
-COLUMNS = ["origin", "step", "state", "value", "low", "high", "actual", "error", "covered"]
+COLUMNS = ["origin", "made", "seen", "step", "state", "value", "low", "high", "actual", "error", "covered"]
 
 
-def origins_of(months: Sequence[date], *, fewest: int = FEWEST_MONTHS, most: int = 6) -> list[date]:
+def origins_of(months: Sequence[date], *, fewest: int = FEWEST_MONTHS, most: int = 18) -> list[date]:
     """From which month ends can a projection be tried: at least `fewest` months before, one after; the last `most` of them.
 
     `months` are the closing month ends of the moves, in order; an origin is one of them.
@@ -35,15 +40,18 @@ def backtest(
     draws: int,
     seed: int,
     level: float = 0.8,
+    totals: Callable[[Hashable, Sequence[Hashable]], Mapping[str, Total]] | None = None,
 ) -> pd.DataFrame:
     """How far would projections of the past have been off?
 
     `moves`: month, from, to, count. `positions`: origin, step, state, count (where the accounts open at the origin stood later; step 0: at
-    the origin). From each origin the moves of the last `fit_months` months up to it are projected (`fan`). Columns: origin, step (from 1),
-    state, value (accounts projected), low, high, actual, error (value - actual), covered (actual within low to high).
-    Raises DataError: an origin has no moves up to it.
+    the origin). From each origin the moves of the last `fit_months` months up to it are projected (`fan`). `totals`: what accounts bring by
+    where they stand, told from an origin and the months used; what came is a row of `positions` with the name of the total as its state.
+    Columns: origin, made (place of the origin in the order of months), seen (made + step), step (from 1), state, value (accounts projected),
+    low, high, actual, error (value - actual), covered (actual within low to high). Raises DataError: an origin has no moves up to it.
     """
     parts = []
+    places = {month: place for place, month in enumerate(sorted(moves["month"].unique()))}
     for origin, later in positions.groupby("origin"):
         known = moves[moves["month"] <= origin]
         used = sorted(known["month"].unique())[-fit_months:]
@@ -56,18 +64,68 @@ def backtest(
         steps = int(later["step"].max())
         if steps < 1:
             continue
-        told = fan(chain_of(known, states=states, ends=ends), months, start, steps=steps, draws=draws, seed=seed, level=level)
+        brought = totals(origin, used) if totals else None
+        told = fan(
+            chain_of(known, states=states, ends=ends), months, start, steps=steps, draws=draws, seed=seed, level=level, totals=brought
+        )
         actual = later.set_index(["step", "state"])["count"]
-        told = told[told["step"] > 0].assign(origin=origin)
+        told = told[told["step"] > 0].assign(origin=origin, made=places[origin])
         keys = pd.MultiIndex.from_frame(told[["step", "state"]])
         told["actual"] = actual.reindex(keys, fill_value=0).to_numpy(float)
         parts.append(told)
     if not parts:
         return pd.DataFrame(columns=COLUMNS)
     table = pd.concat(parts, ignore_index=True)
-    table["error"] = table["value"] - table["actual"]
+    table["error"], table["seen"] = table["value"] - table["actual"], table["made"] + table["step"]
     table["covered"] = (table["actual"] >= table["low"]) & (table["actual"] <= table["high"])
     return table[COLUMNS]
+
+
+def widened(told: pd.DataFrame, past: pd.DataFrame, *, level: float = 0.8) -> pd.DataFrame:
+    """Bands that are no narrower than earlier forecasts of the same state, as many months ahead, missed by.
+
+    Formula: with e the n earlier errors |log((actual + ½)/(value + ½))|, the half width on that scale is the ⌈level·(n+1)⌉-th smallest; what
+    `told` says stays where it is wider. Fewer than level/(1-level) errors so many months ahead: the half width of the furthest month
+    that has them, in proportion to the months. `told`: step, state, value, low, high; `past`: step, state, value, actual. Columns: those of
+    `told`, and errors_known. If errors to come are like those that came, the band holds with probability `level` (Vovk, Gammerman & Shafer,
+    Algorithmic Learning in a Random World (2005) 2.2; errors of neighbouring months hang together, so it is tried: `learned`).
+    """
+    halves = {key: (_half(part, level), len(part)) for key, part in past.groupby(["state", "step"])}
+    enough = fewest_errors(level)
+    rows: list[tuple[float, int]] = []
+    for state, step in zip(told["state"], told["step"], strict=True):
+        found = [(later, *halves[state, later]) for later in range(int(step), 0, -1) if halves.get((state, later), (0, 0))[1] >= enough]
+        later, size, count = found[0] if found else (int(step), 0.0, 0)
+        rows.append((size * step / later if step else 0.0, count if later == step else 0))
+    half, known = np.array(rows, dtype=float).reshape(len(rows), 2).T
+    low = np.clip((told["value"] + 0.5) * np.exp(-half) - 0.5, 0.0, None)
+    high = (told["value"] + 0.5) * np.exp(half) - 0.5
+    wide = told.assign(low=np.minimum(told["low"], low), high=np.maximum(told["high"], high))
+    return wide.assign(errors_known=known.astype(int))
+
+
+def fewest_errors(level: float) -> int:
+    """How many errors a band of `level` needs: with fewer not even the largest of them is wide enough."""
+    return math.ceil(level / (1 - level) - 1e-9)
+
+
+def _half(part: pd.DataFrame, level: float) -> float:
+    missed = np.log((part["actual"].to_numpy(dtype=float) + 0.5) / (part["value"].to_numpy(dtype=float) + 0.5))
+    size = np.sort(np.abs(missed))
+    return float(size[min(math.ceil(level * (len(size) + 1) - 1e-9), len(size)) - 1])
+
+
+def learned(table: pd.DataFrame, *, level: float = 0.8) -> pd.DataFrame:
+    """Would bands as wide as earlier errors have held? The table of `backtest` with the bands of `widened`, each from the errors that were
+    known when it was made; only forecasts that had enough of them. Columns: those of `backtest`.
+    """
+    parts = [table.head(0)]
+    for made, now in table.groupby("made"):
+        wide = widened(now, table[table["seen"] <= made], level=level)
+        parts.append(wide[wide["errors_known"] >= fewest_errors(level)])
+    found = pd.concat(parts, ignore_index=True)
+    found["covered"] = ((found["actual"] >= found["low"]) & (found["actual"] <= found["high"])).astype(bool)
+    return found[COLUMNS]
 
 
 def errors_by(table: pd.DataFrame, *, by: Sequence[str]) -> pd.DataFrame:

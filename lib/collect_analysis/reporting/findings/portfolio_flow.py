@@ -1,5 +1,6 @@
 """Portfolio and flow as it is computed: one review object, each of its tables made once."""
 
+from collections.abc import Hashable, Sequence
 from datetime import date
 from functools import cached_property
 
@@ -18,7 +19,7 @@ from collect_analysis.measures.transitions import Scope, Transitions, tet_months
 from collect_analysis.methods.control_band import control_bands
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
 from collect_analysis.methods.markov import Chain, Total, chain_of, fan, fates, stays
-from collect_analysis.methods.markov_backtest import backtest, coverage, errors_by, origins_of
+from collect_analysis.methods.markov_backtest import COLUMNS, backtest, coverage, errors_by, learned, origins_of, widened
 from collect_analysis.methods.markov_tests import departures, order_test, stationarity_test
 from collect_analysis.methods.rates import rate_table
 from collect_analysis.reporting.kinds.portfolio_flow import PortfolioFlow
@@ -147,10 +148,12 @@ class Review:
 
     @cached_property
     def projected(self) -> pd.DataFrame:
-        """Accounts by bucket and exit, cash and provision of the coming months (`markov.fan`); step 0 is the end of the period."""
+        """Accounts by bucket and exit, cash and provision of the coming months (`markov.fan`, its bands `widened` by earlier errors); step 0
+        is the end of the period.
+        """
         today = self.flows.today().groupby("from")["count"].sum()
         parts = [self.chain(part) for _, part in self.fitted.groupby("month")]
-        return fan(
+        told = fan(
             self.chain(self.fitted),
             parts,
             {str(bucket): float(count) for bucket, count in today.items()},
@@ -158,20 +161,38 @@ class Review:
             draws=self.params.draws,
             seed=self.params.seed,
             level=LEVEL,
-            totals=self._totals(),
+            totals=self._totals(self.params.period_end, self.months[-self.params.fit_months :]),
         )
+        return widened(told, self.raw_backtest, level=LEVEL).drop(columns="errors_known")
 
-    def _totals(self) -> dict[str, Total]:
+    def _totals(self, origin: Hashable, used: Sequence[Hashable]) -> dict[str, Total]:
+        """What accounts bring by where they stand, as known on `origin` from the months `used`."""
         totals = {}
-        paid = self.flows.cash_by_bucket()
-        paid = paid[paid["month"].isin(self.months[-self.params.fit_months :])]
+        paid = self._cash_by_bucket
+        paid = paid[paid["month"].isin(used)]
         if len(paid):
             by_month = [_per_account(part, "cash_minor") for _, part in paid.groupby("month")]
             totals[CASH] = Total(pooled=_per_account(paid, "cash_minor"), by_month=by_month, during=True)
         if not self.no_groups:
-            held = provision.by_bucket(self.flows, self.windows.provision_rates)
-            totals[PROVISION] = Total(pooled=_per_account(held, "provision_minor"))
+            held = self._held
+            now = held[(held["origin"] == origin) & (held["step"] == 0)]
+            totals[PROVISION] = Total(pooled=_per_account(now, "provision_minor"))
         return totals
+
+    @cached_property
+    def _cash_by_bucket(self) -> pd.DataFrame:
+        return self.flows.cash_by_bucket()
+
+    @cached_property
+    def origins(self) -> list[date]:
+        """The month ends from which a projection is tried."""
+        return origins_of(self.months)
+
+    @cached_property
+    def _held(self) -> pd.DataFrame:
+        """Provision of the accounts open at each origin and at the end of the period, then and later (`provision.held_after`)."""
+        days = [*self.origins, self.params.period_end]
+        return provision.held_after(self.flows, self.windows.provision_rates, days, horizon=self.params.project_months)
 
     def projection(self) -> pd.DataFrame:
         """The accounts of `projected`: step, state, value, low, high, note."""
@@ -192,22 +213,53 @@ class Review:
         return provision.group_reason(self.flows)
 
     @cached_property
-    def backtest(self) -> pd.DataFrame:
-        """Projections of earlier months against what happened (`markov_backtest.backtest`)."""
-        origins = origins_of(self.months)
-        if not origins:
-            return pd.DataFrame(columns=["origin", "step", "state", "value", "low", "high", "actual", "error", "covered"])
-        later = self.flows.positions(origins, horizon=self.params.project_months)
+    def raw_backtest(self) -> pd.DataFrame:
+        """Projections of earlier months against what happened, accounts, cash and provision, with the bands of the fan alone
+        (`markov_backtest.backtest`).
+        """
+        if not self.origins:
+            return pd.DataFrame(columns=COLUMNS)
+        later = self.flows.positions(self.origins, horizon=self.params.project_months)
         return backtest(
             self._moves,
-            later[later["state"] != MISSING],
+            pd.concat([later[later["state"] != MISSING], *self._came()], ignore_index=True),
             states=self.buckets,
             ends=self.ends,
             fit_months=self.params.fit_months,
             draws=self.params.draws,
             seed=self.params.seed,
             level=LEVEL,
+            totals=self._totals,
         )
+
+    def _came(self) -> list[pd.DataFrame]:
+        """Cash and provision that came after each origin, as positions: origin, step, state, count (minor units)."""
+        cash = self.flows.cash_after(self.origins, horizon=self.params.project_months).rename(columns={"cash_minor": "count"})
+        parts = [cash.assign(state=CASH)] if len(cash) else []
+        if not self.no_groups:
+            held = self._held[(self._held["step"] > 0) & self._held["origin"].isin(self.origins)]
+            held = held.groupby(["origin", "step"], as_index=False)[["provision_minor"]].sum()
+            parts.append(held.rename(columns={"provision_minor": "count"}).assign(state=PROVISION))
+        return parts
+
+    @cached_property
+    def _learned(self) -> pd.DataFrame:
+        return learned(self.raw_backtest, level=LEVEL)
+
+    @cached_property
+    def backtest(self) -> pd.DataFrame:
+        """The accounts of earlier projections, with the bands that the errors before each would have given (`markov_backtest.learned`)."""
+        return self._learned[~self._learned["state"].isin([CASH, PROVISION])].reset_index(drop=True)
+
+    def money_errors(self) -> pd.DataFrame:
+        """The same for cash and provision, by state: held, forecasts, covered, low, high, projected, actual, bias, off."""
+        return errors_by(self._learned[self._learned["state"].isin([CASH, PROVISION])], by=["state"])
+
+    @cached_property
+    def covered_alone(self) -> float:
+        """How often the bands of the fan alone would have held, of the same forecasts."""
+        keys = ["origin", "step", "state"]
+        return coverage(self.raw_backtest.merge(self.backtest[keys], on=keys, how="inner", validate="one_to_one"))
 
     def errors(self) -> pd.DataFrame:
         """How far earlier projections were off, by months ahead and state (`errors_by`); fewer than `min_cell` accounts are not told."""
@@ -307,7 +359,7 @@ class Review:
             decisions.enough_months(self.product_bands),
             decisions.first_order(self.order),
             decisions.stationary(self.steadiness, departures(self._moves)),
-            decisions.forecasts_hold(coverage(self.backtest), by_step, level=LEVEL),
+            decisions.forecasts_hold(coverage(self.backtest), by_step, level=LEVEL, alone=self.covered_alone),
         ]
 
     @property

@@ -12,7 +12,7 @@ from collect_analysis.measures.scopes import UNASSIGNED
 from collect_analysis.reporting import tables
 from collect_analysis.reporting.findings.portfolio_flow import CASH, PROVISION
 from collect_analysis.reporting.kinds.portfolio_flow import PortfolioFlow
-from collect_analysis.reporting.texts import phrase, say, value
+from collect_analysis.reporting.texts import formats, phrase, say, value
 
 # Rows of the table of what needs somebody; the file holds all.
 MOST_ACTIONS = 15
@@ -96,23 +96,26 @@ def errors_table(errors: pd.DataFrame, params: PortfolioFlow) -> tables.ShownTab
         return tables.Absent(say("flow_no_backtest", params.lang))
     last = int(errors["step"].max())
     rows = []
-    for state, part in errors.groupby("state", sort=False):
+    for state in [*sorted((name for name in set(errors["state"]) if str(name).isdigit()), key=int), *EXITS]:
+        part = errors[errors["state"] == state]
+        if part.empty:
+            continue
         first, far = part[part["step"] == 1], part[part["step"] == last]
         row: dict[str, object] = {"flow_state": state_name(str(state), params)}
         row |= {"flow_projected_first": _first(first["projected"]), "flow_actual_first": _first(first["actual"])}
         row |= {"flow_projected_last": _first(far["projected"]), "flow_actual_last": _first(far["actual"])}
-        row |= {
-            "flow_actual_last": _first(far["actual"]),
-            "flow_held": int(part["held"].sum()),
-            "flow_tried": int(part["forecasts"].sum()),
-        }
+        row |= {"flow_held": int(part["held"].sum()), "flow_tried": int(part["forecasts"].sum())}
         rows.append(row)
     caption = say("flow_backtest_caption", params.lang, months=last)
     return tables.show(pd.DataFrame(rows).round(), lang=params.lang, caption=caption)
 
 
-def money_table(money: pd.DataFrame, params: PortfolioFlow, book: Book) -> tables.ShownTable | tables.Absent:
-    """Cash of each coming month and provision at its end; or why there is neither."""
+def money_table(
+    money: pd.DataFrame, params: PortfolioFlow, book: Book, errors: pd.DataFrame | None = None
+) -> tables.ShownTable | tables.Absent:
+    """Cash of each coming month and provision at its end, under how often earlier forecasts of them held (`Review.money_errors`); or why
+    there is neither.
+    """
     lang = params.lang
     told = money[money["note"] == ""]
     if told.empty:
@@ -127,9 +130,21 @@ def money_table(money: pd.DataFrame, params: PortfolioFlow, book: Book) -> table
             )
             base = base.merge(part, on="flow_month", how="left", validate="one_to_one")
     names = [name for name in base.columns if name != "flow_month"]
-    return tables.show(
-        base.assign(unit="minor"), lang=lang, columns=list(base.columns), by_unit=names, currency=book.currency, compact=True
-    )
+    base["flow_month"] = [f"{month[5:]}/{month[:4]}" for month in base["flow_month"]]
+    shown, caption = base.assign(unit="minor"), money_held(errors, lang)
+    return tables.show(shown, lang=lang, columns=list(base.columns), by_unit=names, currency=book.currency, caption=caption, compact=True)
+
+
+def money_held(errors: pd.DataFrame | None, lang: str) -> str:
+    """How often earlier forecasts of cash and provision held, in a sentence; empty without one."""
+    if errors is None or errors.empty:
+        return ""
+    parts = [
+        say("flow_money_held", lang, what=value("flow_money", str(row["state"]), lang), held=row["held"], tried=row["forecasts"],
+            off=formats.share(float(row["off"]), lang))
+        for row in errors.to_dict("records")
+    ]  # fmt: skip
+    return say("flow_money_tried", lang, parts="; ".join(parts))
 
 
 def fates_table(fates: pd.DataFrame, months: pd.DataFrame, params: PortfolioFlow) -> tables.ShownTable | tables.Absent:
@@ -223,7 +238,8 @@ def tests_table(order: pd.DataFrame, steadiness: pd.DataFrame, params: Portfolio
     shown = pd.DataFrame({"bucket": names, "cases": both["cases_order"].fillna(both["cases_steady"])})
     for test in ("order", "steady"):
         shown[f"flow_effect_{test}"] = both[f"effect_{test}"]
-        shown[f"flow_p_{test}"] = both[f"p_value_{test}"]
+        # What is too small for the machine is small, not zero.
+        shown[f"flow_p_{test}"] = both[f"p_value_{test}"].mask(both[f"p_value_{test}"] == 0, 1e-300)
     notes = both["note_order"].fillna("").where(both["note_order"].fillna("") != "", both["note_steady"].fillna(""))
     return tables.show(shown.assign(note=notes), lang=lang)
 
