@@ -58,9 +58,9 @@ def log_observed_expected(cells: pd.DataFrame) -> pd.DataFrame:
         observed=("o", "sum"), trials=("n", "sum"), expected=("e", "sum"), v=("v", "sum"), rest=("rest", "first"), known=("e", "count")
     )
     known = sums["known"] > 0
-    estimate = np.log((sums["observed"] + 0.5) / (sums["expected"] + 0.5)).where(known)
+    estimate = pd.Series(np.log((sums["observed"] + 0.5) / (sums["expected"] + 0.5))).where(known)
     variance = sums["v"] / (sums["expected"] + 0.5) ** 2 + 1 / (sums["rest"] + 0.5)
-    return sums[["unit_key", "observed", "trials", "expected"]].assign(estimate=estimate, se=np.sqrt(variance).where(known))
+    return sums[["unit_key", "observed", "trials", "expected"]].assign(estimate=estimate, se=pd.Series(np.sqrt(variance)).where(known))
 
 
 def between_units(estimate: ArrayLike, se: ArrayLike) -> tuple[Floats, Floats, Floats]:

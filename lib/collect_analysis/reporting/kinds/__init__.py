@@ -1,6 +1,8 @@
 """The report kinds: one module each, named as its notebook."""
 
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
+from collect_analysis.reporting.kinds.agency_integrity import AgencyIntegrity
+from collect_analysis.reporting.kinds.commission_invoice import CommissionInvoice
 from collect_analysis.reporting.kinds.drivers import Drivers
 from collect_analysis.reporting.kinds.incentive_scheme import IncentiveScheme
 from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
@@ -23,6 +25,7 @@ KINDS: dict[str, type[ReportParameters]] = {
         StrategyReview,
         KpiPeriod,
         AgencyEvaluation,
+        AgencyIntegrity,
         Drivers,
         TestDesign,
         TestMonitor,
@@ -35,5 +38,6 @@ KINDS: dict[str, type[ReportParameters]] = {
         TargetSetting,
         KpiValidation,
         OfficerRecordAudit,
+        CommissionInvoice,
     )
 }
