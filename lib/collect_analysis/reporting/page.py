@@ -193,7 +193,9 @@ class _Writer:
         if isinstance(item, list) and item and all(isinstance(entry, dict) for entry in item):
             return self._table(item)
         if isinstance(item, list):
-            return ", ".join(str(self.text(key, entry)) for entry in item) or texts.say("page_all", self.lang)
+            parts = [str(self.text(key, entry)) for entry in item]
+            # Entries of several words are told apart by more than a comma.
+            return ("; " if any(len(part) > _SHORT * 2 for part in parts) else ", ").join(parts) or texts.say("page_all", self.lang)
         if isinstance(item, dict):
             pairs = Markup("").join(Markup("<li>{}: {}</li>").format(label, text) for label, text in self.items(item))
             return Markup("<ul>{}</ul>").format(pairs)

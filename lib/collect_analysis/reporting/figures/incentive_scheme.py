@@ -79,7 +79,8 @@ def games(table: pd.DataFrame, *, lang: str, limit: float) -> Axes:
         axes.barh(at, part.fillna(0.0), height=height * 0.9, color=_COLOURS[name], label=texts.value("scheme", name, lang), zorder=3)
         for y, value in zip(at, part, strict=True):
             text = formats.share(value, lang) if np.isfinite(value) and value > 0 else formats.share(0.0, lang, digits=0)
-            axes.annotate(text, (max(np.nan_to_num(value), 0.0), y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+            at_end, box = (max(np.nan_to_num(value), 0.0), y), {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+            axes.annotate(text, at_end, xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, bbox=box, zorder=5)
     axes.axvline(limit, color=style.ACCENT, linewidth=1.0, linestyle="--", zorder=4)
     axes.set_yticks(range(len(channels)), [texts.value("game", channel, lang) for channel in channels])
     axes.set_ylim(len(channels) - 0.5, -0.5)

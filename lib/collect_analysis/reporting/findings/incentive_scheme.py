@@ -186,7 +186,8 @@ def skill_shown(table: pd.DataFrame, case: Case) -> tables.ShownTable | tables.A
     """The fifths as they are read."""
     if "fifth" not in table:
         return tables.Absent(case.why_not)
-    named = table.assign(officers=table["cases"], gain_minor=table["value"])
+    # A rank is a name, not an amount.
+    named = table.assign(fifth=table["fifth"].astype(str), officers=table["cases"], gain_minor=table["value"])
     return shown(named, case, ["fifth", "officers", "true_index", "today_minor", "proposed_minor", "gain_minor"])
 
 

@@ -21,7 +21,7 @@ def decision_of(case: Case) -> Decision:
         )
     return Decision(
         question=question,
-        answer=" ".join(part for part in (_headline(case), _cost(case), _weakest(case), _luck(case)) if part),
+        answer=" ".join(part for part in (_headline(case), _cost(case), _weakest(case)) if part),
         confidence=_confidence(case),
         grade=grade("raw", case.conditions),
         caveats=_caveats(case),
@@ -64,11 +64,9 @@ def _weakest(case: Case) -> str:
     lang, found, today = case.params.lang, case.judged[PROPOSED], case.judged[TODAY]
     if not found.exploitable > 0:
         return say("scheme_not_gamed", lang, before=_share(today.exploitable, lang))
-    row = found.games[found.games["channel"] == found.weakest].iloc[0]
     said = say(
         "scheme_weakest", lang, game=texts.value("game", found.weakest, lang), gain=_share(found.exploitable, lang),
-        people=formats.share(float(row["officers_share"]), lang, digits=0), before=_share(today.exploitable, lang),
-        before_game=texts.value("game", today.weakest, lang),
+        before=_share(today.exploitable, lang), before_game=texts.value("game", today.weakest, lang),
     )  # fmt: skip
     enough = case.singles[case.singles["enough"]] if len(case.singles) else case.singles
     if EXPLOITABLE in found.problems and len(enough):
@@ -103,6 +101,7 @@ def _caveats(case: Case) -> tuple[str, ...]:
         "waiver": formats.share(case.params.waiver_share, lang, digits=0),
         "accounts": case.params.moved_accounts,
     }
+    said.append(_luck(case))
     lucky = case.groups[(case.groups["value"] > case.params.most_luck) & (case.groups["cases"] >= case.params.min_cell)]
     if len(lucky) and case.judged[PROPOSED].luck.share <= case.params.most_luck:
         named = [

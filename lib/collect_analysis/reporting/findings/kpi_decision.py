@@ -97,17 +97,20 @@ def _attention_sentences(facts: Facts, verdict: PeriodVerdict, lang: str) -> lis
     if rows.empty:
         return [say("kpi_answer_none_missed", lang, judged=verdict.judged)]
     names = scope_names(facts.book, lang)
+    # The company's attainment is told in the sentence before.
+    told = rows[(rows["scope_type"] != "company") | (rows["kpi"] != "R14")]
     first = [
         say(
-            "kpi_answer_one_missed",
+            "kpi_answer_one_attained" if row["kpi"] == "R14" else "kpi_answer_one_missed",
             lang,
             scope=names(row["scope_type"], row["scope_key"]),
             kpi=KPIS[row["kpi"]].name(lang),
             value=formats.with_unit(row["value"], row["unit"], lang, currency=facts.book.currency, compact=True),
         )
-        for row in _rows(rows.head(FIRST_NAMED))
+        for row in _rows(told.head(FIRST_NAMED))
     ]
-    return [say("kpi_answer_missed", lang, missed=len(rows), judged=verdict.judged, first="; ".join(first))]
+    listed = {"missed": len(rows), "judged": verdict.judged, "first": ", ".join(first)}
+    return [say("kpi_answer_missed" if first else "kpi_answer_missed_alone", lang, **listed)]
 
 
 def _caveats(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, states: pd.DataFrame, lang: str) -> tuple[str, ...]:

@@ -171,7 +171,7 @@ def control_shown(control: pd.DataFrame, params: KpiValidation) -> tables.ShownT
         {
             "kpi_name": named(kpi, params.lang), "kv_share": part.loc["person", "inside"], "kv_share_low": part.loc["person", "low"],
             "kv_share_high": part.loc["person", "high"],
-            **{f"kv_of_{name}": part["share"].get(name, np.nan) for name in ("portfolio", "group", "month", "residual")},
+            **{f"kv_of_{name}": part["share"].get(name, np.nan) for name in ("person", "portfolio", "group", "month", "residual")},
             "note": part["note"].iloc[0],
         }
         for kpi, part in wide.items()

@@ -24,11 +24,12 @@ def decision_of(case: Study, params: KpiValidation, signs: pd.DataFrame) -> Deci
         refusing = [item for item in case.found if not item.met and item.consequence == "refuse"]
         answer = say("kv_answer_refused", lang, why=" ".join(sentences(refusing, lang)))
     else:
-        first = judged[judged["action"].isin([decisions.ADOPT, decisions.WEIGH_LOW])]
-        first = first.assign(place=(first["action"] != decisions.ADOPT).astype(int))
-        first = first.sort_values(["place", "predicts"], ascending=[True, False], kind="stable").head(_NAMED)
-        parts = [say("kv_answer", lang, all=len(judged), **counts)]
-        parts += [_one(row, lang) for row in first.to_dict("records")]
+        first = judged[judged["action"] == decisions.ADOPT].sort_values("predicts", ascending=False, kind="stable")
+        kpis = ", ".join(named(kpi, lang) for kpi in first["kpi"])
+        parts = [say("kv_answer_adopted" if kpis else "kv_answer_none", lang, all=len(judged), kpis=kpis, **counts)]
+        parts += [say("kv_answer_rest", lang, **counts)]
+        parts += [say("kv_answer_unknown", lang, **counts)] if counts["unknown"] else []
+        parts += [_one(row, lang) for row in first.head(_NAMED).to_dict("records")]
         answer = " ".join(parts)
     action: dict[str, object] = {
         _HEADED.get(name, name): [named(kpi, lang) for kpi in judged.loc[judged["action"] == name, "kpi"]]

@@ -25,7 +25,7 @@ def decision_of(book: Book, record: Record, verdict: AuditVerdict, params: Offic
     if verdict.system:
         parts.append(say("ra_answer_system", lang, types=_listed(verdict.system, lang)))
     caveats = [say("ra_caveat_human", lang)]
-    if verdict.review:
+    if verdict.review and verdict.money_minor > 0:
         money = formats.money(verdict.money_minor, book.currency, lang, compact=True)
         caveats.append(say("ra_caveat_money", lang, money=money, days=params.money_days))
     caveats.append(say("ra_caveat_chance", lang, by_chance=formats.number(verdict.by_chance, lang, digits=1)))
