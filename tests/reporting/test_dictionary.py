@@ -9,6 +9,7 @@ from collect_analysis.measures.kpis import KPIS
 from collect_analysis.measures.periods import KpiWindows
 from collect_analysis.reporting import dictionary, history
 from collect_analysis.reporting.figures import history as drawing
+from collect_analysis.reporting.findings.kpi_windows import in_words
 from collect_analysis.reporting.shelf import Published
 
 
@@ -68,3 +69,12 @@ def test_a_run_says_which_kpis_mean_something_else_than_in_the_slot_before() -> 
     april, june = published("2026-04", C8="C8@a", R1="R1@a"), published("2026-06", C8="C8@b", R1="R1@a", F7="F7@a")
     assert history.changed_definitions(june, [june, april]) == ("2026-04", ["C8"])
     assert history.changed_definitions(april, [june, april]) == ("", [])
+
+
+def test_windows_are_read_in_words_and_none_is_left_as_a_name() -> None:
+    assert in_words("grace_days = 3, kept_threshold = 0.9", "vi") == "số ngày ân hạn: 3; tỷ lệ coi là giữ lời: 0,90"
+    assert in_words("attempt_channels = call + visit", "en") == "channels that count as attempts: call + visit"
+    assert in_words("", "en") == ""
+    for lang in ("en", "vi"):
+        written = [in_words(text, lang) for text in dictionary.records(lang)["windows"]]
+        assert not [text for text in written if "_" in text]

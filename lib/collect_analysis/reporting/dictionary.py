@@ -7,6 +7,7 @@ from collect_analysis.errors import CollectError
 from collect_analysis.measures.kpis import dictionary
 from collect_analysis.measures.periods import KpiWindows
 from collect_analysis.reporting import history, tables, texts
+from collect_analysis.reporting.findings.kpi_windows import in_words
 
 # The sections of the page: first letter of the id.
 SECTIONS = {"flow": "F", "recovery": "R", "contact": "C", "work": "W", "conduct": "Q"}
@@ -54,7 +55,7 @@ def counting(table: pd.DataFrame, lang: str) -> tables.ShownTable:
 
 def computing(table: pd.DataFrame, lang: str) -> tables.ShownTable:
     """Where every KPI is computed, at which grain, with which windows, and the hash of its definition."""
-    return tables.show(table, lang=lang, columns=COMPUTING)
+    return tables.show(table.assign(windows=[in_words(text, lang) for text in table["windows"]]), lang=lang, columns=COMPUTING)
 
 
 def _of(table: pd.DataFrame, section: str) -> pd.DataFrame:

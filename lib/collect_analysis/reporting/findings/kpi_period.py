@@ -14,6 +14,7 @@ from collect_analysis.measures.kpis import KPIS, dictionary
 from collect_analysis.measures.periods import Period
 from collect_analysis.measures.scopes import COMPANY, UNASSIGNED
 from collect_analysis.reporting import tables, texts
+from collect_analysis.reporting.findings.kpi_windows import in_words
 from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
 from collect_analysis.reporting.texts import say
 
@@ -251,7 +252,8 @@ def definitions(facts: Facts, lang: str) -> pd.DataFrame:
 
 def definition_table(shown: pd.DataFrame, lang: str) -> tables.ShownTable:
     """Every KPI with its formula, its windows and the id and hash of its definition; the recorded table holds the rest."""
-    return tables.show(shown, lang=lang, columns=["kpi", "name", "formula", "windows", "definition"])
+    worded = shown.assign(windows=[in_words(text, lang) for text in shown["windows"]])
+    return tables.show(worded, lang=lang, columns=["kpi", "name", "formula", "windows", "definition"])
 
 
 def _missing(facts: Facts, *names: str) -> pd.DataFrame | None:
