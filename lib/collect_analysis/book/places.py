@@ -1,9 +1,15 @@
 """Where things lie: found from an environment variable, else from the project around the current folder."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from collect_analysis.errors import WorkplaceError
+
+# Names the folder of the tables that the reports of a batch share (see `shared_tables`).
+SHARED = "COLLECT_SHARED"
 
 
 def project_folder() -> Path:
@@ -39,3 +45,14 @@ def rules_folder() -> Path:
     """Folder that holds the rule tables: `COLLECT_RULES`, else `parameters/rules` in the project."""
     given = os.environ.get("COLLECT_RULES")
     return Path(given) if given else project_folder() / "parameters" / "rules"
+
+
+@contextmanager
+def shared_folder() -> Iterator[Path]:
+    """Where a batch keeps its tables: the folder of COLLECT_SHARED, else one of its own that is gone afterwards."""
+    given = os.environ.get(SHARED)
+    if given:
+        yield Path(given)
+        return
+    with tempfile.TemporaryDirectory(prefix="collect-shared-", ignore_cleanup_errors=True) as name:
+        yield Path(name)

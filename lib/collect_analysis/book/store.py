@@ -16,6 +16,7 @@ import pyarrow as pa
 from collect_analysis.book.durable import write_json
 from collect_analysis.book.engine import Engine, open_engine
 from collect_analysis.book.places import books_folder
+from collect_analysis.book.shared_tables import SharedTables, shared_tables
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import DataError
 
@@ -108,11 +109,13 @@ class Book:
     """The debt book as known on a day.
 
     `table(name)` is an Ibis expression over the canonical table, cut at `as_of`; `frame(expression)` runs one that returns a small table.
+    `shared` keeps small tables for the other reports of a batch, where there is one.
     """
 
-    def __init__(self, manifest: Manifest, engine: Engine, *, as_of: date) -> None:
+    def __init__(self, manifest: Manifest, engine: Engine, *, as_of: date, shared: SharedTables | None = None) -> None:
         self.manifest = manifest
         self.as_of = as_of
+        self.shared = shared
         self._engine = engine
 
     @property
@@ -180,7 +183,8 @@ def open_book(name: str, *, as_of: date, folder: Path | None = None) -> Book:
     engine = open_engine(label=manifest.fingerprint)
     for table, paths in files.items():
         engine.register_files(table, paths, TABLES[table].engine_types())
-    return Book(manifest, engine, as_of=as_of)
+    origin = {"book": manifest.fingerprint, "as_of": as_of, "engine": engine.name}
+    return Book(manifest, engine, as_of=as_of, shared=shared_tables(origin, [path for paths in files.values() for path in paths]))
 
 
 def book_from_frames(

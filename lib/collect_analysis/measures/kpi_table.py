@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import asdict
 from datetime import timedelta
 from functools import cached_property
 
@@ -145,7 +146,7 @@ def kpi_table(
     if attain and KPIS["R1"] not in counted:
         counted.append(KPIS["R1"])
     for base in dict.fromkeys(kpi.base for kpi in counted):
-        parts.append(ratio_table(facts.book, facts[base], [kpi for kpi in counted if kpi.base == base], grains=grains))
+        parts.append(_counted_on(facts, base, [kpi for kpi in counted if kpi.base == base], grains))
     if attain:
         plan = recovery.targets(facts.book, facts.period, grains=grains)
         collected = next(part for part in parts if "R1" in set(part["kpi"]))
@@ -153,6 +154,21 @@ def kpi_table(
         parts.append(attained[list(VALUE_COLUMNS)])
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     return _in_order(table[table["kpi"].isin(absent)], facts.windows)
+
+
+def _counted_on(facts: Facts, base: str, kpis: Sequence[Kpi], grains: Sequence[str]) -> pd.DataFrame:
+    """The KPIs of one fact relation. Where reports share, the first of them counts all of it in all scopes for the others."""
+    shared = facts.book.shared
+    if shared is None or not set(grains) <= set(GRAINS):
+        return ratio_table(facts.book, facts[base], kpis, grains=grains)
+    every = [kpi for kpi in KPIS.values() if kpi.base == base and kpi.kind != "table"]
+    what = {
+        "base": base, "start": facts.period.start, "end": facts.period.end, "windows": asdict(facts.windows),
+        "limits": [repr(each) for each in facts.limits], "kpis": [kpi.definition(facts.windows) for kpi in every],
+    }  # fmt: skip
+    table = shared.table(what, lambda: ratio_table(facts.book, facts[base], every, grains=GRAINS))
+    mine = table["kpi"].isin([kpi.id for kpi in kpis]) & table["scope_type"].isin(list(grains))
+    return table[mine].reset_index(drop=True)
 
 
 def compared(

@@ -57,13 +57,6 @@ def refused(conditions: Iterable[Condition]) -> list[Condition]:
     return [item for item in conditions if not item.met and item.consequence == "refuse"]
 
 
-def refusals(conditions: Iterable[Condition]) -> list[str]:
-    """Why there is no answer and what would make one, a sentence per unmet condition that refuses."""
-    return [
-        " ".join([f"{item.name}: {item.detail}", *([f"To answer: {item.remedy}"] if item.remedy else [])]) for item in refused(conditions)
-    ]
-
-
 def withheld(table: pd.DataFrame, conditions: Iterable[Condition], *, note: str) -> pd.DataFrame:
     """The table, or where a refusing condition is not met the same rows with `note` and without any number that would be a claim."""
     if not refused(conditions):

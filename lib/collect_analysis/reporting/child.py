@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from collect_analysis.book.places import SHARED
 from collect_analysis.reporting import notebook_files
 from collect_analysis.reporting.publish import LOG, NOTEBOOK, OUTCOME, RUN, SCRATCH
 
@@ -37,9 +38,10 @@ class Child:
     """The worker executing the notebook of one run folder.
 
     Its IPython folder is empty and its own, so that nobody's start-up files change a number; hashing is not randomised for the same reason.
+    `shared`: where the runs of a batch keep what they all count.
     """
 
-    def __init__(self, folder: Path, *, books: Path, policy: Path, run_seconds: float) -> None:
+    def __init__(self, folder: Path, *, books: Path, policy: Path, run_seconds: float, shared: Path | None = None) -> None:
         self._folder = folder
         self._scratch = folder / SCRATCH
         self._scratch.mkdir()
@@ -53,6 +55,7 @@ class Child:
             "COLLECT_POLICY": str(policy.resolve()),
             "IPYTHONDIR": str(self._scratch / "ipython"),
             "JUPYTER_RUNTIME_DIR": str(self._scratch),
+            **({SHARED: str(shared.resolve())} if shared else {}),
         }
         command = [sys.executable, "-m", "collect_analysis.reporting.worker", str(folder)]
         with (folder / LOG).open("wb") as log:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from collect_analysis.book.durable import write_json
+from collect_analysis.book.places import shared_folder
 from collect_analysis.errors import DataError, RunError
 from collect_analysis.reporting import notebook_files, provenance, publish
 from collect_analysis.reporting.child import LOOK_EVERY, Child
@@ -149,7 +150,16 @@ def run_all(
     stop = stop or StopRequest()
     publish.prepare(workplace.reports)
     publish.reconcile(workplace.reports, lost=lambda run: ended(run, state="failed", error=RUNNER_LOST, at=clock.read()))
-    bench = Bench(workplace=workplace, clock=clock, limits=limits or Limits())
+    with shared_folder() as shared:
+        # One report alone would count more than it needs for nobody.
+        bench = Bench(workplace=workplace, clock=clock, limits=limits or Limits(), shared=shared if len(planned) > 1 else None)
+        return _all_ended(planned, bench, workers=workers, stop=stop, on_finish=on_finish)
+
+
+def _all_ended(
+    planned: Sequence[PlannedRun], bench: "Bench", *, workers: int, stop: StopRequest, on_finish: Callable[[Outcome], None]
+) -> list[Outcome]:
+    """The loop of `run_all`."""
     waiting = deque(enumerate(planned))
     active: dict[int, Started] = {}
     outcomes: dict[int, Outcome] = {}
@@ -192,8 +202,9 @@ def ended(run: Mapping[str, Any], *, state: State, at: datetime, error: Mapping[
 class Bench:
     """Starts and finishes single runs. What all of them share (code, packages, policy) is read once."""
 
-    def __init__(self, *, workplace: Workplace, clock: Clock, limits: Limits) -> None:
+    def __init__(self, *, workplace: Workplace, clock: Clock, limits: Limits, shared: Path | None = None) -> None:
         self._place = workplace
+        self._tables = shared
         self._clock = clock
         self._limits = limits
         self._shared = {"policy": provenance.policy(workplace.policy), "code": provenance.code(), "packages": provenance.packages()}
@@ -207,7 +218,8 @@ class Bench:
                 run, notebook = self._describe(planned)
                 run_id = f"{self._clock.now:%Y%m%dT%H%M%SZ}-{provenance.key(run)[:8]}"
                 run_id, folder = publish.stage(slot, run_id=run_id, notebook=notebook, run=run)
-                child = Child(folder, books=self._place.books, policy=self._place.policy, run_seconds=self._limits.run_seconds)
+                place = self._place
+                child = Child(folder, books=place.books, policy=place.policy, run_seconds=self._limits.run_seconds, shared=self._tables)
             except publish.SlotBusy as error:
                 return Outcome(run=planned, state="busy", note=str(error))
             except (OSError, DataError) as error:
