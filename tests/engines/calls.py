@@ -30,6 +30,9 @@ from collect_analysis.measures import (
     history,
     identities,
     inflow,
+    integrity,
+    integrity_money,
+    integrity_promises,
     invoices,
     kpi_table,
     looks,
@@ -213,6 +216,11 @@ CALLS: dict[str, Call] = {
     "expected.calibration_table": lambda o: expected.calibration_table(o.book, *MONTHS, **EXPECTED),
     "expected.expected_by_account_cell": lambda o: expected.expected_by_account_cell(o.book, MONTHS[1], **EXPECTED),
     "expected.ladder_table": lambda o: expected.ladder_table(o.book, *MONTHS, **EXPECTED),
+    "integrity.facts": lambda o: integrity.facts(
+        o.book, integrity.IntegrityRules(period=Period(date(2026, 4, 1), AS_OF)), windows=o.windows, limits=o.limits
+    ),
+    "integrity_money.parts": lambda o: integrity_money.parts(o.book, placements.placed(o.book, **YEAR), o.period, o.windows, claim_days=30),
+    "integrity_promises.parts": lambda o: integrity_promises.parts(o.book, o.period, ["ag-a", "ag-b"], o.windows, days=3),
     "inflow.days_with_cash": lambda o: inflow.days_with_cash(o.book, *YEAR.values()),
     "inflow.inflow": lambda o: inflow.inflow(o.book, *MONTHS),
     "kpi_table.absent_of": lambda o: kpi_table.absent_of(o.facts, ("contact", "cohort")),

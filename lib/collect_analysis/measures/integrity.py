@@ -135,7 +135,7 @@ def _held(book: Book, rules: IntegrityRules) -> ir.Table:
     start = month_start(rules.period.end, 1 - rules.reference_months)
     base = placed(book, start=start, end=rules.period.end, units=rules.units)
     running = base.filter(base.to_date.isnull() | (base.to_date > ibis.literal(rules.period.start)))
-    return running.mutate(stratum=running.stratum.left(running.stratum.length() - _MONTH_PART))
+    return running.mutate(stratum=running.stratum.left((running.stratum.length() - _MONTH_PART).cast("int32")))
 
 
 def _of_activity(book: Book, held: ir.Table, rules: IntegrityRules, windows: KpiWindows) -> list[pd.DataFrame]:
@@ -156,7 +156,7 @@ def _valued(book: Book, held: ir.Table, rules: IntegrityRules) -> ir.Table:
     """Placements held in the period with `top`: among the most valuable of their month, by what other units got from such accounts."""
     start = month_start(rules.period.end, 1 - rules.reference_months)
     base = placed(book, start=start, end=rules.period.end)
-    base = base.mutate(stratum=base.stratum.left(base.stratum.length() - _MONTH_PART))
+    base = base.mutate(stratum=base.stratum.left((base.stratum.length() - _MONTH_PART).cast("int32")))
     paid = payments_on(book, base).group_by(of_decision="decision_key").agg(paid=lambda rows: rows.amount_minor.sum().cast("int64"))
     joined = base.left_join(paid, [("decision_key", "of_decision")])
     rows = joined.select(*base.columns, paid=joined.paid.fill_null(0))
@@ -275,4 +275,6 @@ def _laid_out(units: Sequence[str], parts: dict[str, pd.DataFrame]) -> pd.DataFr
     silent = table["note"].fillna("") != ""
     table[counts] = table[counts].astype(float).fillna(0.0).mask(silent)
     numbers = ["expected", "estimate", "se", "value", "low", "high", "money_minor"]
-    return table.astype(dict.fromkeys(numbers, float)).assign(note=table["note"].fillna(""), unit=table["unit"].fillna("share"))
+    return table.astype(dict.fromkeys(numbers, float)).assign(
+        note=table["note"].fillna(""), unit=table["unit"].astype(object).fillna("share")
+    )

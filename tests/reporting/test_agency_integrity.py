@@ -1,0 +1,95 @@
+"""The check of agencies for gaming as it is read: both languages, what is refused, what is never said of people."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from collect_analysis.book.store import Book, open_book
+from collect_analysis.errors import DataError, ParameterError
+from collect_analysis.reporting.findings import agency_integrity as findings
+from collect_analysis.reporting.findings.conditions import worded
+from collect_analysis.reporting.kinds.agency_integrity import AgencyIntegrity
+from collect_analysis.reporting.parameters import validate
+from collect_analysis.reporting.results import RunRecorder
+
+
+def parameters(**changes: Any) -> AgencyIntegrity:
+    values = {"name": "r", "book": "b", "as_of": "2026-06-30", "period_start": "2026-04-01", "period_end": "2026-06-30", "draws": 50}
+    return validate(AgencyIntegrity, {**values, **changes}, where="test")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"period_start": "2026-04-02"}, "starts on the first day of a month"),
+        ({"period_end": "2026-07-31"}, "after as_of 2026-06-30"),
+        ({"audit_dates": ["2026-05-01", "2025-05-01"]}, r"1 of 2 audit_dates lie outside the period \(first: 2025-05-01\)"),
+        ({"audit_date": []}, "did you mean 'audit_dates'"),
+        ({"top_share": 0.0}, "top_share is 0.0"),
+        ({"least_cases": 1}, "least_cases is 1"),
+    ],
+)
+def test_a_wrong_report_file_is_refused_with_the_fix(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ParameterError, match=told):
+        parameters(**changes)
+
+
+@pytest.fixture(scope="module")
+def book(sample_book: Path) -> Book:
+    return open_book("sample", as_of=date(2026, 6, 30), folder=sample_book)
+
+
+@pytest.fixture(scope="module")
+def checked(book: Book) -> findings.Integrity:
+    return findings.integrity_of(book, parameters())
+
+
+@pytest.mark.parametrize("lang", ["en", "vi"])
+def test_the_page_speaks_its_language_and_asks_for_people(book: Book, checked: findings.Integrity, lang: str) -> None:
+    params = parameters(lang=lang)
+    decision = findings.decision_of(checked, params, book)
+    sections = (findings.WORK, findings.MONEY, findings.TIMES, findings.PROMISES)
+    shown = [
+        findings.found_shown(checked.tests, checked, params, book), findings.alarms_shown(checked.alarms, params),
+        findings.silent_shown(findings.silent_table(checked.tests), params),
+        *(findings.section_shown(checked.tests, names, checked, params, book) for names in sections),
+    ]  # fmt: skip
+    said = [
+        decision.question,
+        decision.answer,
+        decision.confidence,
+        *decision.caveats,
+        *(item.detail for item in worded(checked.found, lang)),
+    ]
+    text = "\n".join([*said, *(table.as_text() for table in shown)])
+    assert not any(mark in text for mark in ("{", "}", "nan", "ig_", "not_asked", "cherry_picking"))
+    assert {"en": "never a verdict on people", "vi": "không phải kết luận về con người"}[lang] in decision.caveats[0]
+    assert "Agency D" in decision.answer
+    assert list(decision.action) == ["audit"]
+    assert findings.map_drawn(checked.tests, checked, params).get_legend()
+    assert findings.picking_drawn(checked.tests, checked, params).get_xlabel()
+
+
+def test_every_test_has_a_section(checked: findings.Integrity) -> None:
+    assert {*findings.WORK, *findings.MONEY, *findings.TIMES, *findings.PROMISES} == set(checked.tests["test"])
+
+
+def test_what_is_recorded_names_no_person(checked: findings.Integrity) -> None:
+    record = RunRecorder(parameters())
+    record.measures("integrity_tests", findings.measured(checked.tests), by=["test", "unit_key"])
+    record.measures("false_alarms", findings.alarms_measured(checked.alarms), by=["test"])
+    record.table("tests", checked.tests)
+
+
+def test_an_unknown_unit_is_refused_with_the_nearest(book: Book) -> None:
+    with pytest.raises(DataError, match="did you mean 'ag-a'"):
+        findings.integrity_of(book, parameters(units=["ag-aa"]))
+
+
+def test_with_two_agencies_nothing_is_claimed_against_the_other(book: Book) -> None:
+    two = findings.integrity_of(book, parameters(units=["ag-a", "ag-d"]))
+    peers = two.tests[(two.tests["kind"] == "peers") & (two.tests["reason"] != "not_asked")]
+    assert set(peers["reason"]) == {"few_peers"}
+    assert {item.name: item.met for item in two.found}["ig_peers"] is False
+    assert "Nothing to audit" in findings.decision_of(two, parameters(), book).answer
