@@ -24,6 +24,12 @@ TIER_COLUMNS = (
     "unit_key", "tier_from", "rate", "billed_lines", "base_minor", "right_base_minor", "billed_minor", "right_minor", "difference_minor",
 )  # fmt: skip
 _MONEY = ("billed_minor", "recomputed_minor", "difference_minor", "disputed_minor", "underbilled_minor", "undisputed_minor")
+_HEADS = {
+    "invoice_id": "str", "unit_key": "str", "period_start": "datetime64[s]", "period_end": "datetime64[s]", "issued_on": "datetime64[s]",
+    "lines": "int64", "summed_minor": "int64", "problem": "str", "billed_minor": "int64",
+}  # fmt: skip
+# End of a tariff row that is still current, for comparing only.
+_NEVER_ENDS = pd.Timestamp("9999-12-31").as_unit("s")
 Rounding = Literal["line", "invoice"]
 
 
@@ -59,6 +65,8 @@ def problems(lines: pd.DataFrame, *, units: Collection[str], currency: str, as_o
     Columns: invoice_id, unit_key, period_start, period_end, issued_on, lines, billed_minor (foot of the invoice; without one the sum of its
     lines), summed_minor, problem. Sorted by unit, period and invoice.
     """
+    if lines.empty:
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _HEADS.items()})
     line = lines.assign(money=lines["commission_minor"] + lines["tax_minor"], other=lines["currency"] != currency)
     grouped = line.groupby("invoice_id", sort=True)
     heads = grouped.agg(
@@ -117,7 +125,7 @@ def checked(heads: pd.DataFrame, lines: pd.DataFrame, earned: pd.DataFrame, poli
         default=PAY,
     )
     return Checked(
-        invoices=table[list(INVOICE_COLUMNS)], parts=parts[list(PART_COLUMNS)], lines=found.lines, uninvoiced=_uninvoiced(heads, earned)
+        invoices=table[list(INVOICE_COLUMNS)], parts=parts[list(PART_COLUMNS)], lines=found.lines, uninvoiced=uninvoiced(heads, earned)
     )
 
 
@@ -169,18 +177,21 @@ def overlapping_tariffs(tariffs: pd.DataFrame) -> list[str]:
     rows = tariffs.assign(what=item, tier=tariffs["tier_from"].where(tariffs["kind"] == "commission", 0.0))
     named = []
     for _, part in rows.sort_values("valid_from", kind="stable").groupby(["what", "tier"], sort=True):
-        ends = part["valid_to"].fillna(pd.Timestamp.max).cummax().shift()
+        ends = part["valid_to"].fillna(_NEVER_ENDS).cummax().shift()
         for row in part[ends.notna() & (part["valid_from"] < ends)].to_dict("records"):
             named.append(f"{row['tariff_id']} {row['tier_from']:g} {row['valid_from']:%Y-%m-%d}")
     return named
 
 
-def conditions(heads: pd.DataFrame, earned: pd.DataFrame, uninvoiced: pd.DataFrame, tariffs: pd.DataFrame) -> list[Condition]:
+def conditions(
+    heads: pd.DataFrame, earned: pd.DataFrame, left_over: pd.DataFrame, tariffs: pd.DataFrame, *, currency: str
+) -> list[Condition]:
     """Can the invoices be recomputed?
 
     invoice_lines (refuse): something was billed; invoice_tariffs (refuse): no tariffs overlap; invoice_priced (refuse): every payment has a
-    tariff; invoice_placements (refuse): no payment on two placements; invoice_units (note): every partner is in table `unit`;
-    invoice_problems (note): every invoice could be checked; invoice_missing (note): whoever earned commission billed it.
+    tariff; invoice_placements (refuse): no payment on two placements; invoice_currency (refuse): every payment is in the book's
+    currency; invoice_units (note): every partner is in table `unit`; invoice_problems (note): every invoice
+    could be checked; invoice_missing (note): whoever earned commission billed it.
     """
     overlap = overlapping_tariffs(tariffs)
     known = earned[earned["known"].astype(bool)]
@@ -188,7 +199,7 @@ def conditions(heads: pd.DataFrame, earned: pd.DataFrame, uninvoiced: pd.DataFra
     twice = earned.loc[earned["placements"] > 1, "payment_key"].nunique()
     repeated = int(known[known["placements"] == 1].duplicated("payment_key").sum())
     unknown = sorted({*earned.loc[~earned["known"].astype(bool), "unit_key"], *heads.loc[heads["problem"] == UNKNOWN_UNIT, "unit_key"]})
-    bad = heads[heads["problem"] != ""]
+    bad, foreign = heads[heads["problem"] != ""], known[known["currency"] != currency]
     return [
         Condition(name="invoice_lines", met=len(heads) > 0, details={"invoices": len(heads), "lines": int(heads["lines"].sum())}),
         Condition(name="invoice_tariffs", met=not overlap and repeated == 0, details={"rows": overlap, "payments": repeated}),
@@ -198,11 +209,15 @@ def conditions(heads: pd.DataFrame, earned: pd.DataFrame, uninvoiced: pd.DataFra
                      "days": sorted({f"{day:%Y-%m-%d}" for day in unpriced["posted_on"]})[:3]},
         ),
         Condition(name="invoice_placements", met=twice == 0, details={"payments": int(twice)}),
+        Condition(
+            name="invoice_currency", met=foreign.empty,
+            details={"payments": len(foreign), "currencies": sorted(foreign["currency"].unique()), "currency": currency},
+        ),
         Condition(name="invoice_units", met=not unknown, consequence="note", details={"units": unknown}),
         Condition(name="invoice_problems", met=bad.empty, consequence="note",
                   details={"invoices": list(bad["invoice_id"]), "checked": len(heads) - len(bad), "of": len(heads)}),
-        Condition(name="invoice_missing", met=uninvoiced.empty, consequence="note",
-                  details={"units": sorted(uninvoiced["unit_key"].unique()), "payments": int(uninvoiced["payments"].sum())}),
+        Condition(name="invoice_missing", met=left_over.empty, consequence="note",
+                  details={"units": sorted(left_over["unit_key"].unique()), "payments": int(left_over["payments"].sum())}),
     ]  # fmt: skip
 
 
@@ -214,7 +229,7 @@ def without_numbers(heads: pd.DataFrame, lines: pd.DataFrame, earned: pd.DataFra
         invoices=table[list(INVOICE_COLUMNS)],
         parts=nothing.parts,
         lines=nothing.lines,
-        uninvoiced=_uninvoiced(heads.head(0), earned.head(0)),
+        uninvoiced=uninvoiced(heads.head(0), earned.head(0)),
     )
 
 
@@ -244,7 +259,7 @@ def _rounded_once(owed: pd.DataFrame) -> pd.Series:
     return (commission + half_up(commission, table["tax_rate"])).groupby(table["invoice_id"]).sum()
 
 
-def _uninvoiced(heads: pd.DataFrame, earned: pd.DataFrame) -> pd.DataFrame:
+def uninvoiced(heads: pd.DataFrame, earned: pd.DataFrame) -> pd.DataFrame:
     """What partners earned on days no invoice of theirs covers: unit_key, payments, base_minor, earned_minor. Sorted."""
     joined = earned[earned["known"].astype(bool)].merge(heads[["unit_key", "period_start", "period_end"]], on="unit_key", how="left")
     inside = (joined["posted_on"] >= joined["period_start"]) & (joined["posted_on"] <= joined["period_end"])

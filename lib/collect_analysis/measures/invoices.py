@@ -124,4 +124,4 @@ def _held(book: Book) -> ir.Table:
 
 def _days(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
     """Days as one type, also where a column is empty, so that they compare."""
-    return frame.assign(**{name: pd.to_datetime(frame[name]) for name in names})
+    return frame.assign(**{name: pd.to_datetime(frame[name]).astype("datetime64[s]") for name in names})
