@@ -178,20 +178,24 @@ def test_a_widened_band_is_the_quantile_of_earlier_errors() -> None:
     told = pd.DataFrame({"state": ["0", "0", "1"], "step": [1, 3, 1], "value": [99.5, 99.5, 50.0], "low": 99.0, "high": 100.0})
     told.loc[2, ["low", "high"]] = [45.0, 55.0]
     wide = widened(told, past_errors([0.1, -0.3, 0.05, 0.2]), level=0.8)
-    # Of four errors the fourth smallest: 0.3; three months ahead three times as much; a state without errors stays as it is.
-    assert wide["high"].to_numpy() == pytest.approx([100 * np.exp(0.3) - 0.5, 100 * np.exp(0.9) - 0.5, 55])
+    # Of four errors the smallest and the largest; three months ahead three times as much; a state without errors stays as it is.
+    assert wide["high"].to_numpy() == pytest.approx([100 * np.exp(0.2) - 0.5, 100 * np.exp(0.6) - 0.5, 55])
     assert wide["low"].to_numpy() == pytest.approx([100 * np.exp(-0.3) - 0.5, 100 * np.exp(-0.9) - 0.5, 45])
     assert wide["errors_known"].tolist() == [4, 0, 0]
-    # Three errors are too few for a band of 80 %: the largest of four holds with probability 4/5.
+    # Of 19 errors the second and the eighteenth: a tenth of 20 on either side.
+    many = widened(told, past_errors([place / 10 for place in range(-9, 10)]), level=0.8)
+    assert (many["low"][0], many["high"][0]) == (pytest.approx(100 * np.exp(-0.8) - 0.5), pytest.approx(100 * np.exp(0.8) - 0.5))
+    # Projections that were always too high do not widen the band upwards.
+    assert widened(told, past_errors([-0.1, -0.2, -0.3, -0.4]), level=0.8)["high"][0] == 100.0
     assert widened(told, past_errors([0.1, -0.3, 0.05]), level=0.8)["high"].tolist() == [100.0, 100.0, 55.0]
 
 
 def test_bands_learned_from_earlier_errors_hold_as_often_as_they_promise() -> None:
     rng = np.random.default_rng(5)
     rows = []
-    for made in range(400):
+    for made in range(600):
         for step in (1, 2):
-            actual = 1000 * np.exp(rng.normal(0.1, 0.2 * step))
+            actual = 1000 * np.exp(rng.normal(-0.1, 0.2 * step))
             rows.append((made, made, made + step, step, "0", 1000.0, 990.0, 1010.0, actual, 1000.0 - actual, False))
     table = pd.DataFrame(rows, columns=["origin", "made", "seen", "step", "state", "value", "low", "high", "actual", "error", "covered"])
     held = learned(table, level=0.8)

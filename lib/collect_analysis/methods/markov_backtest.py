@@ -17,6 +17,8 @@ from collect_analysis.methods.rates import wilson_interval
 
 # An average of fewer months says little about the next one.
 FEWEST_MONTHS = 3
+# From so many earlier errors on the band is made of them.
+FEWEST_ERRORS = 4
 # Errors in per cent of a handful of accounts say nothing.
 LEAST_ACCOUNTS = 10
 COLUMNS = ["origin", "made", "seen", "step", "state", "value", "low", "high", "actual", "error", "covered"]
@@ -84,35 +86,34 @@ def backtest(
 def widened(told: pd.DataFrame, past: pd.DataFrame, *, level: float = 0.8) -> pd.DataFrame:
     """Bands that are no narrower than earlier forecasts of the same state, as many months ahead, missed by.
 
-    Formula: with e the n earlier errors |log((actual + ½)/(value + ½))|, the half width on that scale is the ⌈level·(n+1)⌉-th smallest; what
-    `told` says stays where it is wider. Fewer than level/(1-level) errors so many months ahead: the half width of the furthest month
-    that has them, in proportion to the months. `told`: step, state, value, low, high; `past`: step, state, value, actual. Columns: those of
-    `told`, and errors_known. If errors to come are like those that came, the band holds with probability `level` (Vovk, Gammerman & Shafer,
-    Algorithmic Learning in a Random World (2005) 2.2; errors of neighbouring months hang together, so it is tried: `learned`).
+    Formula: of the n earlier errors log((actual + ½)/(value + ½)) in order, the ⌊(1-level)/2·(n+1)⌋-th and the ⌈(1+level)/2·(n+1)⌉-th bound
+    the band on that scale (the first and the last where there are too few: that holds with probability (n-1)/(n+1)); what `told` says stays
+    where it is wider. Fewer than four errors so many months ahead: those of the furthest month that has them, in proportion to the months.
+    `told`: step, state, value, low, high; `past`: step, state, value, actual. Columns: those of `told`, and errors_known. If errors to come
+    are like those that came, the band holds with probability `level` (Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World
+    (2005) 2.2; errors of neighbouring months hang together, so it is tried: `learned`).
     """
-    halves = {key: (_half(part, level), len(part)) for key, part in past.groupby(["state", "step"])}
-    enough = fewest_errors(level)
-    rows: list[tuple[float, int]] = []
+    bounds = {key: (*_bounds(part, level), len(part)) for key, part in past.groupby(["state", "step"])}
+    rows: list[tuple[float, float, int]] = []
     for state, step in zip(told["state"], told["step"], strict=True):
-        found = [(later, *halves[state, later]) for later in range(int(step), 0, -1) if halves.get((state, later), (0, 0))[1] >= enough]
-        later, size, count = found[0] if found else (int(step), 0.0, 0)
-        rows.append((size * step / later if step else 0.0, count if later == step else 0))
-    half, known = np.array(rows, dtype=float).reshape(len(rows), 2).T
-    low = np.clip((told["value"] + 0.5) * np.exp(-half) - 0.5, 0.0, None)
-    high = (told["value"] + 0.5) * np.exp(half) - 0.5
+        near = [(later, bounds[state, later]) for later in range(int(step), 0, -1) if (state, later) in bounds]
+        later, (below, above, count) = next((item for item in near if item[1][2] >= FEWEST_ERRORS), (int(step), (0.0, 0.0, 0)))
+        times = step / later if later else 1.0
+        rows.append((below * times, above * times, count if later == step else 0))
+    column = np.array(rows, dtype=float).reshape(len(rows), 3)
+    low = np.clip((told["value"] + 0.5) * np.exp(column[:, 0]) - 0.5, 0.0, None)
+    high = (told["value"] + 0.5) * np.exp(column[:, 1]) - 0.5
     wide = told.assign(low=np.minimum(told["low"], low), high=np.maximum(told["high"], high))
-    return wide.assign(errors_known=known.astype(int))
+    return wide.assign(errors_known=column[:, 2].astype(int))
 
 
-def fewest_errors(level: float) -> int:
-    """How many errors a band of `level` needs: with fewer not even the largest of them is wide enough."""
-    return math.ceil(level / (1 - level) - 1e-9)
-
-
-def _half(part: pd.DataFrame, level: float) -> float:
-    missed = np.log((part["actual"].to_numpy(dtype=float) + 0.5) / (part["value"].to_numpy(dtype=float) + 0.5))
-    size = np.sort(np.abs(missed))
-    return float(size[min(math.ceil(level * (len(size) + 1) - 1e-9), len(size)) - 1])
+def _bounds(part: pd.DataFrame, level: float) -> tuple[float, float]:
+    """Between which errors, on the scale of the logarithm, the share `level` of the errors lies."""
+    missed = np.sort(np.log((part["actual"].to_numpy(dtype=float) + 0.5) / (part["value"].to_numpy(dtype=float) + 0.5)))
+    size, tail = len(missed), (1 - level) / 2
+    first = max(math.floor(tail * (size + 1) + 1e-9), 1)
+    last = min(math.ceil((1 - tail) * (size + 1) - 1e-9), size)
+    return float(missed[first - 1]), float(missed[last - 1])
 
 
 def learned(table: pd.DataFrame, *, level: float = 0.8) -> pd.DataFrame:
@@ -122,7 +123,7 @@ def learned(table: pd.DataFrame, *, level: float = 0.8) -> pd.DataFrame:
     parts = [table.head(0)]
     for made, now in table.groupby("made"):
         wide = widened(now, table[table["seen"] <= made], level=level)
-        parts.append(wide[wide["errors_known"] >= fewest_errors(level)])
+        parts.append(wide[wide["errors_known"] >= FEWEST_ERRORS])
     found = pd.concat(parts, ignore_index=True)
     found["covered"] = ((found["actual"] >= found["low"]) & (found["actual"] <= found["high"])).astype(bool)
     return found[COLUMNS]
