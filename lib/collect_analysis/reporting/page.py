@@ -225,9 +225,10 @@ class _Writer:
         )
         shares = [name for name in frame.columns if _is_share(str(name))]
         shown = tables.show(frame, lang=self.lang, currency=self.currency, percent=shares)
-        own = [texts.value(f"parameter_{self.kind}", str(name), self.lang) for name in frame.columns]
-        heads = zip(frame.columns, own, shown.columns, strict=True)
-        shown = replace(shown, columns=tuple(column if name == word else replace(column, label=word) for name, word, column in heads))
+        own = {str(name): texts.value(f"parameter_{self.kind}", str(name), self.lang) for name in frame.columns}
+        # Two bounds are one column as shown: headings are found by their words, not by their place.
+        words = {texts.label(name, self.lang): word for name, word in own.items() if word != name}
+        shown = replace(shown, columns=tuple(replace(column, label=words.get(column.label, column.label)) for column in shown.columns))
         return Markup(tables.html_of(shown.as_data()))  # noqa: S704  (escapes every cell)
 
 
