@@ -6,9 +6,9 @@ import pandas as pd
 
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
-from collect_analysis.measures.contact import is_attempt, is_right_party
+from collect_analysis.measures.contact import is_right_party
 from collect_analysis.measures.periods import KpiWindows, Period
-from collect_analysis.measures.scopes import UNASSIGNED, Directory, count_of, within
+from collect_analysis.measures.scopes import FACT_SCOPES, UNASSIGNED, Directory, within
 from collect_analysis.methods.rates import rate_table
 
 UNATTRIBUTED = "unattributed"
@@ -42,25 +42,19 @@ def attributed_cash(book: Book, contacts: ir.Table, period: Period, windows: Kpi
     return chosen.select("account_key", "amount_minor", "unit_key", "officer_key", attributed=chosen.event_key.notnull().cast("int64"))
 
 
-def attribution_facts(book: Book, contacts: ir.Table, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
-    """What did the contacts of each unit and officer bring?
+def attribution_facts(
+    book: Book, contacts: ir.Table, work: ir.Table, directory: Directory, period: Period, windows: KpiWindows
+) -> ir.Table:
+    """What did the contacts of each unit and officer bring? `work` is the table of `contact.work_facts`.
 
     Columns: scopes of the actor, attempts, right_party (counts of the period), attributed_minor.
     """
-    contact = contacts.filter(within(contacts.local_ts, period.start, period.end))
-    attempt, met = is_attempt(contact, windows), is_right_party(contact)
-    relevant = contact.filter(attempt | met)
-    work = relevant.group_by("account_key", "unit_key", "officer_key").agg(
-        attempts=count_of(is_attempt(relevant, windows)), right_party=count_of(is_right_party(relevant))
-    )
+    relevant = work.filter((work.attempts > 0) | (work.right_party > 0))
     paid = attributed_cash(book, contacts, period, windows)
     paid = paid.filter(paid.attributed == 1)
     zero = ibis.literal(0, "int64")
-    keys = ("account_key", "unit_key", "officer_key")
-    both = work.select(*keys, "attempts", "right_party", attributed_minor=zero).union(
-        paid.select(*keys, attempts=zero, right_party=zero, attributed_minor=paid.amount_minor)
-    )
-    return directory.describe(both)
+    brought = directory.describe(paid).select(*FACT_SCOPES, attempts=zero, right_party=zero, attributed_minor="amount_minor")
+    return relevant.select(*FACT_SCOPES, "attempts", "right_party", attributed_minor=zero).union(brought)
 
 
 def attribution(book: Book, contacts: ir.Table, period: Period, windows: KpiWindows) -> pd.DataFrame:

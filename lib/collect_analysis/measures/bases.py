@@ -76,13 +76,14 @@ BASES: dict[str, Base] = {
     ),
     "reach": Base(lambda f: contact.reach_facts(f.book, f["holders"], f.contacts, f.period, f.windows), ("month_end", "contact")),
     "promising": Base(lambda f: f["reach"], ("month_end", "contact", "promise"), kept=False),
-    "attempts": Base(lambda f: contact.attempt_facts(f.contacts, f.directory, f.period, f.windows), ("contact",)),
-    "calls": Base(lambda f: contact.call_facts(f.contacts, f.directory, f.period), ("contact",)),
-    "messages": Base(lambda f: messages.message_facts(f.book, f.directory, f.period, f.windows), ("contact", "payment")),
+    "work": Base(lambda f: contact.work_facts(f.contacts, f.directory, f.period, f.windows), ("contact",)),
+    "attempts": Base(lambda f: contact.attempt_facts(f["work"]), ("contact",), kept=False),
+    "calls": Base(lambda f: contact.call_facts(f["work"]), ("contact",), kept=False),
+    "messages": Base(lambda f: messages.message_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("contact", "payment")),
     "due": Base(lambda f: promises.due_promises(f.book, f.period, f.windows), ("promise", "payment")),
     "promises": Base(lambda f: promises.promise_facts(f["due"], f.directory), ("promise", "payment")),
     "attributed": Base(
-        lambda f: attribution.attribution_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("contact", "payment")
+        lambda f: attribution.attribution_facts(f.book, f.contacts, f["work"], f.directory, f.period, f.windows), ("contact", "payment")
     ),
     "hours": Base(lambda f: productivity.hour_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("unit_day",)),
     "occupancy": Base(lambda f: productivity.waiting_days(f["hours"], f.windows), ("unit_day",), kept=False),

@@ -17,7 +17,7 @@ CONNECTED = ("answered", "met")
 REACHED_SOMEBODY = (*CONNECTED, "delivered")
 COLUMNS = (
     "event_key", "account_key", "customer_key", "local_ts", "direction", "channel", "result", "party_role", "verified", "unit_key",
-    "officer_key",
+    "officer_key", "opened", "clicked",
 )  # fmt: skip
 RIGHT_PARTIES = ("debtor", "guarantor")
 # The dialler reached a person, and nobody on our side spoke.
@@ -72,39 +72,51 @@ def reach_facts(book: Book, held: ir.Table, contacts: ir.Table, period: Period, 
     )
 
 
-def attempt_facts(contacts: ir.Table, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
-    """What became of the attempts of each unit and officer?
+def work_facts(contacts: ir.Table, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
+    """What did each unit and officer do on each account? One pass over the log for all that is counted by who acted.
 
-    One row per account, unit and officer with an attempt. Columns: scopes of the actor, attempts, answered, right_party.
+    One row per account, unit and officer with a contact. Columns: the scopes of the actor, account_key, attempts, answered_attempts and
+    right_party_attempts (of them), right_party (of all contacts), calls, and of them the columns of `call_facts`.
     """
     contact = contacts.filter(within(contacts.local_ts, period.start, period.end))
-    attempts = contact.filter(is_attempt(contact, windows))
-    counted = attempts.group_by("account_key", "unit_key", "officer_key").agg(
-        attempts=attempts.count(),
-        answered=count_of(attempts.result.isin(CONNECTED)),
-        right_party=count_of(is_right_party(attempts)),
+    attempt, met = is_attempt(contact, windows), is_right_party(contact)
+    call, inward, outward = contact.channel == "call", contact.direction == "in", contact.direction == "out"
+    answered, silent = contact.result.isin(CONNECTED), contact.result.isin(SILENT)
+    counted = contact.group_by("account_key", "unit_key", "officer_key").agg(
+        attempts=count_of(attempt),
+        answered_attempts=count_of(attempt & answered),
+        right_party_attempts=count_of(attempt & met),
+        right_party=count_of(met),
+        calls=count_of(call),
+        inbound_offered=count_of(call & inward),
+        inbound_answered=count_of(call & inward & answered),
+        inbound_abandoned=count_of(call & inward & (contact.result == "abandoned")),
+        answered=count_of(call & answered),
+        taken=count_of(call & outward & (answered | silent)),
+        silent=count_of(call & outward & silent),
     )
     return directory.describe(counted)
 
 
-def call_facts(contacts: ir.Table, directory: Directory, period: Period) -> ir.Table:
+def attempt_facts(work: ir.Table) -> ir.Table:
+    """What became of the attempts of each unit and officer?
+
+    `work` is the table of `work_facts`. One row per account, unit and officer with an attempt. Columns: scopes of the actor, attempts,
+    answered, right_party.
+    """
+    attempts = work.filter(work.attempts > 0)
+    return attempts.select(*FACT_SCOPES, "attempts", answered="answered_attempts", right_party="right_party_attempts")
+
+
+def call_facts(work: ir.Table) -> ir.Table:
     """What became of the calls, in and out (C16)?
 
-    One row per account, unit and officer with a call. Columns: scopes of who took or made it, inbound_offered, inbound_answered,
-    inbound_abandoned, answered (both directions), taken (outbound calls a person took), silent (of them, nobody on our side spoke).
+    `work` is the table of `work_facts`. One row per account, unit and officer with a call. Columns: scopes of who took or made it,
+    inbound_offered, inbound_answered, inbound_abandoned, answered (both directions), taken (outbound calls a person took), silent (of them,
+    nobody on our side spoke).
     """
-    call = contacts.filter(within(contacts.local_ts, period.start, period.end), contacts.channel == "call")
-    inward, outward = call.direction == "in", call.direction == "out"
-    answered, silent = call.result.isin(CONNECTED), call.result.isin(SILENT)
-    counted = call.group_by("account_key", "unit_key", "officer_key").agg(
-        inbound_offered=count_of(inward),
-        inbound_answered=count_of(inward & answered),
-        inbound_abandoned=count_of(inward & (call.result == "abandoned")),
-        answered=count_of(answered),
-        taken=count_of(outward & (answered | silent)),
-        silent=count_of(outward & silent),
-    )
-    return directory.describe(counted)
+    columns = ("inbound_offered", "inbound_answered", "inbound_abandoned", "answered", "taken", "silent")
+    return work.filter(work.calls > 0).select(*FACT_SCOPES, *columns)
 
 
 def by_hour(book: Book, contacts: ir.Table, period: Period, windows: KpiWindows) -> pd.DataFrame:

@@ -11,16 +11,15 @@ from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import Directory, count_of, within
 
 
-def message_facts(book: Book, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
-    """What became of the messages of the period?
+def message_facts(book: Book, contacts: ir.Table, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
+    """What became of the messages of the period? `contacts` is the table of `contact.contacts_of`.
 
     One row per account, unit and officer with an outbound message in one of `message_channels`. Columns: scopes, sent, delivered, opened and
     open_known (messages whose opening the source records), clicked and click_known, paid (messages with cash of the account from their day to
     `self_pay_days` later).
     """
-    contact = book.table("contact")
-    message = contact.filter(
-        within(contact.local_ts, period.start, period.end), contact.direction == "out", contact.channel.isin(windows.message_channels)
+    message = contacts.filter(
+        within(contacts.local_ts, period.start, period.end), contacts.direction == "out", contacts.channel.isin(windows.message_channels)
     )
     message = message.mutate(day=message.local_ts.date())
     last = period.end + timedelta(days=windows.self_pay_days)

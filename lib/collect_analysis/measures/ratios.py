@@ -58,19 +58,24 @@ def _key(facts: ir.Table, grain: str) -> ir.StringValue:
 
 
 def _sums(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
-    """Numerator, denominator and cases of shares of cases per scope: every row stands once in each grain, one pass serves all of them."""
-    rows = facts.mutate(scope_type=ibis.array([ibis.literal(grain) for grain in grains]).unnest())
-    keys = [(rows.scope_type == grain, _key(rows, grain)) for grain in grains if grain != "company"]
-    rows = rows.mutate(scope_key=ibis.cases(*keys, else_=COMPANY) if keys else ibis.literal(COMPANY))
+    """Numerator, denominator and cases of shares of cases per scope: one pass over the facts, whose few sums then stand in each grain."""
+    keys = {grain: SCOPE_COLUMNS[grain] for grain in grains if grain != "company"}
     sums: dict[str, ir.Scalar] = {}
     for kpi in kpis:
-        counted, over = _total(rows, kpi.counted), _total(rows, kpi.over)
+        counted, over = _total(facts, kpi.counted), _total(facts, kpi.over)
         sums |= {
             f"{kpi.id}.y": counted.sum().cast("int64"),
             f"{kpi.id}.x": over.sum().cast("int64"),
             f"{kpi.id}.cases": count_of(over != 0),
         }
-    return rows.group_by("scope_type", "scope_key").agg(**sums)
+    # Without a scope the sum of nothing is a row, of which nothing is known.
+    rows = (
+        facts.group_by(list(keys.values())).agg(**sums) if keys else facts.agg(**sums).filter(lambda one: one[f"{kpis[0].id}.y"].notnull())
+    )
+    rows = rows.mutate(scope_type=ibis.array([ibis.literal(grain) for grain in grains]).unnest())
+    named = [(rows.scope_type == grain, _key(rows, grain)) for grain in keys]
+    rows = rows.mutate(scope_key=ibis.cases(*named, else_=COMPANY) if named else ibis.literal(COMPANY))
+    return rows.group_by("scope_type", "scope_key").agg(**{name: rows[name].sum().cast("int64") for name in sums})
 
 
 def _moments(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
