@@ -53,7 +53,7 @@ def test_the_page_speaks_its_language_and_asks_for_people(book: Book, checked: f
     shown = [
         findings.found_shown(checked.tests, checked, params, book), findings.alarms_shown(checked.alarms, params),
         findings.silent_shown(findings.silent_table(checked.tests), params),
-        *(findings.section_shown(checked.tests, names, checked, params, book) for names in sections),
+        *(findings.section_shown(checked.tests, names, checked, params) for names in sections),
     ]  # fmt: skip
     said = [
         decision.question,

@@ -26,7 +26,10 @@ MONEY = ("old_money", "remitted_late", "not_remitted", "few_remitted")
 TIMES = ("burst", "after_hours", "same_second", "duplicate_event", "round_start", "round_talk")
 PROMISES = ("backdated", "promise_after_payment", "promise_without_rpc")
 FOUND = (decisions.STRONG, decisions.WEAK)
-_SHOWN = ["unit_name", "ig_test", "ig_value", "ig_usual", "ig_value_low", "ig_value_high", "ig_p", "ig_finding"]
+_WORST_FIRST = (decisions.STRONG, decisions.WEAK, decisions.NONE, decisions.NOT_JUDGED)
+_SHOWN = [
+    "unit_name", "ig_test", "ig_finding", "ig_value", "ig_value_low", "ig_value_high", "ig_usual", "ig_p", "ig_seen", "ig_of", "ig_money_minor",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,27 +82,37 @@ def found_shown(tests: pd.DataFrame, found: Integrity, params: AgencyIntegrity, 
     if rows.empty:
         return tables.Absent(say("ig_nothing", params.lang))
     order = rows.assign(place=(rows["finding"] != decisions.STRONG).astype(int)).sort_values(["place", "unit_key"], kind="stable")
-    return _shown(order, found, params, book, more=["ig_seen", "ig_of", "ig_money_minor"])
-
-
-def section_shown(
-    tests: pd.DataFrame, names: Sequence[str], found: Integrity, params: AgencyIntegrity, book: Book
-) -> tables.ShownTable | tables.Absent:
-    """The tests of one section, all agencies; tests the book cannot be asked are in a table of their own."""
-    rows = tests[tests["test"].isin(names) & (tests["reason"] != decisions.NOT_ASKED)]
-    if rows.empty:
-        return tables.Absent(say("ig_not_asked", params.lang))
-    return _shown(rows, found, params, book, more=["ig_seen", "ig_of"])
-
-
-def _shown(rows: pd.DataFrame, found: Integrity, params: AgencyIntegrity, book: Book, *, more: list[str]) -> tables.ShownTable:
-    headed = rows.drop(columns="note").rename(columns={
+    headed = order.drop(columns="note").rename(columns={
         "test": "ig_test", "value": "ig_value", "usual": "ig_usual", "low": "ig_value_low", "high": "ig_value_high", "p_adjusted": "ig_p",
         "finding": "ig_finding", "observed": "ig_seen", "trials": "ig_of", "money_minor": "ig_money_minor",
     })  # fmt: skip
-    headed.insert(0, "unit_name", [found.names.get(key, key) for key in rows["unit_key"]])
+    headed.insert(0, "unit_name", [found.names.get(key, key) for key in order["unit_key"]])
     by_unit = ["ig_value", "ig_usual", "ig_value_low", "ig_value_high"]
-    return tables.show(headed.reset_index(drop=True), lang=params.lang, columns=[*_SHOWN, *more], by_unit=by_unit, currency=book.currency)
+    columns = [name for name in _SHOWN if name != "ig_money_minor" or headed[name].notna().any()]
+    return tables.show(headed.reset_index(drop=True), lang=params.lang, columns=columns, by_unit=by_unit, currency=book.currency)
+
+
+def section_shown(
+    tests: pd.DataFrame, names: Sequence[str], found: Integrity, params: AgencyIntegrity
+) -> tables.ShownTable | tables.Absent:
+    """What was seen in the tests of one section, a row per agency and one for the agency in the middle; not judged: a dash.
+
+    Tests the book cannot be asked are in a table of their own.
+    """
+    rows = tests[tests["test"].isin(names) & (tests["reason"] != decisions.NOT_ASKED)]
+    if rows.empty:
+        return tables.Absent(say("ig_not_asked", params.lang))
+    seen = rows.assign(value=rows["value"].where(rows["finding"] != decisions.NOT_JUDGED), test="ig_" + rows["test"])
+    columns = list(dict.fromkeys(seen["test"]))
+    wide = seen.set_index(["unit_key", "test"])["value"].unstack()[columns]  # noqa: PD010 - one value per cell
+    place = rows["finding"].map({code: rank for rank, code in enumerate(_WORST_FIRST)})
+    worst = place.groupby(rows["unit_key"]).min().map(dict(enumerate(_WORST_FIRST)))
+    shown = wide.assign(ig_finding=worst).reset_index()
+    shown.insert(0, "unit_name", [found.names.get(key, key) for key in shown["unit_key"]])
+    middle = pd.DataFrame([{"unit_name": say("ig_middle", params.lang), **wide.median(), "ig_finding": None}])
+    percent = list(dict.fromkeys(seen.loc[seen["unit"] == "share", "test"]))
+    both = pd.concat([shown.drop(columns="unit_key"), middle], ignore_index=True)
+    return tables.show(both, lang=params.lang, columns=["unit_name", *columns, "ig_finding"], percent=percent)
 
 
 def map_drawn(tests: pd.DataFrame, found: Integrity, params: AgencyIntegrity):
