@@ -25,7 +25,7 @@ class Allocation:
     The propensity of a pair is min_propensity + (1 - arms x min_propensity) x share. `value`: expected net recovery in minor units, `bonus`:
     what kept holders count beside it (switch_cost x expected accounts that stay), `bound`: no allocation under the same bounds has
     value + bonus above it, `gap` = (bound - value - bonus)/|bound|. `price`: minor units one more unit of capacity of a unit would bring
-    (0: it has room; below 0: what its minimum costs per unit of capacity). `used`: expected capacity taken. `rounds`: flows solved.
+    (0: it has room; below 0: what one more unit of its minimum would cost). `used`: expected capacity taken. `rounds`: flows solved.
     """
 
     problem: Problem
@@ -125,7 +125,7 @@ def _allocation(market: Market, pairs: np.ndarray, flow: Flow, bound: float, rou
         value=value,
         bonus=bonus,
         bound=top,
-        gap=(top - value - bonus) / abs(top) if top else 0.0,
+        gap=(top - (value + bonus)) / abs(top) if top else 0.0,
         rounds=rounds,
     )
 

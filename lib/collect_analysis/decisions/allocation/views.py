@@ -59,7 +59,7 @@ def unit_table(allocation: Allocation) -> pd.DataFrame:
     -------
     unit_key, capacity and least (in the capacity unit; capacity NaN: no limit), used (expected), share (of all that is used), binding
     (`capacity`, `least` or empty), shadow_price_minor (one more unit of capacity brings at most this; exact for a small step),
-    least_cost_minor (what the minimum costs per unit of capacity), in the order of the problem.
+    least_cost_minor (what one more unit of the minimum would cost), in the order of the problem.
     """
     problem, used = allocation.problem, allocation.used
     slack = AT_BOUND * (1 + used)
