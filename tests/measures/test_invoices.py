@@ -1,11 +1,13 @@
 """What partners billed and earned, from the tables: days, tiers, reversals, names that change, and all that must be refused or named."""
 
-from datetime import date
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from collect_analysis.book.store import Book, book_from_frames
+from collect_analysis.book.intake import import_source
+from collect_analysis.book.store import Book, book_from_frames, open_book
 from collect_analysis.decisions import invoice as decisions
 from collect_analysis.measures import invoices
 from collect_analysis.methods.evidence import Condition, refused
@@ -205,3 +207,22 @@ def test_a_book_without_invoices_is_refused() -> None:
     tables = {"tariff": TARIFFS, "unit": UNITS, "decision": PLACED, "payment": PAID}
     held = book_from_frames({name: pd.DataFrame(rows) for name, rows in tables.items()}, as_of=AS_OF)
     assert [item.name for item in refused(found(held).values())] == ["invoice_lines"]
+
+
+def test_a_partners_file_becomes_invoice_lines_through_its_mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "invoice-05.csv").write_text(
+        "invoice_no,line,partner,period_from,period_to,issued,payment_no,tier_months,collected,rate,commission,vat,invoice_total,currency\n"
+        "HD-05,1,Agency A Ltd,01/05/2026,31/05/2026,05/06/2026,p5,,300000,0.20,60000,6000,55000,VND\n"
+        "HD-05,2,Agency A Ltd,01/05/2026,31/05/2026,05/06/2026,,0,-50000,0.20,-10000,-1000,55000,VND\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("COLLECT_INVOICES", str(tmp_path))
+    report = import_source(Path("parameters/sources/partner_invoices.yml"), books=tmp_path / "books", now=datetime(2026, 6, 30, tzinfo=UTC))
+    assert report is not None
+    lines = invoices.billed(open_book("shop", as_of=AS_OF, folder=tmp_path / "books"), start=START, end=END)
+    assert lines[["unit_key", "base_minor", "commission_minor"]].to_numpy().tolist() == [
+        ["ag-a", 300_000, 60_000],
+        ["ag-a", -50_000, -10_000],
+    ]
+    assert lines["payment_key"].isna().tolist() == [False, True]
+    assert lines["known"].tolist() == [False, False]

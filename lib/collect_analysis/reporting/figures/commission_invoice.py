@@ -15,7 +15,8 @@ def bridge(table: pd.DataFrame, *, lang: str, currency: str) -> Axes:
     axes = style.new_axes(rows=len(table) + 1)
     last = len(table) - 1
     inner = table.iloc[1:last]
-    scale = formats.money_scale(float(inner["difference_minor"].abs().max()), currency, lang)
+    most = float(inner["difference_minor"].abs().max())
+    scale = formats.money_scale(most, currency, lang)
     for place, row in enumerate(table.to_dict("records")):
         total = place in (0, last)
         colour = style.PRIMARY if total else style.ACCENT if row["difference_minor"] > 0 else style.GOOD
@@ -34,6 +35,7 @@ def bridge(table: pd.DataFrame, *, lang: str, currency: str) -> Axes:
     axes.set_ylim(len(table) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    unit = style.money_axis(axes.xaxis, float(table["to_minor"].abs().max()), currency, lang)
+    # The axis is written in the unit of the numbers beside the bars.
+    unit = style.money_axis(axes.xaxis, most, currency, lang)
     axes.set_xlabel(say("invoice_axis_bridge", lang, unit=unit))
     return axes

@@ -16,7 +16,7 @@ from collect_analysis.reporting.kinds.commission_invoice import CommissionInvoic
 from collect_analysis.reporting.results import RunRecorder
 from collect_analysis.reporting.texts import say
 
-LIST = "disputed_lines"
+LIST, NO_REASON = "disputed_lines", "no_difference"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +76,9 @@ def invoices_shown(table: pd.DataFrame, held: Invoices, params: CommissionInvoic
 
 def reasons_shown(table: pd.DataFrame, held: Invoices, params: CommissionInvoice, book: Book) -> tables.ShownTable | tables.Absent:
     """The differences by partner and reason."""
-    if table.empty:
-        return tables.Absent(say("invoice_no_differences" if held.answerable else "invoice_withheld", params.lang))
+    if not held.answerable:
+        return tables.Absent(say("invoice_withheld", params.lang))
+    table = _with_all(table, held, found=0, difference_minor=0, reason=NO_REASON)
     shown = table.assign(
         unit_name=_named(table, held),
         invoice_reason=table["reason"],
@@ -113,8 +114,9 @@ def tiers_shown(table: pd.DataFrame, held: Invoices, params: CommissionInvoice, 
 
 def uninvoiced_shown(table: pd.DataFrame, held: Invoices, params: CommissionInvoice, book: Book) -> tables.ShownTable | tables.Absent:
     """What partners earned on days that no invoice of theirs covers."""
-    if table.empty:
-        return tables.Absent(say("invoice_all_billed" if held.answerable else "invoice_withheld", params.lang))
+    if not held.answerable:
+        return tables.Absent(say("invoice_withheld", params.lang))
+    table = _with_all(table, held, payments=0, base_minor=0, earned_minor=0)
     shown = table.assign(
         unit_name=_named(table, held), invoice_payments=table["payments"], invoice_right_base_minor=table["base_minor"],
         invoice_recomputed_minor=table["earned_minor"],
@@ -128,6 +130,14 @@ def write_lines(record: RunRecorder, held: Invoices, params: CommissionInvoice) 
     parts = held.checked.parts.sort_values(["invoice_id", "reason", "line_no", "payment_key"], kind="stable")
     found = record.operational_list(LIST, _batches(parts), write=params.write_lines)
     return pd.DataFrame([{"file": f"lists/{LIST}.csv", "rows": found.rows, "sha256": found.sha256, "written": params.write_lines}])
+
+
+def _with_all(table: pd.DataFrame, held: Invoices, **nothing: object) -> pd.DataFrame:
+    """The table with a row that says nothing was found for each partner that has none: nothing found is an answer."""
+    missing = sorted({*held.checked.invoices["unit_key"]} - {*table["unit_key"]})
+    added = pd.DataFrame([{"unit_key": key, **nothing} for key in missing], columns=table.columns)
+    both = pd.concat([part for part in (table, added) if len(part)]) if len(table) or missing else table
+    return both.sort_values("unit_key", kind="stable", ignore_index=True)
 
 
 def _batches(parts: pd.DataFrame) -> Iterator[pa.RecordBatch]:

@@ -80,14 +80,28 @@ def _caveats(held: Invoices, book: Book, params: CommissionInvoice) -> tuple[str
 
 
 def _listed(table: pd.DataFrame, verdict: str, held: Invoices, book: Book, params: CommissionInvoice) -> list[str]:
+    """Invoices that go back one by one with the reason; what is paid by partner, the largest dispute first."""
+    if verdict == RETURN:
+        return _returned(table, book, params)
+    sums = table.assign(payable=_payable(table)).groupby("unit_key", as_index=False)
+    rows = sums.agg(invoices=("invoice_id", "size"), payable=("payable", "sum"), disputed=("disputed_minor", "sum"))
+    told = []
+    for row in rows.sort_values(["disputed", "unit_key"], ascending=[False, True], kind="stable").to_dict("records"):
+        money = {name: formats.money(row[name], book.currency, params.lang) for name in ("payable", "disputed")}
+        key = "invoice_pay_part" if verdict == PAY_UNDISPUTED else "invoice_pay_whole"
+        told.append(say(key, params.lang, unit=held.names.get(row["unit_key"], row["unit_key"]), invoices=row["invoices"], **money))
+    return told
+
+
+def _returned(table: pd.DataFrame, book: Book, params: CommissionInvoice) -> list[str]:
     rows = []
-    shown = table.assign(payable=_payable(table)).sort_values(["disputed_minor", "invoice_id"], ascending=[False, True], kind="stable")
-    for row in shown.head(_NAMED).to_dict("records"):
-        unit = held.names.get(row["unit_key"], row["unit_key"])
-        if verdict == RETURN and row["problem"]:
-            why = texts.value("invoice_problem", row["problem"], params.lang)
-        else:
-            why = formats.money(row["disputed_minor"] if verdict == RETURN else row["payable"], book.currency, params.lang)
-        rows.append(f"{row['invoice_id']} ({unit}): {why}")
+    for row in table.sort_values(["disputed_minor", "invoice_id"], ascending=[False, True], kind="stable").head(_NAMED).to_dict("records"):
+        money = formats.money(row["disputed_minor"], book.currency, params.lang)
+        why = (
+            texts.value("invoice_problem", row["problem"], params.lang)
+            if row["problem"]
+            else say("invoice_disputed", params.lang, money=money)
+        )
+        rows.append(f"{row['invoice_id']}: {why}")
     rest = len(table) - _NAMED
     return [*rows, *([say("invoice_and_more", params.lang, invoices=rest)] if rest > 0 else [])]
