@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -15,6 +16,7 @@ from collect_analysis.measures import (
     assessments,
     assignment,
     attribution,
+    batch_triangle,
     capacity,
     cash,
     conduct,
@@ -29,6 +31,7 @@ from collect_analysis.measures import (
     flow,
     history,
     identities,
+    index_sturdiness,
     inflow,
     integrity,
     integrity_money,
@@ -44,9 +47,12 @@ from collect_analysis.measures import (
     pace,
     pace_days,
     pace_outlook,
+    panel_units,
     partner_activity,
     partner_service,
     partners,
+    placement_expected,
+    placement_factors,
     placements,
     promises,
     ratios,
@@ -117,6 +123,7 @@ CALLS: dict[str, Call] = {
     "assignment.list_batches": lambda o: [batch.to_pandas() for batch in assignment.list_batches(o.book, o.draw)],
     "assignment.strata_table": lambda o: assignment.strata_table(o.book, o.draw),
     "attribution.attribution": lambda o: attribution.attribution(o.book, o.facts.contacts, o.period, o.windows),
+    "batch_triangle.batch_triangle": lambda o: batch_triangle.batch_triangle(o.book, o.panel),
     "cash.postings": lambda o: cash.postings(o.book, **YEAR),
     "cash.repeated_postings": lambda o: cash.repeated_postings(o.book, **YEAR),
     "cohort.open_cohort": lambda o: [o.cohort, o.trial],
@@ -133,6 +140,12 @@ CALLS: dict[str, Call] = {
     ],
     "economics.commission": lambda o: economics.commission(o.book, o.panel, age=5),
     "economics.priced": lambda o: economics.priced(o.book, placements.payments_on(o.book, placements.of_panel(o.book, o.panel))),
+    "index_sturdiness.bootstrapped": lambda o: index_sturdiness.bootstrapped(
+        o.book, o.panel, placements.stratum_sums(o.book, o.panel, age=5), age=5, allocation=placements.JUDGMENTAL, seed=1
+    ),
+    "index_sturdiness.largest_payments": lambda o: index_sturdiness.largest_payments(
+        o.book, o.panel, placements.stratum_sums(o.book, o.panel, age=5), age=5, allocation=placements.JUDGMENTAL
+    ),
     "invoices.billed": lambda o: invoices.billed(o.book, **YEAR),
     "invoices.earned": lambda o: invoices.earned(o.book, **YEAR),
     "invoices.tariff_rows": lambda o: invoices.tariff_rows(o.book),
@@ -177,6 +190,9 @@ CALLS: dict[str, Call] = {
     ),
     "pace.pace": lambda o: pace.pace(o.book, o.period, target_minor=1e9),
     "pace.working_days": lambda o: pace.working_days(o.book, o.period),
+    "panel_units.noted_units": lambda o: panel_units.noted_units(o.book, replace(o.panel, units=("ag-a", "tele-1"))),
+    "panel_units.payments_before": lambda o: panel_units.payments_before(o.book, o.panel),
+    "panel_units.refuse_mixed_currencies": lambda o: panel_units.refuse_mixed_currencies(o.book),
     "partner_activity.activity": lambda o: partner_activity.activity(o.book, o.panel, windows=o.windows),
     "partner_service.service": lambda o: partner_service.service(o.book, o.panel, windows=o.windows, limits=o.limits),
     "partners.breaches": lambda o: partners.breaches(o.book, o.conduct, o.limits),
@@ -184,6 +200,9 @@ CALLS: dict[str, Call] = {
         o.book, o.panel, partners.breaches(o.book, o.conduct, o.limits), window=o.conduct, limits=LIMITS
     ),
     "partners.register": lambda o: partners.register(o.book),
+    "placement_expected.expected_cells": lambda o: (
+        placement_expected.expected_cells(o.book, o.panel, age=5, factors=placement_factors.FACTORS, seed=1).table
+    ),
     "placements.draws": lambda o: placements.draws(o.book, o.panel),
     "placements.inventory": lambda o: placements.inventory(o.book, o.panel),
     "placements.shares_now": lambda o: placements.shares_now(o.book, o.panel, months=6),

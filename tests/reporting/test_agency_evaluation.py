@@ -9,12 +9,26 @@ import pytest
 from collect_analysis.book.store import Book, book_from_frames, open_book
 from collect_analysis.decisions.placement import PlacementPlan
 from collect_analysis.errors import DataError, ParameterError
-from collect_analysis.measures import comparison, economics, partners, placements, unit_periods
+from collect_analysis.measures import (
+    batch_triangle,
+    comparison,
+    economics,
+    index_sturdiness,
+    panel_units,
+    partner_activity,
+    partner_service,
+    partners,
+    placement_expected,
+    placement_index,
+    placements,
+    unit_periods,
+)
 from collect_analysis.methods import funnel
 from collect_analysis.methods.evidence import Condition
 from collect_analysis.reporting import notebook_view, tables
 from collect_analysis.reporting.figures import agency as figures
 from collect_analysis.reporting.findings import agency_evaluation as findings
+from collect_analysis.reporting.findings import agency_views as views
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
 from collect_analysis.reporting.parameters import validate
 from collect_analysis.reporting.results import Decision
@@ -61,6 +75,25 @@ class Evaluation:
             book, held=self.held, found=self.found, rows=self.rows, continuity=continuity, age=self.age, basis=self.basis
         )
         self.now = placements.shares_now(book, self.page.panel, months=self.page.share_months)
+        self._beside(book, params)
+
+    def _beside(self, book: Book, params: AgencyEvaluation) -> None:
+        """The sections that stand beside the index."""
+        panel, age, basis = self.page.panel, self.age, self.basis
+        both = (comparison.index(self.sums, allocation=kind) for kind in (placements.RANDOM, placements.JUDGMENTAL))
+        self.sides = index_sturdiness.side_by_side(*both)
+        self.triangle = batch_triangle.batch_triangle(book, panel)
+        self.projected = batch_triangle.project(self.triangle, horizon=params.projection_months)
+        cells = placement_expected.expected_cells(book, panel, age=age, factors=params.expected_factors, seed=params.seed)
+        self.expected = placement_index.expected_recovery(cells)
+        self.redrawn = index_sturdiness.bootstrapped(book, panel, self.sums, age=age, allocation=basis, seed=params.seed)
+        payments = index_sturdiness.largest_payments(book, panel, self.sums, age=age, allocation=basis)
+        self.largest = index_sturdiness.without_largest(self.sums, payments, allocation=basis)
+        self.paying = comparison.payer_index(self.sums, allocation=basis)
+        self.beside = self.page.section_conditions(
+            noted=panel_units.noted_units(book, panel), early=panel_units.payments_before(book, panel), tests=self.expected.tests,
+            sides=self.sides, projected=self.projected.units, basis=basis,
+        )  # fmt: skip
 
     def plan(self, conditions: list[Condition] | None = None) -> PlacementPlan | None:
         return self.page.plan(self.now, self.net, self.standing, conditions or self.conditions, basis=self.basis)
@@ -79,6 +112,8 @@ class Evaluation:
         ({"period_end": "2026-07-31"}, "after as_of 2026-06-30"),
         ({"horizon_months": 1}, "horizon_months"),
         ({"horizont_months": 5}, "did you mean 'horizon_months'"),
+        ({"expected_factors": ["dpd_bnad"]}, "no placement factor 'dpd_bnad'; did you mean 'dpd_band'"),
+        ({"projection_months": 2}, "projection_months"),
         ({"slow_components": {"x": 0}}, "slow_components.x"),
         ({"units": ["a", "a"]}, "twice"),
     ],
@@ -91,6 +126,41 @@ def test_a_wrong_parameter_is_refused_with_the_fix(given: dict, sentence: str) -
 def test_an_unknown_unit_is_refused_with_the_nearest_known_one(book: Book) -> None:
     with pytest.raises(DataError, match="no unit 'ag-x'; did you mean 'ag-"):
         findings.AgencyPage(book, parameters(units=["ag-a", "ag-x"]))
+
+
+def test_an_unknown_champion_is_refused(book: Book) -> None:
+    with pytest.raises(DataError, match="no unit 'ag-z'"):
+        findings.AgencyPage(book, parameters(champion="ag-z"))
+
+
+def test_the_champion_is_the_largest_unit_unless_the_report_names_another(book: Book, evaluated: Evaluation) -> None:
+    assert evaluated.page.champion(pd.Series({"a": 0.2, "b": 0.5, "c": 0.3})) == "b"
+    assert evaluated.page.champion(pd.Series(dtype=float)) == ""
+    assert findings.AgencyPage(book, parameters(champion="ag-e")).champion(evaluated.now) == "ag-e"
+
+
+def test_the_sections_beside_the_index_are_fine_on_the_sample(evaluated: Evaluation) -> None:
+    assert {item.name: item.met for item in evaluated.beside} == dict.fromkeys(
+        ["agency_units_known", "agency_paid_after_placement", "agency_calibrated", "agency_sides_agree", "agency_projectable"], True
+    )
+    assert not [item.detail for item in evaluated.beside if "{" in item.detail]
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", ("declared", "verified")), ("vi", ("đối tác khai", "đã kiểm chứng"))])
+def test_what_a_partner_declares_stands_beside_what_is_verified(
+    book: Book, evaluated: Evaluation, lang: str, words: tuple[str, ...]
+) -> None:
+    active = evaluated.page.named(partner_activity.activity(book, evaluated.page.panel))
+    text = views.partner_table(active, lang=lang, currency="VND").as_text()
+    assert all(word in text for word in words)
+    assert "Agency F" in text
+
+
+def test_a_service_the_book_does_not_record_is_said_once(book: Book, evaluated: Evaluation) -> None:
+    served = partner_service.service(book, evaluated.page.panel).assign(value=float("nan"), note="the book has no tickets")
+    table = views.partner_table(evaluated.page.named(served), lang="en", currency="VND")
+    assert table.caption.count("the book has no tickets") == 1
+    assert set(views.with_kpis(served)["kpi"]) == {"", "Q6", "Q8", "Q9"}
 
 
 def test_the_agency_that_reaches_relatives_is_bounded_whatever_it_collects(evaluated: Evaluation) -> None:
@@ -178,7 +248,11 @@ def test_every_view_shows_columns_that_its_table_has(evaluated: Evaluation) -> N
         "liquidation": findings.last_age(evaluated.curve),
         "index": evaluated.found,
         "belief": findings.forest_table(evaluated.found, evaluated.believed),
-        "payers": comparison.payer_index(evaluated.sums, allocation=evaluated.basis),
+        "number": comparison.by_number(evaluated.sums),
+        "sides": evaluated.sides,
+        "expected": evaluated.expected.units,
+        "triangle": evaluated.projected.units,
+        "sturdy": views.sturdy_table(evaluated.found, evaluated.redrawn, evaluated.largest, evaluated.paying),
         "funnel": comparison.funnel_of(evaluated.found),
         "plan": page.plan_table(evaluated.plan(), evaluated.net, evaluated.standing),
     }
@@ -198,6 +272,17 @@ def test_figures_draw_what_they_are_given_with_labels(evaluated: Evaluation) -> 
     assert drawn.get_ylabel() == "Thực thu / kỳ vọng"
     curves = figures.liquidation_curves(page.named(evaluated.curve), lang="en")
     assert [panel.get_title(loc="left") for panel in curves.axes] == [f"Agency {letter}" for letter in "ABCDEF"]
+    projected = figures.batch_curves(
+        page.named(evaluated.triangle), page.named(evaluated.projected.units), views.of_pool(evaluated.projected.factors), lang="en"
+    )
+    assert [panel.get_title(loc="left") for panel in projected.axes] == [*(f"Agency {letter}" for letter in "ABCDEF"), "All units"]
+    assert any("×" in text.get_text() for text in projected.axes[-1].texts)
+    numbers = figures.number_curves(page.named(comparison.curves_by_number(evaluated.sums)), lang="vi")
+    assert len(numbers.axes) == 6
+    mapped = views.stratum_table(page.named(evaluated.expected.strata), evaluated.expected.calibration, lang="en")
+    drawn = figures.stratum_map(mapped, lang="en")
+    assert [tick.get_text() for tick in drawn.get_xticklabels()][-1] == "Fit of E"
+    assert drawn.get_yticklabels()[0].get_text() == "Days past due: 181-360"
     steps = figures.share_steps(page.named(page.plan_table(evaluated.plan(), evaluated.net, evaluated.standing)), lang="en")
     assert steps.get_xlabel()
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from collect_analysis.measures.placements import JUDGMENTAL, RANDOM
+from collect_analysis.measures.placements import JUDGMENTAL, RANDOM, placement_number
 from collect_analysis.methods import funnel, profiling, shrinkage
 from collect_analysis.methods.rates import ratio_interval
 
@@ -25,8 +25,12 @@ INDEX_COLUMNS = (
     "high", "se_log", "note",
 )  # fmt: skip
 BELIEF_COLUMNS = (
-    "unit_key", "allocation", "cases", "value", "low", "high", "sd", "p_above", "p_best", "rank_low", "rank_high",
+    "unit_key", "allocation", "cases", "value", "low", "high", "sd", "p_above", "p_best", "p_worse", "rank_low", "rank_high",
     "months_to_separate", "note",
+)  # fmt: skip
+NUMBER_COLUMNS = (
+    "unit_key", "placement", "cases", "placed_minor", "observed_minor", "expected_minor", "liquidation", "coverage", "value", "low", "high",
+    "note",
 )  # fmt: skip
 
 
@@ -109,13 +113,50 @@ def payer_index(sums: pd.DataFrame, *, allocation: str, level: float = 0.95) -> 
     return table[columns].sort_values("unit_key", ignore_index=True)
 
 
-def believed(found: pd.DataFrame, *, belief: Belief, batch_months: pd.Series, shift: pd.Series | None = None) -> pd.DataFrame:
+def by_number(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """How does each unit do on accounts that nobody had worked before, and on those that another placement had been tried on?
+
+    KPI R5 at the last age of `sums`, apart for `placement` first and later (second, third ...): strata hold the number of the placement, so
+    that each is compared with its like; both kinds of allocation, each within itself. Columns: NUMBER_COLUMNS; liquidation = cash / B0,
+    value = O/E with its interval over customers, coverage = share of B0 with peers. Sorted by unit and placement. Undefined: no peers.
+    """
+    parts = []
+    for placement, part in split_by_number(sums).items():
+        final = part[part["age_months"] == part["age_months"].max()]
+        table = profiling.observed_expected(_cells(final), level=level).drop(columns="cases")
+        totals = final.groupby("unit_key", as_index=False)[["accounts", "sum_x", "sum_y"]].sum()
+        table = totals.merge(table, on="unit_key", validate="one_to_one").assign(placement=placement)
+        parts.append(table.assign(liquidation=table["sum_y"] / table["sum_x"]))
+    if not parts:
+        return pd.DataFrame(columns=list(NUMBER_COLUMNS))
+    names = {"accounts": "cases", "sum_x": "placed_minor", "observed": "observed_minor", "expected": "expected_minor"}
+    return pd.concat(parts).rename(columns=names).sort_values(["unit_key", "placement"], ignore_index=True)[list(NUMBER_COLUMNS)]
+
+
+def curves_by_number(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """The curves of first and of later placements apart: columns as `curves`, and placement (first, later)."""
+    parts = [curves(part, level=level).assign(placement=name) for name, part in split_by_number(sums).items()]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*CURVE_COLUMNS, "placement"])
+
+
+def split_by_number(sums: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The sums of first placements (`first`) and of second and further ones (`later`), those of them that there are."""
+    if sums.empty:
+        return {}
+    number = placement_number(sums["stratum"])
+    return {name: part for name, part in (("first", sums[number < 2]), ("later", sums[number >= 2])) if len(part)}
+
+
+def believed(
+    found: pd.DataFrame, *, belief: Belief, batch_months: pd.Series, shift: pd.Series | None = None, champion: str = ""
+) -> pd.DataFrame:
     """What is each unit's true index, how sure is that, and could it be the best?
 
     Log indices shrunk towards their common centre by their own uncertainty (`methods.shrinkage.NormalUnits`). Columns: see BELIEF_COLUMNS;
     value = exp(posterior mean of the log index), low, high, sd (of the log index), p_above = probability that the index is over 1, p_best,
-    rank_low, rank_high = ranks it holds with probability 90 %, months_to_separate = months of placements at the present flow until a
-    unit 10 % better would be told from its peers.
+    p_worse = probability of a lower index than the `champion` (NaN for the champion itself and where it has none), rank_low, rank_high = ranks
+    it holds with probability 90 %, months_to_separate = months of placements at the present flow until a unit 10 % better would be told from
+    its peers.
 
     `batch_months` (by unit_key) counts the months of placements behind an index; `shift` (by unit_key) is added to the log index: log of
     a unit's net share over the pooled one turns the index into the net index. Undefined (NaN and note): fewer than two units have one.
@@ -126,17 +167,22 @@ def believed(found: pd.DataFrame, *, belief: Belief, batch_months: pd.Series, sh
     added = (table["unit_key"].map(shift) if shift is not None else pd.Series(0.0, index=table.index)).astype(float)
     log_index = np.log(table["value"].where(table["value"] > 0)) + added
     known = (log_index.notna() & (table["se_log"] > 0)).to_numpy()
-    results = ["value", "low", "high", "sd", "p_above", "p_best", "rank_low", "rank_high"]
+    results = ["value", "low", "high", "sd", "p_above", "p_best", "p_worse", "rank_low", "rank_high"]
     table[results] = np.nan
     if known.sum() < 2:
         table["note"] = table["note"].where(table["note"] != "", TOO_FEW_UNITS)
         return table[list(BELIEF_COLUMNS)]
     units = shrinkage.NormalUnits(log_index[known], table.loc[known, "se_log"], prior_sd=belief.prior_sd)
     posterior = units.table(level=belief.level)
-    ranks = shrinkage.rank_table(units.draws(count=DRAWS, seed=belief.seed))
+    draws = units.draws(count=DRAWS, seed=belief.seed)
+    ranks = shrinkage.rank_table(draws)
     table.loc[known, ["value", "low", "high"]] = np.exp(posterior[["value", "low", "high"]].to_numpy())
     table.loc[known, ["sd", "p_above"]] = posterior[["sd", "p_above"]].to_numpy()
     table.loc[known, ["p_best", "rank_low", "rank_high"]] = ranks[["p_best", "rank_low", "rank_high"]].to_numpy()
+    compared = (table.loc[known, "unit_key"] == champion).to_numpy()
+    if compared.any():
+        worse = (draws < draws[:, compared]).mean(axis=0)
+        table.loc[known, "p_worse"] = np.where(compared, np.nan, worse)
     return table[list(BELIEF_COLUMNS)]
 
 

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from collect_analysis.measures.panel_units import NO_PLACEMENTS, RENAMED, UNKNOWN
 from collect_analysis.measures.placements import FEWEST_AGES, RANDOM, Panel
 from collect_analysis.methods.evidence import Condition
 
 LEAST_COVERAGE = 0.80
 MOST_UNUSABLE = 0.05
 DRIFT_P = 0.001
+CALIBRATION_P, DISAGREE_P = 0.01, 0.05
 
 
 def of_placements(
@@ -110,6 +112,100 @@ def _horizon(held: pd.DataFrame, panel: Panel, age: int) -> Condition:
         consequence="note",
         remedy="Wait until their first batches are old enough.",
     )
+
+
+def of_sections(
+    *,
+    noted: pd.DataFrame,
+    early: Mapping[str, int],
+    tests: pd.DataFrame,
+    sides: pd.DataFrame,
+    projected: pd.DataFrame,
+    basis: str,
+    names: Mapping[str, str],
+) -> list[Condition]:
+    """The conditions of the sections beside the index.
+
+    `noted`: table of `panel_units.noted_units`; `early`: of `panel_units.payments_before`; `tests`: of `placement_index.expected_recovery`;
+    `sides`: of `index_sturdiness.side_by_side`; `projected`: units of `batch_triangle.project`; `names` of units by key.
+    """
+    return [
+        _known_units(noted),
+        _after_placement(early),
+        *_calibrated(tests, basis),
+        *_sides(sides, basis, names),
+        *_old_enough(projected, names),
+    ]
+
+
+def _known_units(noted: pd.DataFrame) -> Condition:
+    parts = {finding: list(dict.fromkeys(part["unit_name"])) for finding, part in noted.groupby("finding")}
+    unknown, idle, renamed = (parts.get(finding, []) for finding in (UNKNOWN, NO_PLACEMENTS, RENAMED))
+    return Condition(
+        name="agency_units_known",
+        met=not (unknown or idle or renamed),
+        consequence="note",
+        details={name: found or "-" for name, found in (("unknown", unknown), ("idle", idle), ("renamed", renamed))},
+    )
+
+
+def _after_placement(early: Mapping[str, int]) -> Condition:
+    return Condition(
+        name="agency_paid_after_placement", met=early["payments"] == 0, consequence="note", details={"payments": early["payments"]}
+    )
+
+
+def _calibrated(tests: pd.DataFrame, basis: str) -> list[Condition]:
+    """Whether the expectation fits where it is used. A judgement rests on it only where nothing was drawn by lot."""
+    if tests.empty:
+        return []
+    worst = tests.sort_values("p_adjusted", kind="stable").iloc[0]
+    return [
+        Condition(
+            name="agency_calibrated",
+            met=bool(worst["p_adjusted"] >= CALIBRATION_P),
+            consequence="note" if basis == RANDOM else "downgrade",
+            details={
+                "tests": len(tests),
+                "p_value": float(worst["p_adjusted"]),
+                "level": worst["worst_level"],
+                "ratio": float(worst["value"]),
+            },
+        )
+    ]
+
+
+def _sides(sides: pd.DataFrame, basis: str, names: Mapping[str, str]) -> list[Condition]:
+    known = sides.dropna(subset=["p_adjusted"])
+    if known.empty:
+        return []
+    apart = known[known["p_adjusted"] < DISAGREE_P]
+    return [
+        Condition(
+            name="agency_sides_agree",
+            met=apart.empty,
+            consequence="note" if basis == RANDOM else "downgrade",
+            details={
+                "units": len(known),
+                "apart": [names.get(key, key) for key in apart["unit_key"]] or "-",
+                "p_value": float(known["p_adjusted"].min()),
+            },
+        )
+    ]
+
+
+def _old_enough(projected: pd.DataFrame, names: Mapping[str, str]) -> list[Condition]:
+    if projected.empty:
+        return []
+    young = projected[projected["value"].isna()]
+    return [
+        Condition(
+            name="agency_projectable",
+            met=young.empty,
+            consequence="note",
+            details={"young": [names.get(key, key) for key in young["unit_key"]] or "-", "batches": int(projected["young_batches"].sum())},
+        )
+    ]
 
 
 def of_totals(rows: pd.DataFrame, gaps: pd.DataFrame, flow: pd.DataFrame) -> list[Condition]:

@@ -29,6 +29,7 @@ INVENTORY_COLUMNS = (
     "random_share", "collected_minor", "oldest_age", "ripe_batches",
 )  # fmt: skip
 CELL_KEYS = ("unit_key", "allocation", "stratum")
+_BETWEEN = " | "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def placed(book: Book, *, start: date, end: date, units: Sequence[str] = ()) -> 
 
     Columns: decision_key, account_key, customer_key, unit_key, batch_id, batch_month (first day), stratum (placement stratum, placement
     number and batch month: what was placed together), balance_minor, propensity, allocation (random where 0 < propensity < 1, else
-    judgmental), from_date, to_date and end_reason (empty while running), ripe_age (last age whose month was over on `as_of`; -1: none).
+    judgmental), from_date, to_date and end_reason (empty while running), placement_no, ripe_age (last age whose month was over on `as_of`; -1: none).
     Left out: placements without unit or without a balance above 0 (see `unusable`).
     """
     table = book.table("decision").filter(ibis._.kind == "placement", ibis._.from_date.between(ibis.literal(start), ibis.literal(end)))
@@ -68,10 +69,11 @@ def placed(book: Book, *, start: date, end: date, units: Sequence[str] = ()) -> 
         "unit_key",
         "balance_minor",
         "propensity",
+        "placement_no",
         "from_date",
         batch_month=month,
         batch_id=table.batch_id.fill_null(month.strftime("%Y-%m")),
-        stratum=ibis.literal(" | ").join(
+        stratum=ibis.literal(_BETWEEN).join(
             [table.segment.fill_null("?"), table.placement_no.fill_null(0).cast("string"), month.strftime("%Y-%m")]
         ),
         allocation=drawn.ifelse(RANDOM, JUDGMENTAL),
@@ -84,6 +86,11 @@ def placed(book: Book, *, start: date, end: date, units: Sequence[str] = ()) -> 
 def of_panel(book: Book, panel: Panel) -> ir.Table:
     """The placements of a panel; columns as `placed`."""
     return placed(book, start=panel.start, end=panel.end, units=panel.units)
+
+
+def placement_number(strata: pd.Series) -> pd.Series:
+    """Of strata as `placed` names them: 1 first placement, 2 second, ...; 0 where the book does not tell."""
+    return strata.str.rsplit(_BETWEEN, n=2).str[-2].astype(int)
 
 
 def unusable(book: Book, panel: Panel) -> dict[str, int]:
@@ -114,6 +121,16 @@ def payments_on(book: Book, placements: ir.Table) -> ir.Table:
         "amount_minor",
         age_months=months_between(joined.value_date, joined.from_date),
     )
+
+
+def results_at(book: Book, panel: Panel, *, age: int) -> ir.Table:
+    """The placements of a panel whose month `age` is over, with what came in on each up to then: columns as `placed`, and cash_minor."""
+    base = of_panel(book, panel)
+    base = base.filter(base.ripe_age >= age)
+    paid = payments_on(book, base)
+    got = paid.filter(paid.age_months <= age).group_by(of_decision="decision_key").agg(paid_minor=paid.amount_minor.sum().cast("int64"))
+    joined = base.left_join(got, [base.decision_key == got.of_decision])
+    return joined.mutate(cash_minor=joined.paid_minor.fill_null(0)).drop("of_decision", "paid_minor")
 
 
 def inventory(book: Book, panel: Panel) -> pd.DataFrame:

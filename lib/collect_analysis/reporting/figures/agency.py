@@ -3,16 +3,21 @@
 import math
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from collect_analysis.reporting.figures import style
 from collect_analysis.reporting.figures.intervals import interval_plot
-from collect_analysis.reporting.texts import say
+from collect_analysis.reporting.texts import formats, say
 
 _COLUMNS = 3
+# A step that adds less than half a per cent is written nowhere; a ratio of two has the deepest shade; more names than this stand upright.
+_STILL, _DEEPEST, _FEW = 1.005, float(np.log(2)), 8
 
 
 def liquidation_curves(table: pd.DataFrame, *, lang: str) -> Figure:
@@ -20,18 +25,108 @@ def liquidation_curves(table: pd.DataFrame, *, lang: str) -> Figure:
 
     Columns: unit_name, age_months, value, expected, expected_low, expected_high (shares of the balance placed).
     """
-    matplotlib.rcParams.update(style.STYLE)
     names = list(dict.fromkeys(table["unit_name"]))
-    columns = min(_COLUMNS, len(names))
-    rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(style.SIZES["wide"][0], 0.8 + 2.1 * rows))
-    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for panel, name in zip(panels, names, strict=False):
+    figure, panels = _small_panels(names, lang)
+    for panel, name in zip(panels, names, strict=True):
         part = table[table["unit_name"] == name].sort_values("age_months")
         low, high = part["expected_low"].astype(float), part["expected_high"].astype(float)
         panel.fill_between(part["age_months"], low, high, color=style.MUTED, alpha=0.22, linewidth=0, label=say("agency_band", lang))
         panel.plot(part["age_months"], part["expected"], color=style.MUTED, linestyle="--", linewidth=1.2, label=say("agency_peers", lang))
         panel.plot(part["age_months"], part["value"], color=style.PRIMARY, label=say("agency_actual", lang))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
+    return figure
+
+
+def number_curves(table: pd.DataFrame, *, lang: str) -> Figure:
+    """How much less do accounts bring that another placement had been tried on? One small panel per unit; each beside its own peers.
+
+    Columns: unit_name, placement (first, later), age_months, value, expected (shares of the balance placed).
+    """
+    names = list(dict.fromkeys(table["unit_name"]))
+    figure, panels = _small_panels(names, lang)
+    looks = {"first": (style.PRIMARY, "-"), "later": (style.ACCENT, "-")}
+    for panel, name in zip(panels, names, strict=True):
+        for placement, (colour, dash) in looks.items():
+            part = table[(table["unit_name"] == name) & (table["placement"] == placement)].sort_values("age_months")
+            panel.plot(part["age_months"], part["value"], color=colour, linestyle=dash, label=say(f"agency_curve_{placement}", lang))
+            panel.plot(part["age_months"], part["expected"], color=colour, linestyle="--", linewidth=1.0, alpha=0.7)
+    handles, labels = panels[0].get_legend_handles_labels()
+    handles.append(Line2D([], [], color=style.MUTED, linestyle="--", linewidth=1.0))
+    figure.legend(handles, [*labels, say("agency_peers", lang)], loc="outside upper right", ncols=3)
+    return figure
+
+
+def batch_curves(triangle: pd.DataFrame, projected: pd.DataFrame, factors: pd.DataFrame, *, lang: str) -> Figure:
+    """How did each batch develop, and where will all of a unit's batches together stand at the horizon? One small panel per unit.
+
+    `triangle`: unit_name, batch_month, age_months, value; `projected`: unit_name, reached_months, value, low, high (also of all units);
+    `factors`: of all units, age_months, next_age_months, factor, written under the steps of their panel.
+    """
+    names = list(projected["unit_name"])
+    figure, panels = _small_panels(names, lang)
+    whole = triangle.groupby(["batch_month", "age_months"], as_index=False)[["numerator", "denominator"]].sum()
+    whole = whole.assign(unit_name=names[-1], value=whole["numerator"] / whole["denominator"])
+    cells = pd.concat([triangle, whole])
+    cells = cells[cells["age_months"] <= (projected["reached_months"].max() if projected["value"].notna().any() else math.inf)]
+    for panel, row in zip(panels, projected.to_dict("records"), strict=True):
+        for _, batch in cells[cells["unit_name"] == row["unit_name"]].groupby("batch_month"):
+            panel.plot(batch["age_months"], batch["value"], color=style.MUTED, linewidth=0.8, alpha=0.5, label=say("agency_batch", lang))
+        if pd.notna(row["value"]):
+            error = [[row["value"] - row["low"]], [row["high"] - row["value"]]]
+            panel.errorbar(
+                [row["reached_months"]], [row["value"]], yerr=error, color=style.ACCENT, marker="s", markersize=5, capsize=4, zorder=4,
+                label=say("agency_projection", lang),
+            )  # fmt: skip
+    # The panels share their axes: set once, when all of them are drawn.
+    panels[0].set_ylim(bottom=0)
+    for step in factors[factors["factor"] > _STILL].to_dict("records"):
+        text = f"×{formats.number(step['factor'], lang, digits=2)}"
+        panels[-1].annotate(text, ((step["age_months"] + step["next_age_months"]) / 2, 0), xytext=(0, 3), textcoords="offset points",
+                            ha="center", fontsize=6.5, rotation=90, color=style.INK)  # fmt: skip
+    found = {label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(found.values()), list(found), loc="outside upper right", ncols=2)
+    return figure
+
+
+def stratum_map(table: pd.DataFrame, *, lang: str) -> Axes:
+    """In which strata does a unit collect more or less than expected, and does the expectation fit there?
+
+    Columns: unit_name (the last one in the table is the pool), group (a stratum in words), value (O/E), stands (flag: it still differs when
+    all strata are counted). A blank cell rests on too few accounts.
+    """
+    names, groups = list(dict.fromkeys(table["unit_name"])), list(dict.fromkeys(table["group"]))
+    wide = table.set_index(["group", "unit_name"])
+    axes = style.new_axes(rows=max(round(0.75 * len(groups)), 6))
+    values = wide["value"].astype(float).unstack().reindex(index=groups, columns=names)  # noqa: PD010 - one value per cell
+    shades = LinearSegmentedColormap.from_list("ratio", [style.ACCENT, "#ffffff", style.PRIMARY])
+    axes.imshow(np.log(values.where(values > 0)), cmap=shades, vmin=-_DEEPEST, vmax=_DEEPEST, aspect="auto")
+    stands = wide["stands"].fillna(False).astype(bool)
+    for down, group in enumerate(groups):
+        for across, name in enumerate(names):
+            if pd.isna(values.loc[group, name]):
+                continue
+            deep = abs(np.log(max(values.loc[group, name], 1e-9))) > 0.7 * _DEEPEST
+            axes.text(
+                across, down, formats.number(values.loc[group, name], lang, digits=2), ha="center", va="center", fontsize=7.5,
+                fontweight="bold" if stands.get((group, name), False) else "normal", color="white" if deep else style.INK,
+            )  # fmt: skip
+    axes.set_xticks(range(len(names)), names, rotation=0 if len(names) <= _FEW else 90)
+    axes.set_yticks(range(len(groups)), groups)
+    axes.tick_params(length=0, labelsize=7.5)
+    axes.xaxis.tick_top()
+    axes.axvline(len(names) - 1.5, color=style.INK, linewidth=1.2)
+    axes.grid(visible=False)
+    return axes
+
+
+def _small_panels(names: list[str], lang: str) -> tuple[Figure, list[Axes]]:
+    """One panel per unit, the same axes: months after the month of placement against the share of the balance placed."""
+    matplotlib.rcParams.update(style.STYLE)
+    columns = min(_COLUMNS, len(names))
+    rows = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(style.SIZES["wide"][0], 0.8 + 2.1 * rows))
+    panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel())
+    for panel, name in zip(panels, names, strict=False):
         panel.set_title(str(name), pad=6)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         style.percent_axis(panel.yaxis, lang)
@@ -39,8 +134,7 @@ def liquidation_curves(table: pd.DataFrame, *, lang: str) -> Figure:
         panel.remove()
     figure.supxlabel(say("agency_axis_age", lang), fontsize=10)
     figure.supylabel(say("agency_axis_liquidation", lang), fontsize=10)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
-    return figure
+    return figure, panels[: len(names)]
 
 
 def index_forest(table: pd.DataFrame, *, lang: str) -> Axes:

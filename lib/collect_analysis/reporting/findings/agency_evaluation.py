@@ -1,16 +1,18 @@
 """An agency evaluation as its notebook tells it: what the report file sets, tables with names, the plan, the decision in words."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 
 import pandas as pd
 
 from collect_analysis.book.policy import in_force, policy
 from collect_analysis.book.store import Book
+from collect_analysis.decisions.partner_score import ScorePolicy
 from collect_analysis.decisions.placement import PlacementPlan, SharePolicy, UnitStanding, propose_shares
 from collect_analysis.errors import DataError, nearest
-from collect_analysis.measures import panel_checks, partners, placements, unit_periods
+from collect_analysis.measures import panel_checks, panel_units, partners, placements, unit_periods
+from collect_analysis.measures.batch_triangle import POOLED
 from collect_analysis.measures.comparison import Belief
 from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.partners import ConductWindow, GateLimits
@@ -19,9 +21,11 @@ from collect_analysis.measures.placements import RANDOM, Panel
 from collect_analysis.methods import profiling
 from collect_analysis.methods.evidence import Condition, grade
 from collect_analysis.reporting import tables
+from collect_analysis.reporting.findings.agency_views import HEADINGS, VIEWS, partner_table
+from collect_analysis.reporting.findings.conditions import worded
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
 from collect_analysis.reporting.results import Decision
-from collect_analysis.reporting.texts import formats, phrase, say
+from collect_analysis.reporting.texts import formats, phrase, say, value
 
 SHARE_COLUMNS = (
     "unit_key", "share_now", "share_next", "change", "net_index", "low", "high", "p_above", "p_best", "gate_status", "gates", "why",
@@ -33,108 +37,28 @@ WORTH_SAYING = 0.005
 QUIET = ("not_distinguishable", "not_judged")
 
 
-@dataclass(frozen=True)
-class View:
-    """How a recorded table is shown: its columns in order, percentages, columns in the row's own unit, and what is said where it is empty."""
-
-    columns: tuple[str, ...]
-    percent: tuple[str, ...] = ()
-    by_unit: tuple[str, ...] = ()
-    absent: str = "agency_absent_placements"
-
-
-_TOTALS = "agency_absent_totals"
-VIEWS: dict[str, View] = {
-    "inventory": View(
-        ("unit_name", "batches", "ripe_batches", "accounts", "placed_minor", "random_share", "active_accounts", "recalled_accounts",
-         "returned_accounts", "other_ended_accounts", "collected_minor"), ("random_share",),
-    ),
-    "liquidation": View(
-        ("unit_name", "age", "accounts", "placed_minor", "liquidation", "liquidation_low", "liquidation_high", "peers", "peers_low",
-         "peers_high"), ("liquidation", "peers"), absent="agency_absent_immature",
-    ),
-    "index": View(
-        ("unit_name", "accounts", "placed_minor", "liquidation", "observed_minor", "expected_minor", "oe", "oe_low", "oe_high", "coverage"),
-        ("liquidation", "coverage"), absent="agency_absent_allocation",
-    ),
-    "belief": View(
-        ("unit_name", "oe", "shrunken", "shrunken_low", "shrunken_high", "p_above", "p_best", "rank_low", "rank_high",
-         "months_to_separate"), ("p_above", "p_best"), absent="agency_absent_immature",
-    ),
-    "payers": View(
-        ("unit_name", "accounts", "payers", "payers_expected", "payer_ratio", "shrunken", "shrunken_low", "shrunken_high", "p_above"), ("p_above",),
-        absent="agency_absent_immature",
-    ),
-    "funnel": View(
-        ("unit_name", "oe", "effective_cases", "inner_low", "inner_high", "outer_low", "outer_high", "place"), absent="agency_absent_immature"
-    ),
-    "net_back": View(
-        ("unit_name", "collected_minor", "commission_minor", "tax_minor", "net_minor", "liquidation", "commission_rate", "net_back",
-         "net_back_low", "net_back_high"), ("liquidation", "commission_rate", "net_back"), absent="agency_absent_immature",
-    ),
-    "gates": View(
-        ("unit_name", "gate", "count", "rate_of", "rate", "rate_low", "rate_high", "limit", "gate_status"),
-        by_unit=("rate", "rate_low", "rate_high", "limit"),
-    ),
-    "totals": View(
-        ("period_start", "period_end", "units", "opening_minor", "placed_minor", "collected_minor", "of_opening"), ("of_opening",),
-        absent=_TOTALS,
-    ),
-    "rates": View(
-        ("unit_name", "period_start", "opening_minor", "collected_minor", "rate_before", "of_opening", "on_old_inventory", "verdict"),
-        ("rate_before", "of_opening", "on_old_inventory"), absent=_TOTALS,
-    ),
-    "totals_share": View(
-        ("unit_name", "placed_minor", "collected_minor", "placed_share", "opening_share", "collected_share", "is_new"),
-        ("placed_share", "opening_share", "collected_share"), absent=_TOTALS,
-    ),
-    "mix": View(("unit_name",), absent=_TOTALS),
-    "plan": View(
-        ("unit_name", "share_now", "share_next", "change", "net_index", "net_index_low", "net_index_high", "p_above", "gate_status", "why",
-         "bound"), ("share_now", "share_next", "change", "p_above"), absent="agency_absent_plan",
-    ),
-}  # fmt: skip
-# Recorded tables keep value, low, high; headings say what they are.
-_SHRUNKEN = {"value": "shrunken", "low": "shrunken_low", "high": "shrunken_high", "ratio": "oe"}
-HEADINGS: dict[str, dict[str, str]] = {
-    "liquidation": {
-        "age_months": "age", "denominator": "placed_minor", "value": "liquidation", "low": "liquidation_low", "high": "liquidation_high",
-        "expected": "peers", "expected_low": "peers_low", "expected_high": "peers_high",
-    },
-    "index": {"raw": "liquidation", "value": "oe", "low": "oe_low", "high": "oe_high"},
-    "belief": _SHRUNKEN,
-    "payers": {**_SHRUNKEN, "ratio": "payer_ratio", "expected": "payers_expected"},
-    "funnel": {"value": "oe"},
-    "net_back": {"gross_rate": "liquidation", "value": "net_back", "low": "net_back_low", "high": "net_back_high"},
-    "gates": {
-        "numerator": "count", "denominator": "rate_of", "value": "rate", "low": "rate_low", "high": "rate_high", "status": "gate_status",
-    },
-    "totals": {"value": "of_opening"},
-    "rates": {"value": "of_opening"},
-    "plan": {"low": "net_index_low", "high": "net_index_high"},
-}  # fmt: skip
-
-
 class AgencyPage:
     """What the report file and the policy in force on `as_of` set for one evaluation, and how its tables are shown.
 
     Raises
     ------
     DataError
-        The panel names a unit the book does not know, or a policy is missing or malformed.
+        The panel or `champion` names a unit the book does not know, payments are in several currencies, or a policy is missing or malformed.
     """
 
     def __init__(self, book: Book, params: AgencyEvaluation) -> None:
         self.params, self.lang, self.currency, self.has_totals = params, params.lang, book.currency, book.has("unit_period")
+        panel_units.refuse_mixed_currencies(book)
         known = partners.register(book)
-        self.names = dict(zip(known["unit_key"], known["unit_name"], strict=True))
-        unknown = [unit for unit in params.units if unit not in self.names]
+        self.names = {**dict(zip(known["unit_key"], known["unit_name"], strict=True)), POOLED: say("agency_all_units", params.lang)}
+        unknown = [unit for unit in [*params.units, *filter(None, [params.champion])] if unit not in self.names]
         if unknown:
             raise DataError([f"units: the book has no unit '{unit}'; {nearest(unit, sorted(self.names))}" for unit in unknown])
         self.panel = Panel(start=params.period_start, end=params.period_end, horizon=params.horizon_months, units=tuple(params.units))
         values = policy("placement", on=params.as_of)
         self.shares = SharePolicy.of(values["share"])
         self.gates = GateLimits.of(values["gates"])
+        self.score = ScorePolicy.of(values.get("score", {}))
         self.window = ConductWindow.of(self.panel, months=int(values["conduct_months"]))
         self.belief = Belief(prior_sd=float(values["prior_sd"]), seed=params.seed)
         self.share_months, self.recall_threshold = int(values["share_now_months"]), float(values["recall_threshold"])
@@ -158,10 +82,31 @@ class AgencyPage:
             return tables.show(pd.DataFrame({"note": [say("agency_no_exceptions", self.lang)]}), lang=self.lang)
         if table.empty:
             return tables.Absent(say(chosen.absent, self.lang))
-        shown = table.rename(columns={"cases": "accounts", **HEADINGS.get(view, {})})
+        shown = self._told(table, view).rename(columns={"cases": "accounts", **HEADINGS.get(view, {})})
         return tables.show(
             shown, lang=self.lang, columns=chosen.columns, percent=chosen.percent, by_unit=chosen.by_unit, currency=self.currency
         )
+
+    def _told(self, table: pd.DataFrame, view: str) -> pd.DataFrame:
+        """The rows of a table whose codes name other codes in words: checks of the expectation, on one or two factors and their levels."""
+        if view != "calibration":
+            return table
+        names = [" × ".join(value("agency_factor_name", name, self.lang) for name in str(code).split(" & ")) for code in table["factor"]]
+        levels = [
+            " × ".join(
+                value(f"agency_{name}", level, self.lang) for name, level in zip(factor.split(" & "), str(code).split(" & "), strict=True)
+            )
+            for factor, code in zip(table["factor"], table["worst_level"], strict=True)
+        ]
+        return table.assign(factor=names, worst_level=levels)
+
+    def show_partners(self, table: pd.DataFrame) -> tables.ShownTable | tables.Absent:
+        """Measures of partners side by side, one column per agency."""
+        return partner_table(table, lang=self.lang, currency=self.currency) if len(table) else self.show("gates", table)
+
+    def champion(self, share_now: pd.Series) -> str:
+        """With whom the others are compared: the unit of the report file, else the one with the largest share now ('' without a flow)."""
+        return self.params.champion or (str(share_now.idxmax()) if len(share_now) and share_now.sum() > 0 else "")
 
     def show_mix(self, table: pd.DataFrame) -> tables.ShownTable | tables.Absent:
         """The channels side by side, one row per unit and one for all units, as a manager reads them."""
@@ -177,14 +122,47 @@ class AgencyPage:
         return tables.show(shown, lang=self.lang, columns=["unit_name", *columns], percent=columns)
 
     def conditions(
-        self, book: Book, *, held: pd.DataFrame, found: pd.DataFrame, rows: pd.DataFrame, continuity: pd.DataFrame, age: int, basis: str
+        self,
+        book: Book,
+        *,
+        held: pd.DataFrame,
+        found: pd.DataFrame,
+        rows: pd.DataFrame,
+        continuity: pd.DataFrame,
+        age: int,
+        basis: str,
+        beside: Sequence[Condition] = (),
     ) -> list[Condition]:
-        """What must hold for the answer: of placements by account, or of unit totals where the book has no placements."""
+        """What must hold for the answer: of placements by account, or of unit totals where the book has no placements; then those `beside`."""
         if held.empty and len(rows):
-            return panel_checks.of_totals(rows, unit_periods.identity_gaps(rows), continuity)
+            return worded([*beside, *panel_checks.of_totals(rows, unit_periods.identity_gaps(rows), continuity)], self.lang)
         drift = profiling.allocation_drift(placements.draws(book, self.panel))
         lost = placements.unusable(book, self.panel)
-        return panel_checks.of_placements(held, found, drift, lost, panel=self.panel, age=age, basis=basis)
+        return worded([*panel_checks.of_placements(held, found, drift, lost, panel=self.panel, age=age, basis=basis), *beside], self.lang)
+
+    def section_conditions(
+        self,
+        *,
+        noted: pd.DataFrame,
+        early: Mapping[str, int],
+        tests: pd.DataFrame,
+        sides: pd.DataFrame,
+        projected: pd.DataFrame,
+        basis: str,
+    ) -> list[Condition]:
+        """What the sections beside the index found; none where the book has no placements. See `panel_checks.of_sections`."""
+        if projected.empty:
+            return []
+        found = panel_checks.of_sections(
+            noted=noted,
+            early=early,
+            tests=self._told(tests, "calibration"),
+            sides=sides,
+            projected=projected,
+            basis=basis,
+            names=self.names,
+        )
+        return worded(found, self.lang)
 
     def plan(
         self, share_now: pd.Series, net: pd.DataFrame, standing: pd.DataFrame, conditions: Sequence[Condition], *, basis: str
@@ -351,5 +329,5 @@ def months_of_flow(held: pd.DataFrame, *, age: int) -> pd.Series:
     )
 
 
-def _known(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not pd.isna(value) else None
+def _known(number: object) -> float | None:
+    return float(number) if isinstance(number, int | float) and not pd.isna(number) else None

@@ -3,8 +3,10 @@
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from collect_analysis.errors import ParameterError
+from collect_analysis.measures.placement_factors import DEFAULT_FACTORS, known_placement_factors
 from collect_analysis.reporting.typed_parameters import Day, ReportParameters
 
 
@@ -12,7 +14,9 @@ class AgencyEvaluation(ReportParameters):
     """Which agency collects more on comparable accounts, after commission and compliantly, and what share should it get next?
 
     `period_start` to `period_end` (whole months): when the accounts were placed. `units`: the panel; empty: every unit with placements.
-    `horizon_months`: the age, in months after the month of placement, at which batches are compared. `slow_components`: components of a
+    `horizon_months`: the age, in months after the month of placement, at which batches are compared. `projection_months`: the age to which
+    batches are projected. `expected_factors`: what recovery is expected by, most important first. `champion`: the unit the others are compared
+    with; empty: the one with the largest share now. `slow_components`: components of a
     unit's collections that cannot appear before so many months after placement (unit totals only).
     """
 
@@ -22,12 +26,24 @@ class AgencyEvaluation(ReportParameters):
     period_end: Day
     units: list[str] = []
     horizon_months: Annotated[int, Field(ge=2, le=36)] = 5
+    projection_months: Annotated[int, Field(ge=3, le=60)] = 12
+    expected_factors: list[str] = list(DEFAULT_FACTORS)
+    champion: str = ""
     slow_components: dict[str, Annotated[int, Field(ge=1, le=120)]] = {}
 
     @property
     def slot(self) -> str:
         """The period."""
         return f"{self.period_start.isoformat()}--{self.period_end.isoformat()}"
+
+    @field_validator("expected_factors")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        try:
+            known_placement_factors(value)
+        except ParameterError as error:
+            raise ValueError(str(error)) from error
+        return value
 
     @model_validator(mode="after")
     def _whole_months(self) -> "AgencyEvaluation":
