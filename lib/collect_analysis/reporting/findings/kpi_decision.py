@@ -1,5 +1,6 @@
 """A KPI period's identities as checks, and the decision somebody is asked to take, in the language of the page."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -68,8 +69,7 @@ def decision_of(
     if verdict.hard_breaches:
         parts.append(say("kpi_answer_hard_breaches", lang, contacts=formats.number(verdict.hard_breaches, lang)))
     names = scope_names(facts.book, lang)
-    first = verdict.attention.head(FIRST_REVIEWED)
-    act_on = [f"{names(row['scope_type'], row['scope_key'])} · {KPIS[row['kpi']].name(lang)}" for row in _rows(first)]
+    act_on = [_missed(row, names, facts, lang) for row in _rows(verdict.attention.head(FIRST_REVIEWED))]
     return Decision(
         question=say("kpi_question", lang, start=start, end=end),
         answer=" ".join(parts),
@@ -96,21 +96,23 @@ def _attention_sentences(facts: Facts, verdict: PeriodVerdict, lang: str) -> lis
     rows = verdict.attention
     if rows.empty:
         return [say("kpi_answer_none_missed", lang, judged=verdict.judged)]
-    names = scope_names(facts.book, lang)
     # The company's attainment is told in the sentence before.
+    names = scope_names(facts.book, lang)
     told = rows[(rows["scope_type"] != "company") | (rows["kpi"] != "R14")]
-    first = [
-        say(
-            "kpi_answer_one_attained" if row["kpi"] == "R14" else "kpi_answer_one_missed",
-            lang,
-            scope=names(row["scope_type"], row["scope_key"]),
-            kpi=KPIS[row["kpi"]].name(lang),
-            value=formats.with_unit(row["value"], row["unit"], lang, currency=facts.book.currency, compact=True),
-        )
-        for row in _rows(told.head(FIRST_NAMED))
-    ]
+    first = [_missed(row, names, facts, lang) for row in _rows(told.head(FIRST_NAMED))]
     listed = {"missed": len(rows), "judged": verdict.judged, "first": ", ".join(first)}
     return [say("kpi_answer_missed" if first else "kpi_answer_missed_alone", lang, **listed)]
+
+
+def _missed(row: dict[str, Any], names: Callable[[str, str], str], facts: Facts, lang: str) -> str:
+    """Who missed which target, with the value that came."""
+    return say(
+        "kpi_answer_one_attained" if row["kpi"] == "R14" else "kpi_answer_one_missed",
+        lang,
+        scope=names(row["scope_type"], row["scope_key"]),
+        kpi=KPIS[row["kpi"]].name(lang),
+        value=formats.with_unit(row["value"], row["unit"], lang, currency=facts.book.currency, compact=True),
+    )
 
 
 def _caveats(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, states: pd.DataFrame, lang: str) -> tuple[str, ...]:
