@@ -8,6 +8,7 @@ from collect_analysis.measures.periods import month_end, month_start
 from collect_analysis.measures.scopes import COMPANY
 from collect_analysis.methods.completion import Forecast
 from collect_analysis.methods.evidence import refused
+from collect_analysis.methods.rates import wilson_interval
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.findings import conditions
 from collect_analysis.reporting.findings.kpi_period import scope_names
@@ -117,7 +118,11 @@ def _confidence(landed: Landing, made: Forecast) -> str:
     if stages is None or stages.empty:
         return say("pace_confidence_untested", lang, complete=complete)
     row = stages[stages["stage"] == "all"].to_dict("records")[0]
+    # Days of a month hang together: the months are the cases.
+    low, high = wilson_interval([float(row["covered80"]) * float(row["months"])], [float(row["months"])])
     words = {
+        "low80": formats.share(float(low[0]), lang, digits=0),
+        "high80": formats.share(float(high[0]), lang, digits=0),
         "months": formats.number(float(row["months"]), lang),
         "error": formats.share(float(row["mape"]), lang),
         "naive": formats.share(float(row["naive_mape"]), lang),
