@@ -53,6 +53,27 @@ class WorkplaceError(CollectError):
     exit_code = 5
 
 
+_SHAPES = {
+    "dict_type": "write keys and values, as {key: value}",
+    "model_type": "write keys and values, as {key: value}",
+    "list_type": "write a list, as [a, b]",
+    "string_type": "write one word; a number in quotes",
+}
+_WORDS = {
+    "^[A-Z]{3}$": "write three capital letters, as VND (ISO 4217; XXX where no money is involved)",
+    "^[A-Z][A-Z0-9_]{0,62}$": "write capital letters, digits and '_', as COLLECT_DATA",
+    "^[a-z0-9][a-z0-9_-]{0,62}$": "write lower-case letters, digits, '-' and '_' (at most 63, no space or path)",
+    "^[a-z][a-z0-9_]{0,62}$": "write lower-case letters, digits and '_', beginning with a letter",
+}
+
+
+def shape_wanted(kind: str, message: str, pattern: str = "") -> str:
+    """What to write instead, in plain words: `kind`, `message` and `pattern` of a value that a typed file does not take."""
+    if kind == "string_pattern_mismatch":
+        return _WORDS.get(pattern, message)
+    return _SHAPES.get(kind, message.removeprefix("Value error, "))
+
+
 def nearest(word: str, known: Sequence[str]) -> str:
     """A hint at the nearest known word, or the list of known words: the end of a sentence about an unknown one."""
     match = difflib.get_close_matches(word, known, n=1, cutoff=0.6)

@@ -34,7 +34,7 @@ tables:
       propensity: {{from: chance}}
       stratum: {{from: bucket}}
     outcomes:
-      cash: {{from: cash, kind: money, horizon_days: 90}}
+      cash_minor: {{from: cash, kind: money, horizon_days: 90}}
     covariates:
       paid_before: {{from: before, measured: before}}
       score: {{from: score, measured: before}}

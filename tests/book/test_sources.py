@@ -44,6 +44,24 @@ def changed(old: str, new: str) -> str:
     return GOOD.replace(old, new)
 
 
+def test_an_amount_whose_name_does_not_say_so_is_refused_before_it_loses_its_currency(tmp_path: Path) -> None:
+    text = """\
+source: feed
+book: shop
+currency: VND
+location: {variable: FEED_DIR, default: data}
+files: feed.csv
+format: {kind: csv}
+tables:
+  cohort:
+    columns: {experiment_id: {value: e}, subject_key: {from: id}, arm: {from: arm}}
+    outcomes:
+      cash_d30: {from: cash, kind: money}
+"""
+    told = "line 11: tables.cohort.outcomes.cash_d30: kind is money, and only a name that ends in _minor holds an amount; "
+    assert problems(tmp_path, text) == [told + "call it cash_d30_minor, reports call it cash_d30"]
+
+
 def test_a_good_mapping_is_typed(tmp_path: Path) -> None:
     path = tmp_path / "feed.yml"
     path.write_text(GOOD, encoding="utf-8")
@@ -62,7 +80,10 @@ def test_a_good_mapping_is_typed(tmp_path: Path) -> None:
         ("{from: balance}", "{form: balance}", ["line 16: tables.account.columns.original_minor.form: unknown key; did you mean 'from'?"]),
         ("    columns:\n", "    colums:\n", ["line 9: tables.account.colums: unknown key; did you mean 'columns'?"]),
         ("kind: csv", "kind: cvs", ["line 6: format.kind: must be one of csv, excel, parquet, postgres"]),
-        ("currency: VND", "currency: đ", ["line 3: currency: is 'đ': String should match pattern '^[A-Z]{3}$'"]),
+        ("currency: VND", "currency: đ", ["line 3: currency: is 'đ'; write three capital letters, as VND (ISO 4217; XXX where no money is involved)"]),
+        ("book: shop", "book: ../shop", ["line 2: book: is '../shop'; write lower-case letters, digits, '-' and '_' (at most 63, no space or path)"]),
+        ("{from: balance}", "[balance]", ["line 16: tables.account.columns.original_minor: is ['balance']; write keys and values, as {key: value}"]),
+        ("files: feed.csv", "files: [feed.csv]", ["line 5: files: is ['feed.csv']; write one word; a number in quotes"]),
         ("  account:\n", "  acount:\n", ["line 8: tables.acount: unknown table; did you mean 'account'?"]),
         ("      original_minor:", "      original_minr:", [
             "line 9: tables.account.columns.original_minor: is required (Balance on entry.) and has no rule; add one",

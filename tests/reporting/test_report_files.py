@@ -63,7 +63,7 @@ def test_a_file_is_one_run_named_as_the_file(project: SmallProject) -> None:
         ),
         pytest.param({"units": ["a", "b", "a"]}, "names the same item twice", id="B13-repeated"),
         pytest.param({"units": [f"u{number}" for number in range(2000)]}, "at most 1000", id="B13-long-list"),
-        pytest.param({"units": "a"}, "units is 'a': Input should be a valid list", id="B13-no-list"),
+        pytest.param({"units": "a"}, "units is 'a': write a list, as [a, b]", id="B13-no-list"),
         pytest.param({"name": '"../../x"'}, "name is '../../x'; write lower-case letters", id="B15-S4-parent"),
         pytest.param({"name": "/x"}, "name is '/x'; write lower-case letters", id="B15-S4-absolute"),
         pytest.param({"name": "a/b"}, "write lower-case letters", id="B15-S4-folder"),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from collect_analysis.book.schema import Column, Table
-from collect_analysis.book.source_format import EPOCHS, ColumnRule, Source, TableMapping
+from collect_analysis.book.source_format import EPOCHS, ColumnRule, Outcome, Source, TableMapping
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import nearest
 
@@ -89,7 +89,10 @@ def _table_problems(source: Source, name: str, mapping: TableMapping, table: Tab
     for target, rule in mapping.rules.items():
         place = (*here, *_place_of(target, mapping))
         found = column_of(table, target)
-        if found is None:
+        if isinstance(rule, Outcome) and rule.kind == "money" and not target.endswith("_minor"):
+            name = target.removeprefix("outcome_")
+            yield place, f"kind is money, and only a name that ends in _minor holds an amount; call it {name}_minor, reports call it {name}"
+        elif found is None:
             yield place, f"table '{name}' has no such column; {nearest(target, list(table.column_names))}"
         else:
             told = list(_column_problems(found, rule))

@@ -25,7 +25,7 @@ from collect_analysis.book.source_format import (
 )
 from collect_analysis.book.source_rules import rule_problems
 from collect_analysis.book.yaml_files import Lines, read_yaml_lines
-from collect_analysis.errors import ParameterError, nearest
+from collect_analysis.errors import ParameterError, nearest, shape_wanted
 
 __all__ = ["ColumnRule", "Source", "TableMapping", "read_source"]
 
@@ -91,7 +91,7 @@ def _sentence(path: Path, lines: Lines, problem: Any) -> str:
     given = repr(problem["input"])
     # What may be a connection text with its password is not repeated on a screen or in a log.
     shown = "a connection text" if "://" in given or "password" in given.lower() else given
-    return located(path, lines, place, f"is {shown}: {problem['msg'].removeprefix('Value error, ')}")
+    return located(path, lines, place, f"is {shown}; {shape_wanted(kind, problem['msg'], problem.get('ctx', {}).get('pattern', ''))}")
 
 
 def _place(loc: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], type[BaseModel]]:

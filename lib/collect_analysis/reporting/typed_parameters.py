@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from collect_analysis.errors import ParameterError, nearest
+from collect_analysis.errors import ParameterError, nearest, shape_wanted
 
 MOST_ITEMS = 1000
 SHOWN = 80
@@ -109,7 +109,7 @@ def validate(model: type[ReportParameters], values: Mapping[str, Any], *, where:
 
 def _sentence(model: type[ReportParameters], problem: Any, where: str) -> str:
     key = ".".join(str(part) for part in problem["loc"])
-    message = problem["msg"].removeprefix("Value error, ")
+    message = shape_wanted(problem["type"], problem["msg"])
     if not key:
         return f"{where}: {message}"
     shown = repr(problem["input"])
