@@ -180,3 +180,12 @@ def test_losses_are_accounts_that_left_or_are_not_found(small: Book, cohort: Coh
     found = fidelity.losses(small, cohort, ARMS, outcome_column="payer_d10", days=30).set_index("arm")
     assert found.loc["new", ["cases", "no_longer_found", "left", "numerator"]].tolist() == [3, 0, 1, 1]
     assert found.loc["champion", ["cases", "no_longer_found", "left", "numerator"]].tolist() == [2, 1, 0, 1]
+
+
+def test_a_supplied_cohort_without_days_has_no_entries_and_no_looks() -> None:
+    frame = pd.DataFrame({"experiment_id": "e", "subject_key": list("abcd"), "arm": ["champion", "new"] * 2, "outcome_paid": [0, 1, 1, 0]})
+    book = book_from_frames({"cohort": frame}, as_of=AS_OF)
+    entered = looks.entries(book, open_cohort(book, "e", arms=ARMS, horizon_days=30), ARMS)
+    assert entered.empty
+    assert list(entered.columns) == ["arm", "day", "cases", "clusters"]
+    assert looks.look_schedule(entered, as_of=AS_OF, horizon_days=30, every=7) == []

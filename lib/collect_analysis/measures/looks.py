@@ -29,6 +29,8 @@ def entries(book: Book, cohort: Cohort, arms: Sequence[str]) -> pd.DataFrame:
     cluster = dated.group_by(["arm", "cluster_key"]).aggregate(day=dated["assigned_on"].min())
     cases = book.frame(dated.group_by("arm", day=dated["assigned_on"]).aggregate(cases=dated.count()))
     clusters = book.frame(cluster.group_by(["arm", "day"]).aggregate(clusters=cluster.count()))
+    if cases.empty:
+        return pd.DataFrame(columns=["arm", "day", "cases", "clusters"])
     found = cases.merge(clusters, on=["arm", "day"], how="outer").fillna({"cases": 0, "clusters": 0})
     return found.astype({"cases": "int64", "clusters": "int64"}).sort_values(["arm", "day"], ignore_index=True)
 
