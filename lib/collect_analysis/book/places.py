@@ -25,7 +25,8 @@ def project_folder() -> Path:
         if (folder / "parameters").is_dir():
             return folder
     raise WorkplaceError(
-        "no folder from here upwards holds `parameters/`; change into the project, or set COLLECT_BOOKS and COLLECT_POLICY"
+        "no folder from here upwards holds `parameters/`; change into the project. Books, reports, policy and rules may lie elsewhere "
+        "(COLLECT_BOOKS, COLLECT_REPORTS, COLLECT_POLICY, COLLECT_RULES); notebooks and relative paths are the project's"
     )
 
 
