@@ -41,7 +41,9 @@ def evidence(**changes: object) -> Evidence:
     doses = pd.DataFrame(
         {"outcome": ["contacts", "agent_minutes"], "arm": "new", "relative": [0.2, 0.02], "low": [0.9, -0.1], "high": [1.1, 0.1]}
     )
-    flaws = pd.DataFrame({"outcome": ["payer_rate"], "horizon_days": [90], "missing": [0], "negative": [0], "not_yes_no": [0]})
+    flaws = pd.DataFrame(
+        {"outcome": ["payer_rate"], "horizon_days": [90], "missing": [0], "negative": [0], "not_yes_no": [0], "early": [0]}
+    )
     values: dict = {
         "facts": facts(),
         "shared": (0, 0),
@@ -80,6 +82,7 @@ MEANS = evidence().means
         ({"open_share": 0.051}, "horizon_over"),
         ({"flaws": evidence().flaws.assign(missing=1)}, "outcome_sound"),
         ({"flaws": evidence().flaws.assign(negative=2)}, "outcome_sound"),
+        ({"flaws": evidence().flaws.assign(early=1)}, "outcome_after_assignment"),
         ({"means": MEANS.assign(positive=[1, 500])}, "payers_enough"),
     ],
 )

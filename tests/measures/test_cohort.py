@@ -304,7 +304,8 @@ def test_impossible_values_are_counted() -> None:
     frame = pd.DataFrame(
         {
             "experiment_id": "e", "subject_key": list("uvwxyz"), "arm": list("aaabbb"), "outcome_paid_minor": [5, -1, None, 0, 3, 4],
-            "outcome_done": [0, 1, 1, 0, 2, 1],
+            "outcome_done": [0, 1, 1, 0, 2, 1], "assigned_on": [START] * 6,
+            "event_on": [START, START - timedelta(days=1), None, None, START + timedelta(days=3), START - timedelta(days=9)],
         }
     )  # fmt: skip
     book = book_from_frames(
@@ -314,6 +315,7 @@ def test_impossible_values_are_counted() -> None:
     found = arms.flaws(book, cohort, ["a", "b"], cohort.outcomes).set_index("outcome")
     assert found.loc["paid", ["missing", "negative"]].tolist() == [1, 1]
     assert found.loc["done", "not_yes_no"] == 1
+    assert found["early"].tolist() == [2] * len(found)
 
 
 def test_an_outcome_that_is_not_there_is_refused_with_those_that_are(small: Book, cohort: Cohort) -> None:

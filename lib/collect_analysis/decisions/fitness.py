@@ -81,7 +81,7 @@ def requirements(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
 
     Refusing: an arm nearly empty, a sample-ratio mismatch, subjects or customers in several arms, certain assignment (probability 0 or 1)
     or one that differs within an arm and is not told by strata, a stratum without one of the arms, probabilities or planned shares that sum
-    to more than 1, an open horizon, impossible outcomes, too few payers, arms treated alike. Downgrading: unknown plan, no
+    to more than 1, an open horizon, results before the assignment, impossible outcomes, too few payers, arms treated alike. Downgrading: unknown plan, no
     pre-registration, unknown dose where one was declared, more agent time than agreed, clusters that are not in the data. Notes: what
     was left out of the adjustment or of the comparison, and what the source does not tell.
     """
@@ -240,9 +240,17 @@ def _outcome(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
     few = fewest is not None and unsigned and fewest["positive"] < 2
     values = {"arm": str(fewest["arm"]) if fewest is not None else "", "positive": int(fewest["positive"]) if fewest is not None else 0}
     return [
+        *results_in_time(evidence.flaws, plan.primary_outcome),
         Condition(name="outcome_sound", met=not any(counts.values()), consequence="refuse", details=shown),
         Condition(name="payers_enough", met=not few, consequence="refuse", details=values),
     ]
+
+
+def results_in_time(flaws: pd.DataFrame, outcome: str) -> list[Condition]:
+    """Refused where a result is dated before the assignment (`arms.flaws`, column early); nothing where none is, or none is dated."""
+    early = int(flaws["early"].max())
+    details = {"early": early, "outcome": outcome}
+    return [Condition(name="outcome_after_assignment", met=False, consequence="refuse", details=details)] if early else []
 
 
 def _dose(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:

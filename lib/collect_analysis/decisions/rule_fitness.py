@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from collect_analysis.decisions.fitness import MOST_OPEN
+from collect_analysis.decisions.fitness import MOST_OPEN, results_in_time
 from collect_analysis.decisions.rules import Rule
 from collect_analysis.methods.evidence import Condition
 from collect_analysis.methods.policy_value import effective
@@ -52,6 +52,7 @@ def log_conditions(log: LogFacts, *, preregistration: str, learnt_here: bool, la
     else:
         values = {"days": log.horizon_days, "open_share": log.open_share}
         found.append(Condition(name="horizon_over", met=log.open_share <= MOST_OPEN, details=values))
+    found += results_in_time(log.flaws, log.outcome)
     found.append(Condition(name="outcome_sound", met=not any(counts.values()), details={**counts, "outcome": log.outcome}))
     if learnt_here:
         found.append(Condition(name="rule_not_learnt_here", met=False))

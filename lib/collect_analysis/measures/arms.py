@@ -99,9 +99,12 @@ def open_horizons(book: Book, cohort: Cohort, arms: Sequence[str]) -> dict[int, 
 
 
 def flaws(book: Book, cohort: Cohort, arms: Sequence[str], outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """Which outcomes have values that cannot be? Columns: outcome, horizon_days, missing, negative (money), not_yes_no (shares)."""
+    """Which outcomes have values that cannot be? Columns: outcome, horizon_days, missing, negative (money), not_yes_no (shares), early.
+
+    `early`: subjects whose event (`event_on`, where the source tells it) came before the day of their assignment; the same for every outcome.
+    """
     table = subjects_of(cohort, arms)
-    counts = {}
+    counts = {"early": (table["event_on"] < table["assigned_on"]).sum()} if "event_on" in table.columns else {}
     for position, item in enumerate(outcomes):
         column = table[item.column]
         counts[f"m{position}"] = column.isnull().sum()
@@ -117,10 +120,11 @@ def flaws(book: Book, cohort: Cohort, arms: Sequence[str], outcomes: Sequence[Ou
             "missing": int(found[f"m{position}"]),
             "negative": int(found.get(f"n{position}", 0)),
             "not_yes_no": int(found.get(f"o{position}", 0)),
+            "early": int(found.get("early", 0)),
         }
         for position, item in enumerate(outcomes)
     ]
-    return pd.DataFrame(rows, columns=["outcome", "horizon_days", "missing", "negative", "not_yes_no"])
+    return pd.DataFrame(rows, columns=["outcome", "horizon_days", "missing", "negative", "not_yes_no", "early"])
 
 
 def arm_sums(book: Book, cohort: Cohort, arms: Sequence[str], outcomes: Sequence[Outcome], *, by_stratum: bool = False) -> pd.DataFrame:

@@ -49,7 +49,7 @@ class Cohort:
     """The subjects of one experiment.
 
     `table` has one row per subject: subject_key, cluster_key (the independent person or group), arm, assigned_on, stratum, propensity,
-    arms_seen (arms in which the subject was recorded), for a supplied cohort running_value, first_treated_on, exit_days and exit_cause,
+    arms_seen (arms in which the subject was recorded), for a supplied cohort running_value, first_treated_on, event_on, exit_days and exit_cause,
     and the columns that `outcomes`, `covariates` and `doses` name. `payments` has one row per cluster and day after assignment with its
     cash, for curves; None where the source has no daily payments.
     """
@@ -226,6 +226,7 @@ def _supplied(book: Book, experiment_id: str, horizon_days: int) -> Cohort:
         "propensity",
         "running_value",
         "first_treated_on",
+        "event_on",
         "exit_days",
         "exit_cause",
         *columns,

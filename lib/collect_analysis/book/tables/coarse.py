@@ -39,6 +39,7 @@ COHORT = Table(
         Column(name="propensity", type="number", doc="Probability of this arm; empty: not logged.", required=False, low=0, high=1),
         Column(name="running_value", type="number", doc="Running variable of a cut-off rule.", required=False),
         Column(name="first_treated_on", type="date", doc="Day the rule of the subject's cluster changed; empty: never.", required=False),
+        Column(name="event_on", type="date", doc="Day of what the outcome counts (first payment, cure); empty: none.", required=False),
         Column(name="exit_days", type="integer", doc="Days from assignment to the end of observation.", required=False, low=0),
         Column(name="exit_cause", type="code", doc="How observation ended: paid, recalled, ...; censored: still open.", required=False),
     ),
