@@ -55,7 +55,10 @@ def counting(table: pd.DataFrame, lang: str) -> tables.ShownTable:
 
 def computing(table: pd.DataFrame, lang: str) -> tables.ShownTable:
     """Where every KPI is computed, at which grain, with which windows, and the hash of its definition."""
-    return tables.show(table.assign(windows=[in_words(text, lang) for text in table["windows"]]), lang=lang, columns=COMPUTING)
+    # The id stands in the first column; here the fingerprint alone.
+    prints = table["definition"].str.rsplit("@", n=1).str[-1]
+    worded = table.assign(windows=[in_words(text, lang) for text in table["windows"]], definition=prints)
+    return tables.show(worded, lang=lang, columns=COMPUTING)
 
 
 def _of(table: pd.DataFrame, section: str) -> pd.DataFrame:
