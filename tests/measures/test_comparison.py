@@ -101,3 +101,40 @@ def test_the_funnel_flags_the_odd_one_out_of_many_alike() -> None:
     table = comparison.funnel_of(found({**units, "z": 1.6})).set_index("unit_key")
     assert table.loc["z", "place"] == "above"
     assert (table.drop(index="z")["place"] == "inside").all()
+
+
+def test_every_unit_is_held_against_the_champion_but_itself() -> None:
+    units = {"a": 1.3, "b": 1.0, "c": 0.8}
+    table = comparison.believed(found(units, se=0.02), belief=BELIEF, batch_months=flow(*units), champion="b").set_index("unit_key")
+    assert table.loc["a", "p_worse"] < 0.01
+    assert table.loc["c", "p_worse"] > 0.99
+    assert np.isnan(table.loc["b", "p_worse"])
+    without = comparison.believed(found(units), belief=BELIEF, batch_months=flow(*units))
+    assert without["p_worse"].isna().all()
+
+
+def test_two_units_alike_are_worse_than_each_other_about_every_second_time() -> None:
+    table = comparison.believed(found({"a": 1.0, "b": 1.0}), belief=BELIEF, batch_months=flow("a", "b"), champion="a").set_index("unit_key")
+    assert table.loc["b", "p_worse"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_second_placements_are_compared_with_second_placements_alone() -> None:
+    sums = pd.DataFrame(
+        [
+            cell("a", "hard | 1 | 2026-01", 30, 100),
+            cell("b", "hard | 1 | 2026-01", 20, 100),
+            cell("a", "hard | 2 | 2026-01", 5, 100),
+            cell("b", "hard | 3 | 2026-01", 8, 100),
+            cell("c", "x | y | 2 | 2026-01", 9, 50),
+            cell("b", "x | y | 2 | 2026-01", 6, 50),
+        ]
+    )
+    table = comparison.by_number(sums).set_index(["unit_key", "placement"])
+    assert table.loc[("a", "first"), ["value", "liquidation"]].tolist() == [1.5, 0.3]
+    # Its second placements stand in a stratum of their own: no peer, no index.
+    assert np.isnan(table.loc[("a", "later"), "value"])
+    assert table.loc[("c", "later"), "value"] == 1.5
+    assert table.loc[("b", "later"), "liquidation"] == pytest.approx(14 / 150)
+    curves = comparison.curves_by_number(sums)
+    assert set(curves["placement"]) == {"first", "later"}
+    assert comparison.by_number(sums.head(0)).empty

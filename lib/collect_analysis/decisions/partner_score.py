@@ -104,6 +104,6 @@ def partner_scores(
 def _served(served: pd.DataFrame, targets: Mapping[str, float]) -> pd.Series:
     """Mean share of the service targets that each unit reaches, by unit_key; units without any known measure are left out."""
     known = served[served["measure"].isin(list(targets)) & served["value"].notna()]
-    share = known["value"].where(known["measure"] != "file_error_rate", 1 - known["value"])
-    target = known["measure"].map(targets)
+    share = known["value"].astype(float).where(known["measure"] != "file_error_rate", 1 - known["value"])
+    target = known["measure"].map(targets).astype(float)
     return (share / target.where(target > 0)).fillna(1.0).clip(upper=1).groupby(known["unit_key"]).mean()

@@ -14,6 +14,7 @@ from collect_analysis.measures.placement_expected import FOLDS, Cells
 from collect_analysis.methods import rate_model
 from collect_analysis.methods.multiplicity import holm
 from collect_analysis.methods.profiling import NO_PEER, NOTHING_OBSERVED
+from collect_analysis.methods.prognosis import one_thread
 from collect_analysis.methods.rate_model import Floats, Rates
 
 TENTHS = 10
@@ -73,12 +74,14 @@ def expected_recovery(cells: Cells, *, level: float = 0.95) -> Expected:
         columns = (UNIT_COLUMNS, STRATUM_COLUMNS, CALIBRATION_COLUMNS, TEST_COLUMNS, ("factor", "level", "effect"))
         units, strata, calibration, tests, effects = (pd.DataFrame(columns=list(names)) for names in columns)
         return Expected(units=units, strata=strata, calibration=calibration, tests=tests, effects=effects)
-    fitted = _fitted(cells)
-    units = _by_unit(fitted, cells.factors, level)
-    calibration, effects = _calibrated(fitted, cells.factors, units, level)
+    with one_thread():
+        fitted = _fitted(cells)
+        units = _by_unit(fitted, cells.factors, level)
+        calibration, effects = _calibrated(fitted, cells.factors, units, level)
+        strata = _by_stratum(fitted, cells.factors, level)
     return Expected(
         units=units,
-        strata=_by_stratum(fitted, cells.factors, level),
+        strata=strata,
         calibration=calibration,
         tests=_tests(calibration, cells.factors),
         effects=effects,

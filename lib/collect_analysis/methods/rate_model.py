@@ -1,6 +1,7 @@
 """Rates of cells as a product of level effects: what a balance of this kind brings, learned from sums over cells alone.
 
 A cell is one combination of the levels of several factors; `design` holds one row per cell with the intercept and the level effects.
+Sums of a matrix product depend on how threads share it: call within `prognosis.one_thread()` where the last bit must be the same everywhere.
 """
 
 from dataclasses import dataclass
@@ -8,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-
-from collect_analysis.methods.prognosis import one_thread
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -66,18 +65,16 @@ def fit_rates(design: Floats, exposure: Floats, outcome: Floats, *, unit: float,
         linear = x @ at
         return float((e * np.exp(linear) - y * linear).sum() + 0.5 * (pull * at**2).sum())
 
-    # Sums of a matrix product depend on how threads share it.
-    with one_thread():
-        best = loss(effects)
-        for _ in range(MOST_STEPS):
-            mean = e * np.exp(x @ effects)
-            step = np.linalg.solve((x * mean[:, None]).T @ x + np.diag(pull), x.T @ (y - mean) - pull * effects)
-            size = 1.0
-            while not loss(effects + size * step) <= best + ENOUGH and size > ENOUGH:
-                size /= 2
-            effects, best = effects + size * step, min(best, loss(effects + size * step))
-            if np.abs(step).max() < ENOUGH:
-                break
+    best = loss(effects)
+    for _ in range(MOST_STEPS):
+        mean = e * np.exp(x @ effects)
+        step = np.linalg.solve((x * mean[:, None]).T @ x + np.diag(pull), x.T @ (y - mean) - pull * effects)
+        size = 1.0
+        while not loss(effects + size * step) <= best + ENOUGH and size > ENOUGH:
+            size /= 2
+        effects, best = effects + size * step, min(best, loss(effects + size * step))
+        if np.abs(step).max() < ENOUGH:
+            break
     return Rates(effects=effects)
 
 
@@ -87,8 +84,7 @@ def effect_covariance(rates: Rates, design: Floats, exposure: Floats, squares: F
     Formula: A⁻¹ B A⁻¹ with A = Σ design·design'·exposure·rate, B = Σ design·design'·squares; `squares` (m,) are the sums over independent cases
     of (y - rate·x)² in each cell. Shapes as in `fit_rates`. Source: White, Econometrica 50 (1982) 1.
     """
-    with one_thread():
-        information = (design * (exposure * rates.of(design))[:, None]).T @ design
-        spread = (design * squares[:, None]).T @ design
-        inverse = np.linalg.pinv(information, hermitian=True)
-        return inverse @ spread @ inverse
+    information = (design * (exposure * rates.of(design))[:, None]).T @ design
+    spread = (design * squares[:, None]).T @ design
+    inverse = np.linalg.pinv(information, hermitian=True)
+    return inverse @ spread @ inverse

@@ -165,11 +165,19 @@ class AgencyPage:
         return worded(found, self.lang)
 
     def plan(
-        self, share_now: pd.Series, net: pd.DataFrame, standing: pd.DataFrame, conditions: Sequence[Condition], *, basis: str
+        self,
+        share_now: pd.Series,
+        net: pd.DataFrame,
+        standing: pd.DataFrame,
+        conditions: Sequence[Condition],
+        *,
+        basis: str,
+        most: Mapping[str, float] | None = None,
     ) -> PlacementPlan | None:
         """The proposal for the next period, None where there is no flow to share.
 
-        `share_now`: of `placements.shares_now`; `net`: of `comparison.believed` on the net index; `standing`: of `partners.standing`.
+        `share_now`: of `placements.shares_now`; `net`: of `comparison.believed` on the net index; `standing`: of `partners.standing`; `most`:
+        the largest share a unit has room for (not named: all of it).
         """
         if share_now.empty or share_now.sum() == 0:
             return None
@@ -184,6 +192,7 @@ class AgencyPage:
                 p_above=_known(found.get(key, {}).get("p_above")),
                 gate=gate[key]["status"],
                 gates=gate[key]["gates"],
+                most=(most or {}).get(str(key), 1.0),
             )
             for key, share in share_now.items()
         ]

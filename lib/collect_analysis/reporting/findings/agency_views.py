@@ -215,6 +215,8 @@ def partner_table(measured: pd.DataFrame, *, lang: str, currency: str) -> tables
         for note, found in reasons.items()
         if note
     ]
+    # The name of a measure says what its days and attempts are; said again in every cell they would push agencies off the page.
+    rows["unit"] = rows["unit"].replace(["days", "per_account_month"], "ratio")
     shown = rows[known].rename(columns={"measure": "partner_measure", "source": "partner_source"})
     columns = ["partner_measure", *(["partner_source"] if len(set(shown["partner_source"])) > 1 else []), *names]
     return tables.show(shown, lang=lang, columns=columns, by_unit=names, currency=currency, caption=". ".join(sentences))
