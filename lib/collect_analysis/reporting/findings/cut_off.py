@@ -342,11 +342,14 @@ def _test(read: _Read, params: QuasiExperiment, book: Book, answer: pd.Series) -
     }
     relative = float(answer["value"]) / float(answer["without_rule"]) if answer["without_rule"] else float("nan")
     base = {"base": formats.with_unit(float(answer["without_rule"]), read.cases.outcome.unit, lang, currency=book.currency)}
+    cutoff = _place(float(params.cutoff or 0.0), book, params)
+    reach = _place(_rounded(width), book, params) if np.isfinite(width) else ""
     return {
         **words,
         "currency": book.currency,
-        "cutoff": _place(float(params.cutoff or 0.0), book, params),
-        "width": _place(_rounded(width), book, params) if np.isfinite(width) else formats.UNDEFINED,
+        "cutoff": cutoff,
+        "width": reach or formats.UNDEFINED,
+        "where": say("lots_within", lang, width=reach, cutoff=cutoff) if reach else say("lots_both_sides", lang, cutoff=cutoff),
         "near": formats.number(float(answer["cases_below"] + answer["cases_above"]), lang),
         "whom": say("whom_followers" if read.fuzzy else "whom_all", lang),
         "without": say("without_rule", lang, **base, relative=formats.share(relative, lang)) if np.isfinite(relative) else "",
