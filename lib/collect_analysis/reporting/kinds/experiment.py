@@ -14,7 +14,8 @@ Name = Annotated[str, Field(min_length=1, max_length=120)]
 class DeclaredExperiment(ReportParameters):
     """One experiment, one primary outcome read at one horizon; what was declared before the test was read.
 
-    `primary_outcome`: payer_rate or cash_per_account from the book, else an outcome of the supplied cohort. `covariates`: adjusted for,
+    `primary_outcome`: payer_rate or cash_per_account from the book, else an outcome of the supplied cohort (of money also whether any came:
+    `<outcome>_payer_rate`); more of it counts as better, so map the reverse of what should fall. `covariates`: adjusted for,
     all of them measured before assignment. `margin_relative`: smallest relative effect worth having. `guardrails`: what must not get worse
     -> the largest tolerable rise per 1,000 cases. `dose`, `min_dose_difference`: in which dose the arms must differ, and by how much at
     least (relative). `capacity_tolerance`: how much more agent time a challenger may use (relative). `planned_shares`: arm -> planned
