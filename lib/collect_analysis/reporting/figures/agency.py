@@ -132,6 +132,9 @@ def _small_panels(names: list[str], lang: str) -> tuple[Figure, list[Axes]]:
         style.percent_axis(panel.yaxis, lang)
     for panel in panels[len(names) :]:
         panel.remove()
+    # The lowest panel of every column shows the months, also where the last row is not full.
+    for panel in panels[max(0, len(names) - columns) : len(names)]:
+        panel.tick_params(labelbottom=True)
     figure.supxlabel(say("agency_axis_age", lang), fontsize=10)
     figure.supylabel(say("agency_axis_liquidation", lang), fontsize=10)
     return figure, panels[: len(names)]
