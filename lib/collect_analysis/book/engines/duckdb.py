@@ -1,5 +1,8 @@
 """DuckDB, embedded: the default, for one machine."""
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,13 +44,16 @@ class _Backend(Backend):
 
 
 class DuckDBEngine(Engine):
-    """Parquet files as views, everything else in memory and, above `memory_limit`, on disk."""
+    """Parquet files as views, everything else in memory and, above `memory_limit`, in a private folder for temporary files."""
 
     name = "duckdb"
 
     def __init__(self, *, memory_limit: str = "3GB", threads: int | None = None) -> None:
         super().__init__()
-        options = {"memory_limit": memory_limit, "preserve_insertion_order": False}
+        # What does not fit into memory is about persons: it is spilled where only this user may look, never into the folder of the caller.
+        spill = tempfile.mkdtemp(prefix="collect-analysis-spill-")
+        weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
+        options = {"memory_limit": memory_limit, "preserve_insertion_order": False, "temp_directory": spill}
         if threads:
             options["threads"] = threads
         self._backend = _Backend().connect(**options)
