@@ -93,7 +93,11 @@ class Engine(ABC):
 
 def canonical_arrow(frame: pd.DataFrame, types: dict[str, str]) -> pa.Table:
     """A frame with the canonical columns first, as Arrow; absent columns are empty. Through Arrow: pandas 3 types stay out of the engines."""
-    return pa.Table.from_pandas(frame.reindex(columns=[*types, *(c for c in frame.columns if c not in types)]), preserve_index=False)
+    given = pa.Table.from_pandas(frame, preserve_index=False)
+    schema = ibis.schema(types).to_pyarrow()
+    # Typed, because an empty column of numbers cannot become one of days.
+    columns = {name: given[name] if name in frame.columns else pa.nulls(len(frame), schema.field(name).type) for name in types}
+    return pa.table({**columns, **{name: given[name] for name in given.column_names if name not in types}})
 
 
 def with_canonical(table: ir.Table, types: dict[str, str], *, cast: bool) -> ir.Table:
