@@ -17,7 +17,7 @@ class GroupPlan:
 
     `table`: group, unit_key, propensity (0-1; of a group they sum to 1), accounts (expected), value_minor (expected net recovery of one
     account), total_minor (accounts x value). `units`: unit_key, capacity, used, share, low_share, high_share, binding (`capacity`,
-    `high_share`, `low_share` or empty), shadow_price_minor (one more place), low_share_cost_minor (what a place forced by the low share costs).
+    `high_share`, `low_share` or empty), shadow_price_minor (one more place), low_share_cost_minor (what one more forced place would cost).
     `value`: expected net recovery; `bound`: nothing under the same bounds brings more; `gap` = (bound - value)/|bound|; `exploration_cost`:
     what the minimum propensity costs beside min_propensity 0; `value_now`: the same accounts under today's shares (NaN: not given).
     """
