@@ -1,5 +1,6 @@
 """The allocation is the optimum of the written problem: hand cases, an independent solver, properties."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -259,8 +260,128 @@ def test_a_holder_keeps_the_account_unless_another_brings_more_than_the_threshol
 def test_a_holder_that_may_not_keep_the_account_loses_it_whatever_the_days() -> None:
     accounts = {"held_by": ["u0", None], "held_days": [1, None]}
     found = allocate(problem_of([[None, 3], [1, 5]], [None, None], accounts=accounts, stickiness_days=30))
-    assert propensities(found)[["key", "unit_key", "propensity"]].values.tolist() == [
+    assert propensities(found)[["key", "unit_key", "propensity"]].to_numpy().tolist() == [
         ["a0", "u1", 1.0],
         ["a1", "u0", 0.0],
         ["a1", "u1", 1.0],
     ]
+
+
+def refusal(problem: Problem) -> str:
+    with pytest.raises(DataError) as caught:
+        allocate(problem)
+    return str(caught.value)
+
+
+def test_every_fault_of_the_numbers_is_told_at_once() -> None:
+    said = refusal(problem_of([[1, np.nan], [np.inf, 2]], [-1, 2], least=[0, 3], min_propensity=1.5, switch_cost=-1.0))
+    for part in ("2 value(s) are missing or infinite, in 2 row(s)", "a capacity below 0: u0", "a minimum above the capacity: u0, u1",
+                 "min_propensity is 1.5", "switch_cost is -1"):  # fmt: skip
+        assert part in said
+
+
+def test_rows_without_a_unit_idle_units_and_propensities_that_do_not_fit_are_named() -> None:
+    said = refusal(problem_of([[1, 2, None], [None, None, None]], [5, 5, 5], min_propensity=0.6, accounts={"region": ["north", "south"]}))
+    assert "1 account(s) in 1 row(s) have no eligible unit" in said
+    assert "(regions: south 1)" in said
+    assert "1 unit(s) have no eligible account: u2" in said
+    assert "write at most 0.5" in said
+
+
+def test_too_little_room_says_how_much_is_missing_and_whose() -> None:
+    assert "the accounts need 3 accounts and the units have 2: 1 are missing" in refusal(problem_of([[1], [1], [1]], [2]))
+    # There is room, but not where a0 to a2 may go.
+    said = refusal(problem_of([[1, None], [1, None], [1, None], [1, 1]], [1, 9], accounts={"region": ["hue", "hue", "vinh", "hue"]}))
+    assert "2 accounts cannot be placed" in said
+    assert "may only go to u0, which have 1" in said
+    assert "raise their capacity by 2 in all" in said
+    said = refusal(problem_of([[1, 1], [1, 1], [1, None]], [None, None], least=[0, 3]))
+    assert "the minimums of u1 sum to 3 accounts, 1 more than the accounts they may have" in said
+    # 4 accounts at 0.25 each are one whole place.
+    said = refusal(problem_of([[1, 1]] * 4, [0.5, None], min_propensity=0.25))
+    assert "raise the capacity to 1, or write min_propensity 0.125" in said
+
+
+def test_unknown_and_repeated_keys_are_refused_together() -> None:
+    pairs = pd.DataFrame({"key": ["a", "a", "b", "z"], "unit_key": ["u", "u", "v", "u"], "value_minor": 1.0})
+    with pytest.raises(DataError) as caught:
+        of_tables(pairs, pd.DataFrame({"key": ["a", "b", "b"]}), pd.DataFrame({"unit_key": ["u"], "capacity": [1]}), min_propensity=0)
+    for part in ("accounts repeats key in 1 row(s)", "pairs repeats key and unit_key in 1 row(s)", "1 pair(s) name a key", "first v"):
+        assert part in str(caught.value)
+
+
+def test_accounts_draw_their_unit_from_their_own_probabilities_and_can_be_recomputed(crowd: Problem) -> None:
+    found = allocate(crowd)
+    drawn = draw(found, salt="2026-q3")
+    assert drawn.accounts["key"].tolist() == crowd.keys.tolist()
+    logged = propensities(found).set_index(["key", "unit_key"])["propensity"]
+    pd.testing.assert_series_equal(
+        drawn.accounts.set_index(["key", "unit_key"])["propensity"],
+        logged.loc[list(zip(drawn.accounts["key"], drawn.accounts["unit_key"], strict=True))],
+    )
+    assert (drawn.accounts["propensity"] >= crowd.min_propensity).all()
+    pd.testing.assert_frame_equal(draw(found, salt="2026-q3").accounts, drawn.accounts)
+    assert (draw(found, salt="other").accounts["unit_key"] != drawn.accounts["unit_key"]).any()
+    # Over many salts every pair comes as often as its propensity says, the tried ones too.
+    tables = [draw(found, salt=f"s{number}").accounts for number in range(60)]
+    tried = np.mean([(table["propensity"] < 2 * crowd.min_propensity).mean() for table in tables])
+    expected = logged[logged < 2 * crowd.min_propensity].sum() / len(crowd.keys)
+    assert tried == pytest.approx(expected, rel=0.1)
+    over = drawn.units["drawn"] - drawn.units["expected"]
+    assert (over.abs() < 4 * np.sqrt(drawn.units["expected"]) + 1).all()
+
+
+def test_groups_are_split_and_their_members_drawn() -> None:
+    values = pd.DataFrame(
+        [("old", "a", 10.0), ("old", "b", 8.0), ("new", "a", 30.0), ("new", "b", 20.0)], columns=["group", "unit_key", "value_minor"]
+    )
+    groups = pd.DataFrame({"group": ["old", "new"], "accounts": [60, 40]})
+    units = pd.DataFrame({"unit_key": ["a", "b"], "capacity": [np.nan, 90.0], "low_share": [0.2, 0.2], "high_share": [0.5, 1.0]})
+    today = pd.DataFrame({"group": ["old", "old", "new", "new"], "unit_key": ["a", "b"] * 2, "share": 0.5})
+    plan = allocate_groups(values, groups, units, min_propensity=0.1, today=today)
+    # Unit a is 10 better on new and 2 better on old; it may have 50: 36 of new (0.9), the other 14 of old.
+    shares = plan.table.set_index(["group", "unit_key"])["propensity"]
+    assert shares["new", "a"] == pytest.approx(0.9, abs=1e-6)
+    assert shares["old", "a"] == pytest.approx(14 / 60, abs=1e-6)
+    assert plan.value == pytest.approx(36 * 30 + 4 * 20 + 14 * 10 + 46 * 8, rel=1e-6)
+    assert plan.value_now == 30 * 10 + 30 * 8 + 20 * 30 + 20 * 20
+    # Without exploration all 40 of new and 10 of old go to a.
+    assert plan.exploration_cost == pytest.approx(40 * 30 + 10 * 10 + 50 * 8 - plan.value, rel=1e-4)
+    assert plan.units.set_index("unit_key")["binding"].to_dict() == {"a": "high_share", "b": ""}
+    assert plan.units.set_index("unit_key")["shadow_price_minor"]["a"] == pytest.approx(2, rel=1e-4)
+    members = pd.DataFrame({"key": [f"k{i}" for i in range(100)], "group": ["old"] * 60 + ["new"] * 40})
+    drawn = draw(plan.allocation, salt="q3", members=members)
+    assert (drawn.accounts["propensity"] >= 0.1).all()
+    with pytest.raises(DataError, match="give the accounts of the groups"):
+        draw(plan.allocation, salt="q3")
+    with pytest.raises(DataError, match="belong to a group that the allocation does not know"):
+        draw(plan.allocation, salt="q3", members=members.assign(group="other"))
+
+
+def test_shares_that_cross_or_leave_the_whole_are_refused_by_unit() -> None:
+    values = pd.DataFrame({"group": ["g"], "unit_key": ["a"], "value_minor": [1.0]})
+    groups = pd.DataFrame({"group": ["g"], "accounts": [10]})
+    for low, high, said in ((0.6, 0.5, "a low_share above their high_share, first a"), (-0.1, 1.0, "a low_share outside 0-1, first a")):
+        with pytest.raises(DataError, match=said):
+            allocate_groups(values, groups, pd.DataFrame({"unit_key": ["a"], "low_share": [low], "high_share": [high]}), min_propensity=0)
+
+
+def test_region_skill_and_gates_say_who_may_take_whom_and_what_each_costs() -> None:
+    accounts = pd.DataFrame({"region": ["north", "south", None], "skill": ["legal", None, None]})
+    serves = pd.DataFrame([("a", "region", "north"), ("b", "region", "north"), ("b", "region", "south"), ("b", "skill", "field")],
+                          columns=["unit_key", "requirement", "value"])  # fmt: skip
+    found = eligible(accounts, ["a", "b", "c"], serves, closed={"c": "no legal basis"})
+    assert found.matrix.tolist() == [[True, False, False], [False, True, False], [True, True, False]]
+    assert found.lost.to_numpy().tolist() == [["a", "region", 1], ["b", "skill", 1], ["c", "no legal basis", 3]]
+    with pytest.raises(DataError, match=r"2 unit.s. are served or closed and not among the units, first x"):
+        eligible(accounts, ["a"], serves.assign(unit_key="x"), closed={"y": "gate"})
+
+
+def test_a_tried_unit_follows_from_the_hash_that_anybody_can_compute(crowd: Problem) -> None:
+    problem = replace(crowd, min_propensity=0.05)
+    drawn = draw(allocate(problem), salt="july")
+    for at, (key, unit) in enumerate(zip(problem.keys, drawn.accounts["unit_key"], strict=True)):
+        share = int(hashlib.sha256(f"july:{key}".encode()).hexdigest()[:8], 16) / 2**32
+        arms = problem.unit[problem.start[at] : problem.start[at + 1]]
+        if share < 0.05 * len(arms):
+            assert unit == problem.units[arms[int(share / 0.05)]]
