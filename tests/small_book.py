@@ -23,6 +23,7 @@ FILLED: dict[str, dict[str, str]] = {
     "tariff": {"tariff_id": "t", "tier_from": "0", "valid_from": LONG_AGO, "currency": "VND"},
     "calendar": {},
     "arrangement": {},
+    "legal_stage": {"seq": "1", "stage": "filed"},
     "qa": {},
     "promise": {},
 }  # fmt: skip

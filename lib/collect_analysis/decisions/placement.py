@@ -14,7 +14,7 @@ from collect_analysis.methods.evidence import Condition, Grade, grade
 
 Gate = Literal["no_data", "pass", "watch", "fail", "blocked"]
 Reason = Literal["credible_gain", "credible_loss", "not_distinguishable", "not_judged", "gate_fail", "blocked"]
-Bound = Literal["", "floor", "cap", "max_change", "gate"]
+Bound = Literal["", "floor", "cap", "max_change", "gate", "capacity"]
 ABOVE, BELOW = 0.9, 0.1
 TOLERANCE = 1e-12
 
@@ -72,7 +72,10 @@ class SharePolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitStanding:
-    """What is known of one unit: its share of the flow now, its net index with uncertainty (None: not judged), its conduct gate."""
+    """What is known of one unit: its share of the flow now, its net index with uncertainty (None: not judged), its conduct gate.
+
+    `most`: the largest share of the flow it has room for.
+    """
 
     unit_key: str
     share_now: float
@@ -81,6 +84,7 @@ class UnitStanding:
     p_above: float | None
     gate: Gate
     gates: str = ""
+    most: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,21 +120,22 @@ def propose_shares(
     """What share of the next period's flow should each unit get?
 
     Formula: w = share_now · exp(eta · (net index - 1)/sd), then the shares c·w bounded by [low, high] per unit, c such that they sum to 1.
-    Bounds: [max(floor, now - max_change), min(cap, now + max_change)]; a unit that fails a gate [0, floor] whatever it collects; a
-    blocked one [0, 0]; one that is not judged keeps w = share_now. Evidence: grade A at best where the comparison was `randomised`, else C,
-    less what `conditions` cost; a grade outside `policy.grades` moves no share except past a gate (fail, blocked).
+    Bounds: [max(floor, now - max_change), min(cap, now + max_change)]; a unit that fails a gate [0, floor] whatever it collects; a blocked
+    one [0, 0]; nobody more than `most`, which is never relaxed; one that is not judged keeps w = share_now. Evidence: grade A at best
+    where the comparison was `randomised`, else C, less what `conditions` cost; a grade outside `policy.grades` moves no share except past
+    a gate (fail, blocked).
     Steps sorted by unit_key. Source: multiplicative-weights update; domain rules on floor, cap and change are policy.
 
     Raises
     ------
     DataError
-        Shares now do not sum to 1, a unit comes twice, or no unit may be given anything.
+        Shares now do not sum to 1, a unit comes twice, no unit may be given anything, or the units have no room for the whole flow.
     """
     ordered = sorted(units, key=lambda unit: unit.unit_key)
     _check(ordered, policy)
     found = grade("randomised" if randomised else "adjusted", conditions)
     allowed = found in policy.grades
-    gated = any(unit.gate in ("fail", "blocked") for unit in ordered)
+    gated = any(unit.gate in ("fail", "blocked") or unit.share_now > unit.most for unit in ordered)
     if not allowed and not gated:
         steps = tuple(_step(unit, unit.share_now, "") for unit in ordered)
         return PlacementPlan(steps=steps, proposed=False, grade=found, exploration_share=policy.exploration_share)
@@ -172,12 +177,24 @@ def _bounded(
         bounds = [_limits(unit, policy, relaxed, hold=hold) for unit in units]
         if sum(low for low, _ in bounds) <= 1 + TOLERANCE and sum(high for _, high in bounds) >= 1 - TOLERANCE:
             break
+    room = sum(high for _, high in bounds)
+    if room < 1 - TOLERANCE:
+        named = ", ".join(f"{unit.unit_key} {high:.1%}" for unit, (_, high) in zip(units, bounds, strict=True))
+        raise DataError(
+            f"the units have room for {room:.1%} of the flow ({named}), {1 - room:.1%} is left over; raise their capacity in table unit, recall "
+            "more, or keep the rest inside"
+        )
     # A unit at share 0 has no weight to grow from; its floor gives it one.
     weights = [max(weight, TOLERANCE) for weight in wanted]
     return _fill(weights, bounds), bounds, relaxed
 
 
 def _limits(unit: UnitStanding, policy: SharePolicy, relaxed: Sequence[str], *, hold: bool) -> tuple[float, float]:
+    low, high = _limits_of_policy(unit, policy, relaxed, hold=hold)
+    return min(low, unit.most), min(high, unit.most)
+
+
+def _limits_of_policy(unit: UnitStanding, policy: SharePolicy, relaxed: Sequence[str], *, hold: bool) -> tuple[float, float]:
     if unit.gate == "blocked":
         return 0.0, 0.0
     if unit.gate == "fail":
@@ -215,6 +232,8 @@ def _fill(weights: Sequence[float], bounds: Sequence[tuple[float, float]]) -> li
 def _bound(unit: UnitStanding, share: float, low: float, high: float, policy: SharePolicy) -> Bound:
     if unit.gate in ("fail", "blocked"):
         return "gate"
+    if unit.most < 1 and abs(share - unit.most) < 1e-9:
+        return "capacity"
     if abs(share - high) < 1e-9:
         return "cap" if abs(high - policy.cap) < 1e-9 else "max_change"
     if abs(share - low) < 1e-9:

@@ -1,0 +1,63 @@
+"""What will have to be placed next: the recent flow of accounts by placement stratum, what an account of it brings, who holds how many."""
+
+import ibis
+import numpy as np
+import pandas as pd
+
+from collect_analysis.book.store import Book
+from collect_analysis.measures.placements import Panel, months_between, of_panel
+
+FLOW_COLUMNS = ("group", "placement_no", "unit_key", "cases", "balance_minor", "per_month")
+WORTH_COLUMNS = ("group", "accounts", "cash_minor", "value", "low", "high", "note")
+ALL, UNNAMED = "all", "?"
+FEW_CUSTOMERS = "fewer than two customers: no interval"
+
+
+def recent_flow(book: Book, panel: Panel, *, months: int) -> pd.DataFrame:
+    """What was placed in the last `months` months of the panel, by placement stratum, number of the placement and unit?
+
+    Columns: group (placement stratum; `all` where none is named), placement_no (0: not numbered), unit_key, cases (accounts), balance_minor,
+    per_month (cases / months); sorted. Empty where nothing was placed.
+    """
+    base = of_panel(book, panel)
+    recent = base.filter(months_between(ibis.literal(panel.end), base.batch_month) < months)
+    # The stratum of a comparison is what was placed together: the placement stratum, its number, its month.
+    named = recent.stratum.re_replace(r" \| [0-9]+ \| [0-9]{4}-[0-9]{2}$", "")
+    rows = recent.mutate(group=(named == UNNAMED).ifelse(ALL, named), placement_no=recent.placement_no.fill_null(0).cast("int64"))
+    sums = rows.group_by("group", "placement_no", "unit_key").agg(cases=rows.count(), balance_minor=rows.balance_minor.sum().cast("int64"))
+    frame = book.frame(sums).assign(per_month=lambda table: table["cases"] / months)
+    return frame.sort_values(["group", "placement_no", "unit_key"], ignore_index=True)[list(FLOW_COLUMNS)]
+
+
+def held_now(book: Book, panel: Panel) -> pd.Series:
+    """How many placements of the panel run on `as_of`, by unit_key?"""
+    base = of_panel(book, panel)
+    running = base.filter(base.to_date.isnull())
+    return book.frame(running.group_by("unit_key").agg(cases=running.count())).set_index("unit_key")["cases"].sort_index()
+
+
+def worth_of_account(sums: pd.DataFrame) -> pd.DataFrame:
+    """What did an account of each placement stratum bring by the age compared at, whoever had it?
+
+    `sums`: of `placements.stratum_sums`. value = cash / accounts in minor units over all units and months of the stratum; low, high: 95 %
+    interval from the scatter of customers' cash, 1.96 · sqrt(n · variance) / accounts, at least 0. Columns: group, accounts, cash_minor,
+    value, low, high, note; sorted, last `all`: over everything, which accounts without a stratum take too. A stratum that never reached the
+    age has no row. Undefined (NaN and note): the interval of fewer than two customers. Empty where `sums` is.
+    """
+    if sums.empty:
+        return pd.DataFrame(columns=list(WORTH_COLUMNS))
+    last = sums[sums["age_months"] == sums["age_months"].max()]
+    rows = last.assign(group=last["stratum"].str.rsplit(" | ", n=2).str[0])
+    return pd.concat([_worth(rows[~rows["group"].isin([UNNAMED, ALL])]), _worth(rows.assign(group=ALL))], ignore_index=True)
+
+
+def _worth(rows: pd.DataFrame) -> pd.DataFrame:
+    table = rows.groupby("group", as_index=False)[["n", "accounts", "sum_y", "sum_yy"]].sum()
+    table["value"] = table["sum_y"] / table["accounts"]
+    # Customers' sums scatter; what a customer brings over its accounts is what an account brings.
+    variance = (table["sum_yy"] - table["sum_y"] ** 2 / table["n"]).clip(lower=0) / (table["n"] - 1).where(table["n"] > 1)
+    spread = 1.959964 * (variance * table["n"]) ** 0.5 / table["accounts"]
+    table["low"], table["high"] = (table["value"] - spread).clip(lower=0), table["value"] + spread
+    table = table.rename(columns={"sum_y": "cash_minor"})
+    table["note"] = np.where(table["n"] > 1, "", FEW_CUSTOMERS)
+    return table.sort_values("group", ignore_index=True)[list(WORTH_COLUMNS)]
