@@ -9,6 +9,7 @@ from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
 from collect_analysis.reporting.kinds.kpi_validation import KpiValidation
 from collect_analysis.reporting.kinds.officer_record_audit import OfficerRecordAudit
 from collect_analysis.reporting.kinds.pace import Pace
+from collect_analysis.reporting.kinds.placement_plan import PlacementPlan
 from collect_analysis.reporting.kinds.portfolio_flow import PortfolioFlow
 from collect_analysis.reporting.kinds.quasi_experiment import QuasiExperiment
 from collect_analysis.reporting.kinds.rule_value import RuleValue
@@ -39,5 +40,6 @@ KINDS: dict[str, type[ReportParameters]] = {
         KpiValidation,
         OfficerRecordAudit,
         CommissionInvoice,
+        PlacementPlan,
     )
 }
