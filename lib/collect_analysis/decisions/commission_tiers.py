@@ -82,6 +82,8 @@ def bunching(sums: pd.DataFrame, steps: pd.DataFrame, limits: Thresholds | None 
     over units x edges, p_false_share: Benjamini-Hochberg over the same. strong: p_adjusted at most 1 - level, weak: p_false_share at most
     that, both with ratio at least `least_ratio` x peers; none: neither. Not judged: finding empty, `note` says why. Where all wait, nobody
     stands out. Columns: BUNCHING_COLUMNS, money in minor units; sorted by unit and edge. Empty without sums or without a rising rate.
+    Small units hide: of six units, one that holds back three fifths of a month's cash is listed in 6 of 10 cases with 70 payers a month,
+    hardly ever with 20 (simulated; of 1,800 panels of honest units none had one listed).
     Source: delta method for a ratio, Cochran (1977) ch. 6.
     """
     limits = limits or Thresholds()
