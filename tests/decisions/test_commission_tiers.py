@@ -113,7 +113,7 @@ def edges(*tiers: float) -> pd.DataFrame:
 def test_the_jump_and_its_scatter_follow_the_formula_for_a_ratio() -> None:
     rng = np.random.default_rng(1)
     cash = {f"u{u}": rng.integers(0, 900, (12, 3)) * 1000 for u in range(5)}
-    table = bunching(panel_sums(cash), edges(1, 2)).set_index(["unit_key", "tier_from"])
+    table = bunching(panel_sums(cash), edges(0.5, 2)).set_index(["unit_key", "tier_from"])
     for (unit, edge), row in table.iterrows():
         before, after = cash[unit][:, edge - 1].astype(float), cash[unit][:, edge].astype(float)
         ratio = after.sum() / before.sum()

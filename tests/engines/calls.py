@@ -40,6 +40,7 @@ from collect_analysis.measures import (
     kpi_table,
     looks,
     net_value,
+    next_flow,
     officer_gates,
     officer_index,
     officer_months,
@@ -56,6 +57,7 @@ from collect_analysis.measures import (
     placements,
     promises,
     ratios,
+    recalls,
     record_audit,
     recovery,
     recovery_curve,
@@ -76,6 +78,7 @@ from collect_analysis.measures.table_measures import TABLE_MEASURES, table_of
 from tests.engines.books import ARMS, AS_OF, GRAINS, SUPPLIED, Opened
 
 LIMITS = partners.GateLimits(complaints_per_10k=50, breaches_per_1000=1, critical_qa_share=0.05, third_party_per_1000=0.1)
+RECALLED = recalls.RecallRule(quiet_days=45, oldest_months=5, cooldown_months=2)
 YEAR = {"start": date(2025, 7, 1), "end": AS_OF}
 MONTH = {"start": date(2026, 6, 1), "end": AS_OF}
 ROLL_OUT = {"cluster": "region", "days_past_due": 30, "outcome": "payer_rate"}
@@ -184,6 +187,8 @@ CALLS: dict[str, Call] = {
         o.book, o.cohort, ARMS, [o.cash, o.payer], days=[date(2026, 4, 30), date(2026, 5, 31), AS_OF], horizon_days=90
     ),
     "net_value.net_value": lambda o: net_value.net_value(o.book, o.cohort, ARMS, horizon_days=90),
+    "next_flow.held_now": lambda o: next_flow.held_now(o.book, o.panel),
+    "next_flow.recent_flow": lambda o: next_flow.recent_flow(o.book, o.panel, months=6),
     "overlap.over_by": lambda o: overlap.over_by(o.book, o.cohort, 90),
     "overlap.read_arms": lambda o: overlap.read_arms(
         o.book, o.cohort, o.payer, o.numbers, treated_arm=ARMS[1], control_arm=ARMS[0], seed=1
@@ -213,6 +218,8 @@ CALLS: dict[str, Call] = {
     "ratios.ratio_table": lambda o: ratios.ratio_table(
         o.book, o.facts["cash"], [kpi for kpi in KPIS.values() if kpi.base == "cash"], grains=GRAINS
     ),
+    "recalls.recall_batches": lambda o: [batch.to_pandas() for batch in recalls.recall_batches(o.book, o.panel, RECALLED)],
+    "recalls.recalls": lambda o: recalls.recalls(o.book, o.panel, RECALLED),
     "recovery.targets": lambda o: recovery.targets(o.book, o.period, grains=GRAINS),
     "recovery_curve.cumulative_recovery": lambda o: recovery_curve.cumulative_recovery(o.book, o.cohort, ARMS),
     "roll_out.panel_of_book": lambda o: roll_out.panel_of_book(o.book, starts=_starts(o), **ROLL_OUT),

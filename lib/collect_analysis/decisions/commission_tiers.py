@@ -4,6 +4,7 @@ A tier begins with a number of months on placement. Where the rate rises there, 
 """
 
 from itertools import pairwise
+from math import ceil
 
 import numpy as np
 import pandas as pd
@@ -87,7 +88,9 @@ def bunching(sums: pd.DataFrame, steps: pd.DataFrame, limits: Thresholds | None 
     Source: delta method for a ratio, Cochran (1977) ch. 6.
     """
     limits = limits or Thresholds()
-    edges = sorted({int(edge) for edge in steps.loc[steps["hold_back"].astype(bool), "tier_from"] if edge >= 1})
+    rising = steps.loc[steps["hold_back"].astype(bool), "tier_from"]
+    # Ages are whole months: the first one in a tier from month 2.5 is 3.
+    edges = sorted({ceil(edge) for edge in rising if edge > 0})
     if sums.empty or not edges:
         return pd.DataFrame(columns=list(BUNCHING_COLUMNS))
     oldest = int(sums["age_months"].max())
