@@ -150,11 +150,17 @@ def test_the_best_unit_gets_the_stratum_where_it_matters_most() -> None:
 
 def test_what_the_plan_brings_and_how_sure_that_is_by_hand() -> None:
     found = expected_gain(planned(), NET)
-    # a brings 100,800 with sd 0.2, b 8,000 with sd 0.1, c is not judged. As now: 50 x 1200 + 25 x 400 + 25 x 800 + 37.5 x 240 + 37.5 x 80 + 25 x 160.
-    spread = 1.959964 * np.hypot(100_800 * 0.2, 8_000 * 0.1)
-    assert found == pytest.approx(
-        {"value": 121_600, "low": 121_600 - spread, "high": 121_600 + spread, "value_now": 106_000, "gain": 15_600}
-    )
+    # a brings 100,800 with sd 0.2, b 8,000 with sd 0.1, c 12,800: not judged, as unsure as a.
+    # As now: 50 x 1200 + 25 x 400 + 25 x 800 + 37.5 x 240 + 37.5 x 80 + 25 x 160.
+    spread = 1.959964 * np.sqrt((100_800 * 0.2) ** 2 + (8_000 * 0.1) ** 2 + (12_800 * 0.2) ** 2)
+    # As now a brings 69,000, b 13,000, c 24,000.
+    moved = 1.959964 * np.sqrt((31_800 * 0.2) ** 2 + (5_000 * 0.1) ** 2 + (11_200 * 0.2) ** 2)
+    wanted = {"value": 121_600, "low": 121_600 - spread, "high": 121_600 + spread, "value_now": 106_000}
+    assert found == pytest.approx({**wanted, "gain": 15_600, "gain_low": 15_600 - moved, "gain_high": 15_600 + moved})
+    # 200 accounts that scatter by 300 each: 300 x sqrt(200) beside the partners.
+    wider = expected_gain(planned(), NET, account_sd=300.0)
+    assert wider["high"] - 121_600 == pytest.approx(np.hypot(spread, 1.959964 * 300 * np.sqrt(200)))
+    assert wider["gain_low"] == found["gain_low"]
 
 
 def test_without_a_unit_that_has_accounts_now_no_gain_is_told() -> None:
@@ -207,8 +213,12 @@ def test_letters_that_end_before_the_period_and_full_units_are_named() -> None:
     lacking = letters_by(REGISTER, date(2026, 9, 30))
     assert lacking["unit_key"].tolist() == ["ends", "lacks", "withdrawn"]
     room = room_table({"a": 10, "b": 100}, {"a": 10, "b": 10}, {}, flow_accounts=100)
-    letters, full = plan_conditions(lacking, room, names={"a": "Agency A"})
+    fits, letters, full = plan_conditions(lacking, room, names={"a": "Agency A"}, open_units={"a", "b"})
+    # a is full, b has room for 90 of the 100.
+    assert (fits.met, fits.consequence, fits.details) == (False, "refuse", {"room_share": pytest.approx(0.9), "missing": 10, "flow": 100})
     assert (letters.name, letters.met, letters.consequence) == ("plan_letters", False, "note")
     assert letters.details == {"units": "Ends, Lacks, Withdrawn", "count": 3}
     assert (full.name, full.met, full.details) == ("plan_room", False, {"units": "Agency A", "count": 1})
-    assert all(item.met for item in plan_conditions(lacking.head(0), room[room["unit_key"] == "b"], names={}))
+    assert all(
+        item.met for item in plan_conditions(lacking.head(0), room[room["unit_key"] == "b"].assign(most=1.0), names={}, open_units={"b"})
+    )

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from collect_analysis.book.store import Book, open_book
 from collect_analysis.measures import placements
-from collect_analysis.measures.next_flow import ALL, FEW_CUSTOMERS, held_now, recent_flow, worth_of_account
+from collect_analysis.measures.next_flow import ALL, FEW_CUSTOMERS, credible, held_now, recent_flow, worth_of_account
 from collect_analysis.measures.placements import Panel
 
 from tests.small_book import book_of
@@ -80,6 +80,21 @@ def test_an_account_is_worth_what_came_in_over_all_units_and_months_by_the_last_
     assert table.loc["s", ["low", "high"]].tolist() == pytest.approx([max(8 - spread, 0), 8 + spread])
     assert table["note"].to_dict() == {"r | high?": FEW_CUSTOMERS, "s": "", ALL: ""}
     assert table.loc["r | high?", ["low", "high"]].isna().all()
+
+
+def test_a_stratum_is_believed_as_far_as_its_accounts_carry_it() -> None:
+    worth = pd.DataFrame(
+        {"group": ["few", "many", ALL], "accounts": [10, 90, 100], "value": [0.0, 100.0, 90.0], "scatter": [400.0, 1600.0, 1500.0]}
+    )
+    table = credible(worth).set_index("group")
+    # s² = (10·400 + 90·1600)/100 = 1480; a = (10·90² + 90·10² - 1480) / (100 - 82) = 88520/18; Z of few 10/(10 + 1480·18/88520).
+    weight = 10 / (10 + 1480 * 18 / 88520)
+    assert table.loc["few", "value"] == pytest.approx((1 - weight) * 90)
+    assert table.loc["few", "raw"] == 0
+    assert table.loc[ALL, "value"] == 90
+    # Strata that differ by less than chance are all worth the mean.
+    alike = credible(worth.assign(scatter=1e6)).set_index("group")
+    assert alike.loc[["few", "many"], "value"].tolist() == pytest.approx([90, 90])
 
 
 def test_the_interval_of_an_account_s_worth_holds_the_truth_as_often_as_it_says() -> None:

@@ -115,6 +115,15 @@ def test_capacity_bounds_the_best_partner_and_the_caveat_says_so(basis: findings
     assert any("Agency E: bounded by capacity" in caveat for caveat in decision.caveats)
 
 
+def test_too_little_room_leaves_no_plan_and_says_how_many_are_left_over(basis: findings.Basis, book: Book) -> None:
+    full = basis.register.assign(capacity_accounts=basis.register["capacity_accounts"].where(basis.register["unit_type"] != "agency", 0.0))
+    plan = findings.plan_of(book, replace(basis, register=full), parameters(), findings.rule_of(parameters()))
+    decision = words.decision_of(basis, plan, plan.conditions, parameters())
+    assert plan.shares is None
+    assert decision.grade == "none"
+    assert any("are left over. Raise capacities in table unit" in caveat for caveat in decision.caveats)
+
+
 def test_the_list_of_recalls_holds_the_accounts_of_the_page_and_no_page_holds_an_account(
     book: Book, basis: findings.Basis, plan: findings.Plan, tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
 """The plan of the next placements: room of every unit, probabilities by stratum, what the plan brings against shares as now."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -89,18 +89,29 @@ def plan_strata(
     return StratumPlan(table=table[columns], groups=groups[["group", "accounts", "value", "note"]], optimum=found)
 
 
-def expected_gain(planned: StratumPlan, net: pd.DataFrame) -> dict[str, float]:
-    """What will the plan bring, and how sure is that?
+def expected_gain(planned: StratumPlan, net: pd.DataFrame, *, account_sd: float = 0.0) -> dict[str, float]:
+    """What will the plan bring against shares as now, and how sure is that?
 
-    value (minor units, net), low, high: 95 % interval from the uncertainty of the units' net indices alone (independent, log-normal around
-    the posterior); value_now: the same accounts under shares as now (NaN where a unit may not go on); gain = value - value_now.
+    value (minor units, net), low, high: 95 % interval from the uncertainty of the units' net indices (independent) and, with `account_sd`
+    (net cash of one account scatters by so much), from the luck of the accounts themselves. value_now: the same accounts under shares as now
+    (NaN where a unit may not go on); gain = value - value_now, gain_low, gain_high from the indices alone: only units whose money changes
+    count, each by its change. A unit that is not judged is as uncertain as the least certain of the judged.
     """
-    totals = planned.table.groupby("unit_key")["total_minor"].sum()
-    sd = net.set_index("unit_key")["sd"].reindex(totals.index).fillna(0.0)
-    value = float(totals.sum())
-    spread = Z * float(np.sqrt(((totals * sd) ** 2).sum()))
-    now = planned.optimum.value_now if planned.optimum else np.nan
-    return {"value": value, "low": value - spread, "high": value + spread, "value_now": now, "gain": value - now}
+    table = planned.table
+    totals = table.groupby("unit_key")["total_minor"].sum()
+    accounts = table["group"].map(planned.groups.set_index("group")["accounts"])
+    now = (table["share_now"] * accounts * table["value_minor"]).groupby(table["unit_key"]).sum()
+    sd = net.set_index("unit_key")["sd"].reindex(totals.index)
+    sd = sd.fillna(sd.max()).fillna(0.0)
+    value, luck = float(totals.sum()), account_sd**2 * float(planned.groups["accounts"].sum())
+    spread = Z * float(np.sqrt(((totals * sd) ** 2).sum() + luck))
+    moved = Z * float(np.sqrt((((totals - now) * sd) ** 2).sum()))
+    value_now = planned.optimum.value_now if planned.optimum else np.nan
+    gain = value - value_now
+    return {
+        "value": value, "low": value - spread, "high": value + spread, "value_now": value_now, "gain": gain, "gain_low": gain - moved,
+        "gain_high": gain + moved,
+    }  # fmt: skip
 
 
 def letters_by(register: pd.DataFrame, day: date) -> pd.DataFrame:
@@ -113,10 +124,20 @@ def letters_by(register: pd.DataFrame, day: date) -> pd.DataFrame:
     return lacking[["unit_key", "unit_name", "authorised_to"]].sort_values("unit_key", ignore_index=True)
 
 
-def plan_conditions(lacking: pd.DataFrame, room: pd.DataFrame, *, names: Mapping[str, str]) -> list[Condition]:
-    """What to do before signing: letters that end in the next period (`letters_by`), units that are full."""
+def plan_conditions(lacking: pd.DataFrame, room: pd.DataFrame, *, names: Mapping[str, str], open_units: Collection[str]) -> list[Condition]:
+    """What to do before signing: the flow has to fit (without that there is no plan), letters that end in the next period (`letters_by`),
+    units that are full. `open_units`: those that pass their gates.
+    """
     full = room[room["most"] <= 0]
+    fits = float(room.loc[room["unit_key"].isin(open_units), "most"].sum())
+    flow = float(room["flow_accounts"].max()) if len(room) else 0.0
     return [
+        Condition(
+            name="plan_fits",
+            met=room.empty or fits >= 1,
+            consequence="refuse",
+            details={"room_share": min(fits, 1.0), "missing": round(max(1 - fits, 0) * flow), "flow": round(flow)},
+        ),
         Condition(
             name="plan_letters",
             met=lacking.empty,

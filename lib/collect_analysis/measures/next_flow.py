@@ -8,7 +8,7 @@ from collect_analysis.book.store import Book
 from collect_analysis.measures.placements import Panel, months_between, of_panel
 
 FLOW_COLUMNS = ("group", "placement_no", "unit_key", "cases", "balance_minor", "per_month")
-WORTH_COLUMNS = ("group", "accounts", "cash_minor", "value", "low", "high", "note")
+WORTH_COLUMNS = ("group", "accounts", "cash_minor", "value", "low", "high", "scatter", "note")
 ALL, UNNAMED = "all", "?"
 FEW_CUSTOMERS = "fewer than two customers: no interval"
 
@@ -41,8 +41,9 @@ def worth_of_account(sums: pd.DataFrame) -> pd.DataFrame:
 
     `sums`: of `placements.stratum_sums`. value = cash / accounts in minor units over all units and months of the stratum; low, high: 95 %
     interval from the scatter of customers' cash, 1.96 · sqrt(n · variance) / accounts, at least 0. Columns: group, accounts, cash_minor,
-    value, low, high, note; sorted, last `all`: over everything, which accounts without a stratum take too. A stratum that never reached the
-    age has no row. Undefined (NaN and note): the interval of fewer than two customers. Empty where `sums` is.
+    value, low, high, note; sorted, last `all`: over everything, which accounts without a stratum take too. A stratum that never reached
+    the age has no row. scatter: variance of one account's cash, n · variance / accounts. Undefined (NaN and note): the interval of fewer
+    than two customers. Empty where `sums` is.
     """
     if sums.empty:
         return pd.DataFrame(columns=list(WORTH_COLUMNS))
@@ -58,6 +59,27 @@ def _worth(rows: pd.DataFrame) -> pd.DataFrame:
     variance = (table["sum_yy"] - table["sum_y"] ** 2 / table["n"]).clip(lower=0) / (table["n"] - 1).where(table["n"] > 1)
     spread = 1.959964 * (variance * table["n"]) ** 0.5 / table["accounts"]
     table["low"], table["high"] = (table["value"] - spread).clip(lower=0), table["value"] + spread
+    table["scatter"] = variance * table["n"] / table["accounts"]
     table = table.rename(columns={"sum_y": "cash_minor"})
     table["note"] = np.where(table["n"] > 1, "", FEW_CUSTOMERS)
     return table.sort_values("group", ignore_index=True)[list(WORTH_COLUMNS)]
+
+
+def credible(worth: pd.DataFrame) -> pd.DataFrame:
+    """The worth of strata drawn to the common mean as far as their own accounts do not carry it: a stratum that paid nothing yet is not worth 0.
+
+    Bühlmann-Straub: s² = Σ n·scatter / Σ n; between a = max(0, (Σ n(x - m)² - (k-1)s²) / (N - Σn²/N)); value = Z·x + (1 - Z)·m with
+    Z = n / (n + s²/a), all to m where strata do not differ beyond chance. Takes and returns the table of `worth_of_account` (its row `all` and
+    the intervals stay as they are), with raw (the mean itself). Source: Bühlmann and Straub (1970); Klugman et al., Loss Models, 18.7.
+    """
+    table = worth.assign(raw=worth["value"])
+    own = table["group"] != ALL
+    n, x = table.loc[own, "accounts"].astype(float), table.loc[own, "value"].astype(float)
+    if len(n) < 2:
+        return table
+    total, mean = float(n.sum()), float((n * x).sum() / n.sum())
+    within = float((n * table.loc[own, "scatter"].fillna(0)).sum() / total)
+    between = max(0.0, (float((n * (x - mean) ** 2).sum()) - (len(n) - 1) * within) / (total - float((n**2).sum()) / total))
+    weight = n / (n + within / between) if between > 0 else n * 0
+    table.loc[own, "value"] = weight * x + (1 - weight) * mean
+    return table

@@ -113,22 +113,25 @@ def plan_of(book: Book, basis: Basis, params: PlacementPlan, rule: RecallRule) -
     accounts = float(flow["per_month"].sum()) * params.next_months
     named = [{str(key): float(number) for key, number in series.items()} for series in (limits, held, coming)]
     room = decisions.room_table(*named, flow_accounts=accounts)
+    units = set(basis.share_now.index)
+    gated = set(basis.standing.loc[basis.standing["status"].isin(["fail", "blocked"]), "unit_key"])
+    then = decisions.letters_by(basis.register[basis.register["unit_key"].isin(units)], params.next_end)
+    conditions = decisions.plan_conditions(then, room, names=page.names, open_units=units - gated)
     shares = None
-    if not refused(basis.conditions):
+    if not refused([*basis.conditions, *conditions]):
         most = dict(zip(room["unit_key"], room["most"], strict=True))
         shares = page.plan(basis.share_now, basis.net, basis.standing, basis.conditions, basis=basis.allocation, most=most)
-    strata = None
+    strata, account_sd = None, 0.0
     if shares is not None:
-        worth = next_flow.worth_of_account(basis.sums)
+        worth = next_flow.credible(next_flow.worth_of_account(basis.sums))
         strata = decisions.plan_strata(
             flow, worth, basis.net, shares, months=params.next_months, net_share=basis.net_share, seed=params.seed
         )  # fmt: skip
-    units = set(basis.share_now.index)
-    then = decisions.letters_by(basis.register[basis.register["unit_key"].isin(units)], params.next_end)
+        account_sd = basis.net_share * float(worth.loc[worth["group"] == next_flow.ALL, "scatter"].iloc[0]) ** 0.5
     return Plan(
         flow=flow, recalled=recalled, room=room, shares=shares, share_table=page.plan_table(shares, basis.net, basis.standing),
-        strata=strata, gain=decisions.expected_gain(strata, basis.net) if strata else {},
-        conditions=worded(decisions.plan_conditions(then, room, names=page.names), params.lang),
+        strata=strata, gain=decisions.expected_gain(strata, basis.net, account_sd=account_sd) if strata else {},
+        conditions=worded(conditions, params.lang),
     )  # fmt: skip
 
 
@@ -139,7 +142,7 @@ def measured_gain(plan: Plan) -> pd.DataFrame:
     rows = [
         {"reading": "plan", "value": plan.gain["value"], "low": plan.gain["low"], "high": plan.gain["high"]},
         {"reading": "as_now", "value": plan.gain["value_now"]},
-        {"reading": "gain", "value": plan.gain["gain"]},
+        {"reading": "gain", "value": plan.gain["gain"], "low": plan.gain["gain_low"], "high": plan.gain["gain_high"]},
     ]
     return pd.DataFrame(rows, columns=["reading", "value", "low", "high"])
 
@@ -177,15 +180,17 @@ def value_shown(plan: Plan, basis: Basis) -> tables.ShownTable | tables.Absent:
     if plan.strata is None or plan.strata.optimum is None:
         return tables.Absent(say("plan_absent", page.lang))
     best = plan.strata.optimum
+    nothing, gain = float("nan"), plan.gain
     rows = [
-        ("plan_value_plan", plan.gain["value"]),
-        ("plan_value_now", plan.gain["value_now"]),
-        ("plan_value_gain", plan.gain["gain"]),
-        ("plan_value_exploration", best.exploration_cost),
-        ("plan_value_bound", best.bound),
+        ("plan_value_plan", gain["value"], gain["low"], gain["high"]),
+        ("plan_value_now", gain["value_now"], nothing, nothing),
+        ("plan_value_gain", gain["gain"], gain["gain_low"], gain["gain_high"]),
+        ("plan_value_exploration", best.exploration_cost, nothing, nothing),
+        ("plan_value_bound", best.bound, nothing, nothing),
     ]
-    shown = pd.DataFrame([{"plan_reading": say(name, page.lang), "plan_amount_minor": amount} for name, amount in rows])
-    return tables.show(shown, lang=page.lang, columns=["plan_reading", "plan_amount_minor"], currency=page.currency)
+    names = ["plan_reading", "plan_amount_minor", "plan_amount_minor_low", "plan_amount_minor_high"]
+    shown = pd.DataFrame([(say(name, page.lang), *numbers) for name, *numbers in rows], columns=names)
+    return tables.show(shown, lang=page.lang, columns=names, currency=page.currency)
 
 
 def recall_table(plan: Plan, basis: Basis, params: PlacementPlan) -> pd.DataFrame:

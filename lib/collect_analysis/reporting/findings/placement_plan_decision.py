@@ -77,9 +77,10 @@ def _confidence(basis: Basis, plan: Plan, params: PlacementPlan) -> str:
         return f"{first} {say('plan_gain_unknown', lang)}"
     words = {
         "now": formats.money(now, basis.page.currency, lang, compact=True),
-        "gain": formats.money(plan.gain["gain"], basis.page.currency, lang, compact=True),
+        **{name: formats.money(plan.gain[name], basis.page.currency, lang, compact=True) for name in ("gain", "gain_low", "gain_high")},
     }
-    return f"{first} {say('plan_gain_known', lang, **words)}"
+    shown = "plan_gain_known" if plan.gain["gain_low"] > 0 else "plan_gain_not_shown"
+    return f"{first} {say(shown, lang, **words)}"
 
 
 def _bounded(named: pd.DataFrame, lang: str) -> list[str]:
