@@ -80,23 +80,10 @@ def _sums(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Tab
 
 def _moments(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.Table:
     """Numerator, denominator and cases of ratios and totals per scope, and the sums of squares and products over debtors for intervals."""
-    parts = [_moments_of(facts, kpis, grain) for grain in grains]
-    return ibis.union(*parts) if len(parts) > 1 else parts[0]
-
-
-def _moments_of(facts: ir.Table, kpis: Sequence[Kpi], grain: str) -> ir.Table:
-    # Days of one officer, debtors of a unit: what varies independently depends on whose result it is.
-    days = grain == "officer" and "officer_cluster_key" in facts.columns
     # Different KPIs share numerators and denominators: each is summed once per debtor.
     names = {columns: "+".join(columns) for kpi in kpis for columns in (kpi.counted, kpi.over) if columns}
-    rows = facts.select(
-        scope_key=_key(facts, grain),
-        debtor=facts.officer_cluster_key if days else facts.cluster_key,
-        **{name: _total(facts, columns) for columns, name in names.items()},
-    )
-    sums = {name: rows[name].sum().cast("int64") for name in names.values()}
-    cases = {f"{names[kpi.over]} rows": count_of(rows[names[kpi.over]] != 0) for kpi in kpis if kpi.over}
-    debtors = rows.group_by("scope_key", "debtor").agg(**sums, **cases, rows=rows.count())
+    parts = [_debtors(facts, kpis, names, grain) for grain in grains]
+    debtors = ibis.union(*parts) if len(parts) > 1 else parts[0]
     moments: dict[str, ir.Scalar] = {}
     for kpi in kpis:
         # Parts of a unit make numbers too large for exact products.
@@ -109,7 +96,25 @@ def _moments_of(facts: ir.Table, kpis: Sequence[Kpi], grain: str) -> ir.Table:
         moments |= {f"{kpi.id}.x": x.sum().cast("int64"), f"{kpi.id}.xx": sum_of_products(x, x), f"{kpi.id}.xy": sum_of_products(x, y)}
         moments[f"{kpi.id}.n"] = count_of((x != 0) | (y != 0))
         moments[f"{kpi.id}.cases"] = debtors[f"{names[kpi.over]} rows"].sum().cast("int64")
-    return debtors.group_by("scope_key").agg(**moments).mutate(scope_type=ibis.literal(grain))
+    return debtors.group_by("scope_type", "scope_key").agg(**moments)
+
+
+def _debtors(facts: ir.Table, kpis: Sequence[Kpi], names: dict[tuple[str, ...], str], grain: str) -> ir.Table:
+    """What each debtor brings to each scope of a grain: scope_type, scope_key, the sums in `names`, the rows of each denominator, rows."""
+    # Days of one officer, debtors of a unit: what varies independently depends on whose result it is.
+    days = grain == "officer" and "officer_cluster_key" in facts.columns
+    rows = facts.select(
+        scope_key=_key(facts, grain),
+        debtor=facts.officer_cluster_key if days else facts.cluster_key,
+        **{name: _total(facts, columns) for columns, name in names.items()},
+    )
+    sums = {name: rows[name].sum().cast("int64") for name in names.values()}
+    cases = {f"{names[kpi.over]} rows": count_of(rows[names[kpi.over]] != 0) for kpi in kpis if kpi.over}
+    # A key that is the same for all would be hashed and compared for nothing.
+    keys = ["debtor"] if grain == "company" else ["scope_key", "debtor"]
+    debtors = rows.group_by(keys).agg(**sums, **cases, rows=rows.count())
+    scope = ibis.literal(COMPANY) if grain == "company" else debtors.scope_key
+    return debtors.select(*sums, *cases, "rows", scope_type=ibis.literal(grain), scope_key=scope)
 
 
 def _total(table: ir.Table, columns: Sequence[str]) -> ir.IntegerColumn:
