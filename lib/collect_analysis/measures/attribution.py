@@ -14,16 +14,16 @@ from collect_analysis.methods.rates import rate_table
 UNATTRIBUTED = "unattributed"
 
 
-def attributed_cash(book: Book, contacts: ir.Table, period: Period, windows: KpiWindows) -> ir.Table:
+def attributed_cash(book: Book, contacts: ir.Table, period: Period, windows: KpiWindows, money: ir.Table | None = None) -> ir.Table:
     """Which right-party contact does each payment of the period belong to?
 
-    `contacts` is the table of `contact.contacts_of`, from `attribution_days` before the period.
+    `contacts` is the table of `contact.contacts_of`, from `attribution_days` before the period; `money` that of `cash.cash` where it is kept.
 
     The last one on the same account from `attribution_days` before the value date to the value date itself; of several at one time the one
     with the greatest event key. One row per payment: account_key, amount_minor, unit_key, officer_key, attributed (0 or 1). A payment is
     attributed once or not at all, so that attributed and unattributed cash add up to the total.
     """
-    counted = cash(book)
+    counted = cash(book, money)
     paid = counted.filter(within(counted.value_date, period.start, period.end))
     paid = paid.select("payment_key", "account_key", "amount_minor", "value_date")
     first = period.start - windows.attribution_days * (period.start - period.opening)
@@ -43,14 +43,20 @@ def attributed_cash(book: Book, contacts: ir.Table, period: Period, windows: Kpi
 
 
 def attribution_facts(
-    book: Book, contacts: ir.Table, work: ir.Table, directory: Directory, period: Period, windows: KpiWindows
+    book: Book,
+    contacts: ir.Table,
+    work: ir.Table,
+    directory: Directory,
+    period: Period,
+    windows: KpiWindows,
+    money: ir.Table | None = None,
 ) -> ir.Table:
-    """What did the contacts of each unit and officer bring? `work` is the table of `contact.work_facts`.
+    """What did the contacts of each unit and officer bring? `work` is the table of `contact.work_facts`; `money`: as in `attributed_cash`.
 
     Columns: scopes of the actor, attempts, right_party (counts of the period), attributed_minor.
     """
     relevant = work.filter((work.attempts > 0) | (work.right_party > 0))
-    paid = attributed_cash(book, contacts, period, windows)
+    paid = attributed_cash(book, contacts, period, windows, money)
     paid = paid.filter(paid.attributed == 1)
     zero = ibis.literal(0, "int64")
     brought = directory.describe(paid).select(*FACT_SCOPES, attempts=zero, right_party=zero, attributed_minor="amount_minor")

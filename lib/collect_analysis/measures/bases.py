@@ -56,13 +56,21 @@ BASES: dict[str, Base] = {
     "net_flow": Base(lambda f: flow.net_flow_facts(f.ends, f.directory, f.period), ("month_end",)),
     "current": Base(lambda f: cures.current_facts(f["pairs"]), ("month_end",), kept=False),
     "cures": Base(lambda f: cures.cure_facts(f.book, f.directory, f.period, f.windows), ("month_end",)),
-    "entries": Base(lambda f: cures.entry_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("month_end", "payment", "contact")),
+    "entries": Base(
+        lambda f: cures.entry_facts(f.book, f.contacts, f.directory, f.period, f.windows, f.money), ("month_end", "payment", "contact")
+    ),
     "groups": Base(lambda f: groups.group_facts(f.book, f.directory, f.period, f.windows), ("month_end", "month_end.reg_group")),
-    "cash": Base(lambda f: recovery.cash_facts(f.book, f["holders"], f.directory, f.period), ("month_end", "payment")),
-    "money_age": Base(lambda f: recovery.money_age_facts(f.book, f["holders"], f.directory, f.period, f.windows), ("month_end", "payment")),
-    "placed": Base(lambda f: recovery.placed_facts(f.book, f.directory, f.period, f.windows), ("decision", "payment")),
-    "net_placed": Base(lambda f: batches.net_placed_facts(f.book, f.directory, f.period, f.windows), ("decision", "payment", "tariff")),
-    "cost": Base(lambda f: costs.cost_facts(f.book, f["cash"], f.contacts, f.directory, f.period), ("month_end", "payment", "tariff")),
+    "cash": Base(lambda f: recovery.cash_facts(f.book, f["holders"], f.directory, f.period, f.money), ("month_end", "payment")),
+    "money_age": Base(
+        lambda f: recovery.money_age_facts(f.book, f["holders"], f.directory, f.period, f.windows, f.money), ("month_end", "payment")
+    ),
+    "placed": Base(lambda f: recovery.placed_facts(f.book, f.directory, f.period, f.windows, f.money), ("decision", "payment")),
+    "net_placed": Base(
+        lambda f: batches.net_placed_facts(f.book, f.directory, f.period, f.windows, f.money), ("decision", "payment", "tariff")
+    ),
+    "cost": Base(
+        lambda f: costs.cost_facts(f.book, f["cash"], f.contacts, f.directory, f.period, f.money), ("month_end", "payment", "tariff")
+    ),
     "arrangements": Base(
         lambda f: arrangements.arrangement_facts(f.book, f["holders"], f.directory, f.period, f.windows), ("month_end", "arrangement")
     ),
@@ -79,11 +87,14 @@ BASES: dict[str, Base] = {
     "work": Base(lambda f: contact.work_facts(f.contacts, f.directory, f.period, f.windows), ("contact",)),
     "attempts": Base(lambda f: contact.attempt_facts(f["work"]), ("contact",), kept=False),
     "calls": Base(lambda f: contact.call_facts(f["work"]), ("contact",), kept=False),
-    "messages": Base(lambda f: messages.message_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("contact", "payment")),
-    "due": Base(lambda f: promises.due_promises(f.book, f.period, f.windows), ("promise", "payment")),
+    "messages": Base(
+        lambda f: messages.message_facts(f.book, f.contacts, f.directory, f.period, f.windows, f.money), ("contact", "payment")
+    ),
+    "due": Base(lambda f: promises.due_promises(f.book, f.period, f.windows, f.money), ("promise", "payment")),
     "promises": Base(lambda f: promises.promise_facts(f["due"], f.directory), ("promise", "payment")),
     "attributed": Base(
-        lambda f: attribution.attribution_facts(f.book, f.contacts, f["work"], f.directory, f.period, f.windows), ("contact", "payment")
+        lambda f: attribution.attribution_facts(f.book, f.contacts, f["work"], f.directory, f.period, f.windows, f.money),
+        ("contact", "payment"),
     ),
     "hours": Base(lambda f: productivity.hour_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("unit_day",)),
     "occupancy": Base(lambda f: productivity.waiting_days(f["hours"], f.windows), ("unit_day",), kept=False),

@@ -26,9 +26,12 @@ def complete_batches(book: Book, period: Period, windows: KpiWindows) -> ir.Tabl
     return placed(book, start=month_start(period.start, -age), end=month_end(period.end, -age))
 
 
-def cash_while_placed(book: Book, base: ir.Table, age: int) -> ir.Table:
-    """What came in on each placement up to age `age`: decision_key, account_key, value_date, amount_minor, day (since placement)."""
-    money = cash(book).select("account_key", "value_date", "amount_minor")
+def cash_while_placed(book: Book, base: ir.Table, age: int, money: ir.Table | None = None) -> ir.Table:
+    """What came in on each placement up to age `age`: decision_key, account_key, value_date, amount_minor, day (since placement).
+
+    `money` is the table of `cash.cash` where it is kept.
+    """
+    money = cash(book, money).select("account_key", "value_date", "amount_minor")
     joined = base.select("decision_key", "account_key", "from_date", "to_date").inner_join(money, "account_key")
     joined = joined.filter(
         joined.value_date >= joined.from_date,
@@ -40,19 +43,21 @@ def cash_while_placed(book: Book, base: ir.Table, age: int) -> ir.Table:
 
 
 @contextmanager
-def net_placed_facts(book: Book, directory: Directory, period: Period, windows: KpiWindows) -> Iterator[ir.Table]:
+def net_placed_facts(
+    book: Book, directory: Directory, period: Period, windows: KpiWindows, money: ir.Table | None = None
+) -> Iterator[ir.Table]:
     """What did the batches that complete age m bring after cost, and what is it worth on the day of placement?
 
     One row per placement: the scopes (unit placed with), placed_minor, net_minor (cash while placed, less commission with its tax and less
     the unit's outbound contacts at their price), npv_minor (the same with each payment discounted by (1 + `discount_rate`) ^ (days / 365),
-    rounded to the minor unit; costs are not discounted). What no tariff prices costs nothing here. Use as
-    `with net_placed_facts(...) as facts:`.
+    rounded to the minor unit; costs are not discounted). What no tariff prices costs nothing here. `money` is
+    the table of `cash.cash` where it is kept. Use as `with net_placed_facts(...) as facts:`.
     """
     age = windows.liquidation_months
     with (
         book.materialized(complete_batches(book, period, windows)) as base,
-        book.materialized(cash_while_placed(book, base, age)) as money,
-        book.materialized(_net_placed(book, base, money, directory, period, windows)) as facts,
+        book.materialized(cash_while_placed(book, base, age, money)) as got,
+        book.materialized(_net_placed(book, base, got, directory, period, windows)) as facts,
     ):
         yield facts
 

@@ -9,12 +9,16 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.measures.scopes import within
 
+KEPT = ("payment_key", "account_key", "value_date", "amount_minor")
 
-def cash(book: Book) -> ir.Table:
+
+def cash(book: Book, kept: ir.Table | None = None) -> ir.Table:
     """Which postings are money collected? Eligible ones that are no reversal and were not reversed: both rows of a reversed pair drop out.
 
-    Columns as table `payment`, one row per posting.
+    Columns as table `payment`, one row per posting. `kept`: the same with the columns `KEPT`, where somebody has computed it for several.
     """
+    if kept is not None:
+        return kept
     payment = book.table("payment")
     taken_back = payment.filter(payment.reversal_of.notnull()).select(payment_key=payment.reversal_of).distinct()
     return payment.filter(payment.eligible, payment.reversal_of.isnull()).anti_join(taken_back, "payment_key")

@@ -15,20 +15,22 @@ from collect_analysis.measures.scopes import FACT_SCOPES, UNASSIGNED, Directory,
 _LONG_AGO = date(1900, 1, 1)
 
 
-def cost_facts(book: Book, cash_facts: ir.Table, contacts: ir.Table, directory: Directory, period: Period) -> ir.Table:
+def cost_facts(
+    book: Book, cash_facts: ir.Table, contacts: ir.Table, directory: Directory, period: Period, money: ir.Table | None = None
+) -> ir.Table:
     """What did each scope spend and collect?
 
     `cash_facts` is the table of `recovery.cash_facts`, `contacts` that of `contact.contacts_of`. Columns: the scopes, collected_minor (by
     holder), cost_minor: outbound contacts by the unit that made them at the price of their channel, paid minutes by the unit of the
     officer's day at the price of the officer's role, commission and its tax by the agency that held the placement on the value date. What
-    no tariff prices costs nothing here.
+    no tariff prices costs nothing here. `money` is the table of `cash.cash` where it is kept.
     """
     zero = ibis.literal(0, "int64")
-    money = cash_facts.select(*FACT_SCOPES, "collected_minor", cost_minor=zero)
-    by_event = directory.describe(_events(book, contacts, period).union(_commission(book, directory, period)))
+    collected = cash_facts.select(*FACT_SCOPES, "collected_minor", cost_minor=zero)
+    by_event = directory.describe(_events(book, contacts, period).union(_commission(book, directory, period, money)))
     spent = by_event.select(*FACT_SCOPES, collected_minor=zero, cost_minor="cost_minor")
     minutes = _minutes(book, directory, period).select(*FACT_SCOPES, collected_minor=zero, cost_minor="cost_minor")
-    return ibis.union(money, spent, minutes)
+    return ibis.union(collected, spent, minutes)
 
 
 def price_list(book: Book, kind: str) -> ir.Table:
@@ -102,9 +104,9 @@ def commission_on(book: Book, paid: ir.Table, units: ir.Table, *, until: date) -
     return taxed.select(*names, "chargeable", "priced", cost_minor=cost)
 
 
-def _commission(book: Book, directory: Directory, period: Period) -> ir.Table:
+def _commission(book: Book, directory: Directory, period: Period, money: ir.Table | None) -> ir.Table:
     """Commission of each payment of the period, with the tax on it."""
-    counted = cash(book)
+    counted = cash(book, money)
     paid = counted.filter(within(counted.value_date, period.start, period.end)).select("account_key", "value_date", "amount_minor")
     charged = commission_on(book, paid, directory.units, until=period.end)
     return charged.filter(charged.priced).select("account_key", "unit_key", officer_key=ibis.null("string"), cost_minor=charged.cost_minor)

@@ -46,12 +46,14 @@ def cure_facts(book: Book, directory: Directory, period: Period, windows: KpiWin
     return directory.describe(facts).select(*FACT_SCOPES, "followed", "sustained", "left")
 
 
-def entry_facts(book: Book, contacts: ir.Table, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
+def entry_facts(
+    book: Book, contacts: ir.Table, directory: Directory, period: Period, windows: KpiWindows, money: ir.Table | None = None
+) -> ir.Table:
     """Which accounts entered, and which of them paid in the month after without a conversation (F11)?
 
     An entry was open and current at one month end and open and overdue at the next; it is followed through the month after that, which lies
-    in the period. `contacts` is the table of `contact.contacts_of`. One row per entry: scopes of the holder at the entry, entered (1), paid,
-    talked, self_cured (0 or 1).
+    in the period. `contacts` is the table of `contact.contacts_of`, `money` that of `cash.cash` where it is kept. One row per entry: scopes of
+    the holder at the entry, entered (1), paid, talked, self_cured (0 or 1).
     """
     ends = month_ends(book, month_end(period.opening, -1), month_end(period.end, -1))
     order = ibis.window(group_by=ends.account_key, order_by=ends.month_end)
@@ -61,7 +63,7 @@ def entry_facts(book: Book, contacts: ir.Table, directory: Directory, period: Pe
         follows, rows.before_status == "open", rows.before_bucket == 0, rows.status == "open", rows.bucket >= 1,
         rows.month_end >= ibis.literal(period.opening),
     ).mutate(month=lambda start: start.month_end.year() * 12 + start.month_end.month())  # fmt: skip
-    money = cash(book)
+    money = cash(book, money)
     money = money.filter(within(money.value_date, period.start, period.end))
     paid = money.select(payer="account_key", paid_month=money.value_date.year() * 12 + money.value_date.month() - 1).distinct()
     talk = contacts.filter(

@@ -14,6 +14,7 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.measures import conduct, contact, flow, recovery
 from collect_analysis.measures.bases import BASES
+from collect_analysis.measures.cash import KEPT, cash
 from collect_analysis.measures.kpis import KPIS, Kpi
 from collect_analysis.measures.kpis import counted as counted_kpis
 from collect_analysis.measures.periods import KpiWindows, Period
@@ -80,6 +81,11 @@ class Facts:
         """Contacts of both periods, from the first day to which cash of the first may be attributed."""
         since = self._first.start - timedelta(days=self.windows.attribution_days)
         return self._once("contacts", lambda: contact.contacts_of(self.book, since, self.period.end))
+
+    @property
+    def money(self) -> ir.Table:
+        """Money collected, of all days: what most relations look up."""
+        return self._once("money", lambda: cash(self.book).select(*KEPT))
 
     def holds(self, name: str) -> bool:
         """Whether the book has rows in a table, or values in a column written `table.column`."""

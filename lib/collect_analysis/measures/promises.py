@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from collect_analysis.book.store import Book
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import KEPT, cash
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import Directory, within
 
@@ -24,16 +24,17 @@ _GROUP = ("account_key", "group")
 
 
 @contextmanager
-def due_promises(book: Book, period: Period, windows: KpiWindows) -> Iterator[ir.Table]:
+def due_promises(book: Book, period: Period, windows: KpiWindows, money: ir.Table | None = None) -> Iterator[ir.Table]:
     """Which promises fell due in the period, and what was paid towards each?
 
     One row per promise of more than nothing whose day lies in the period. Columns: promise_key, account_key, unit_key, officer_key,
     due_date, promised_minor, covered_minor (what was paid towards it, at most what was promised), paid_minor (not capped), state: kept;
     renegotiated where it was not kept, the source says so and another promise of the account was made by its day; partly, broken; or
-    undecided while the grace has not passed on the book's `as_of`. Use as `with due_promises(...) as promises:`.
+    undecided while the grace has not passed on the book's `as_of`. `money` is the table of `cash.cash` where it is kept. Use as
+    `with due_promises(...) as promises:`.
     """
-    grouped, money = _groups(book, period, windows)
-    with book.materialized(grouped) as promises, book.materialized(_payments(promises, money)) as payments:
+    grouped, paid_in = _groups(book, period, windows, money)
+    with book.materialized(grouped) as promises, book.materialized(_payments(promises, paid_in)) as payments:
         alone = promises.filter(promises.members == 1)
         paid = payments.group_by(*_GROUP).agg(paid_minor=payments.amount_minor.sum().cast("int64"))
         joined = alone.left_join(paid, list(_GROUP))
@@ -83,7 +84,7 @@ def states_of(book: Book, due: ir.Table) -> pd.DataFrame:
     return book.frame(table).set_index("state").reindex(STATES, fill_value=0).rename_axis("state").reset_index()
 
 
-def _groups(book: Book, period: Period, windows: KpiWindows) -> tuple[ir.Table, ir.Table]:
+def _groups(book: Book, period: Period, windows: KpiWindows, money: ir.Table | None) -> tuple[ir.Table, ir.Table]:
     """Promises in groups whose windows touch, for groups with a promise due in the period; and the money of their accounts."""
     promise = book.table("promise")
     promise = promise.filter(promise.amount_minor > 0)
@@ -112,8 +113,8 @@ def _groups(book: Book, period: Period, windows: KpiWindows) -> tuple[ir.Table, 
     whole = ibis.window(group_by=[grouped.account_key, grouped.group])
     due_here = within(grouped.due_date, period.start, period.end).cast("int64").max().over(whole)
     grouped = grouped.mutate(members=grouped.count().over(whole), due_here=due_here)
-    money = cash(book).semi_join(accounts, "account_key").select("payment_key", "account_key", "value_date", "amount_minor")
-    return grouped.filter(grouped.due_here == 1).drop("due_here"), money
+    paid_in = cash(book, money).semi_join(accounts, "account_key").select(*KEPT)
+    return grouped.filter(grouped.due_here == 1).drop("due_here"), paid_in
 
 
 def _payments(promises: ir.Table, money: ir.Table) -> ir.Table:

@@ -14,13 +14,13 @@ from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import COMPANY, FACT_SCOPES, Directory, within
 
 
-def cash_facts(book: Book, held: ir.Table, directory: Directory, period: Period) -> ir.Table:
-    """What did each account owe and pay? `held` is the table of `scopes.holders`.
+def cash_facts(book: Book, held: ir.Table, directory: Directory, period: Period, money: ir.Table | None = None) -> ir.Table:
+    """What did each account owe and pay? `held` is the table of `scopes.holders`, `money` that of `cash.cash` where it is kept.
 
     One row per account that was assigned in the period or paid in it. Columns: the scopes of its holder (`unassigned` where nobody held
     it), assigned (1 if assigned), opening_minor, collected_minor, payer, assigned_payer (0 or 1).
     """
-    counted = cash(book)
+    counted = cash(book, money)
     inside = counted.filter(within(counted.value_date, period.start, period.end))
     paid = inside.group_by("account_key").agg(collected_minor=inside.amount_minor.sum().cast("int64"))
     joined = held.left_join(paid, held.account_key == paid.account_key)
@@ -45,15 +45,16 @@ def _unheld(paid: ir.Table, directory: Directory) -> ir.Table:
     )
 
 
-def placed_facts(book: Book, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
+def placed_facts(book: Book, directory: Directory, period: Period, windows: KpiWindows, money: ir.Table | None = None) -> ir.Table:
     """What did the batches that complete age m in the period bring, of what was placed?
 
     One row per placement made m months before a month of the period. Columns: account_key, the scopes (unit placed with), placed_minor,
-    placed_accounts (1), liquidated_minor (cash while placed, ages 0 to m). Recalled and returned accounts stay in.
+    placed_accounts (1), liquidated_minor (cash while placed, ages 0 to m). Recalled and returned accounts stay in. `money`: as in
+    `cash_facts`.
     """
     base = complete_batches(book, period, windows)
-    money = cash_while_placed(book, base, windows.liquidation_months)
-    paid = money.group_by("decision_key").agg(liquidated_minor=money.amount_minor.sum().cast("int64"))
+    got = cash_while_placed(book, base, windows.liquidation_months, money)
+    paid = got.group_by("decision_key").agg(liquidated_minor=got.amount_minor.sum().cast("int64"))
     facts = base.left_join(paid, "decision_key").select(
         "account_key",
         "unit_key",
@@ -65,12 +66,15 @@ def placed_facts(book: Book, directory: Directory, period: Period, windows: KpiW
     return directory.describe(facts)
 
 
-def money_age_facts(book: Book, held: ir.Table, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
+def money_age_facts(
+    book: Book, held: ir.Table, directory: Directory, period: Period, windows: KpiWindows, money: ir.Table | None = None
+) -> ir.Table:
     """How much of the cash came from accounts that had paid nothing in the `new_money_days` days before it (R11)?
 
     One row per account and day with cash: scopes of the holder (`unassigned` where nobody held it), collected_minor, new_minor.
+    `money`: as in `cash_facts`.
     """
-    counted = cash(book)
+    counted = cash(book, money)
     since = period.start - timedelta(days=windows.new_money_days)
     recent = counted.filter(within(counted.value_date, since, period.end))
     daily = recent.group_by("account_key", "value_date").agg(collected_minor=recent.amount_minor.sum().cast("int64"))
