@@ -29,7 +29,7 @@ def published(sample_book: Path, shared_data: Path, tmp_path_factory: pytest.Tem
     (books / "sample").symlink_to(sample_book / "sample")
     imported = collect("import", str(PROJECT / "parameters" / "sources"), books=books, reports=folder / "reports")
     assert imported.returncode == 0, imported.stderr
-    run = collect("run", str(PROJECT / "parameters"), books=books, reports=folder / "reports")
+    run = collect("run", str(PROJECT / "parameters"), "--workers", "2", books=books, reports=folder / "reports")
     assert run.returncode == 0, run.stderr[-4000:]
     return folder / "reports"
 
@@ -63,7 +63,7 @@ def test_a_second_run_gives_the_same_bytes(published: Path, tmp_path: Path) -> N
     """One report file of every kind: what makes bytes differ (threads, order, clocks) is in the kind, not in the parameters."""
     books = published.parent / "books"
     one_of_each = {file.parent.name: file for file in FILES}.values()
-    done = collect("run", *map(str, one_of_each), books=books, reports=tmp_path)
+    done = collect("run", *map(str, one_of_each), "--workers", "2", books=books, reports=tmp_path)
     assert done.returncode == 0, done.stderr[-4000:]
     first = {path.relative_to(published).parts[:3]: path for path in published.glob("*/*/*/current/results.json")}
     second = {path.relative_to(tmp_path).parts[:3]: path for path in tmp_path.glob("*/*/*/current/results.json")}
