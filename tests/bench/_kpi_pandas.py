@@ -20,7 +20,7 @@ class Shop:
     """The tables of a book as frames, read with the columns and days that are needed."""
 
     def __init__(self, folder: Path, period: Period) -> None:
-        self.folder = folder
+        self.folder, self.as_of = folder, pd.Timestamp(period.end)
         self.account = self.read("account", ["account_key", "customer_key", "portfolio_code", "original_minor"])
         self.unit = self.read("unit", ["unit_key", "sub_function", "tariff_id"])
         self.ends = self.read("month_end", None, [("month_end", ">=", period.previous.opening), ("month_end", "<=", period.end)])
@@ -256,7 +256,10 @@ def _promises(shop: Shop, period: Period, windows: KpiWindows) -> Iterator[Rows]
             unkept = [row for row in fits if paid[row[0]] < windows.kept_threshold * row[3]]
             for row in (unkept or fits)[:1]:
                 paid[row[0]] += amount
-    decided = mine[mine["due_date"].between(pd.Timestamp(period.start), pd.Timestamp(period.end))]
+    # While the grace has not passed on the day the book is read as of, nobody knows.
+    decided = mine[
+        mine["due_date"].between(pd.Timestamp(period.start), pd.Timestamp(period.end)) & (mine["due_date"] + grace <= shop.as_of)
+    ]
     facts = shop.scoped(decided).assign(due=1)
     got = facts["promise_key"].map(paid)
     facts["kept"] = got >= windows.kept_threshold * facts["amount_minor"]
