@@ -32,6 +32,8 @@ def outcomes(expected: pd.DataFrame) -> pd.DataFrame:
     names = ["accounts", "opening_minor", "expected_payers", "capped_minor", "expected_minor"]
     held = expected[expected["officer_key"] != UNASSIGNED]
     sums = held.groupby(["month", "officer_key"], as_index=False)[names].sum()
+    # The last bits of a parallel sum depend on how the work was split; shares of variance are small differences of large numbers and show them.
+    sums = sums.round({"expected_minor": 3, "expected_payers": 9})
     owed, count = sums["opening_minor"].astype(float), sums["accounts"].astype(float)
     owed = owed.where(owed > 0)
     return sums[["month", "officer_key", "accounts"]].assign(
