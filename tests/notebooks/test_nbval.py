@@ -39,10 +39,12 @@ def test_the_notebook_says_what_it_said(notebook: Path, sample_book: Path) -> No
 
 @pytest.mark.slow
 def test_a_changed_number_is_noticed(sample_book: Path, tmp_path: Path) -> None:
-    content = nbformat.read(NOTEBOOKS[0], as_version=4)
+    # One that runs quickly; the mechanism is the same for all.
+    notebook = PROJECT / "notebooks" / "commission_invoice.ipynb"
+    content = nbformat.read(notebook, as_version=4)
     stream = content.cells[-1].outputs[0]
     assert "grade" in stream.text
     stream.text = stream.text.replace("grade", "mark", 1)
-    changed = tmp_path / NOTEBOOKS[0].name
+    changed = tmp_path / notebook.name
     nbformat.write(content, changed)
     assert run_nbval(changed, sample_book).returncode == 1
