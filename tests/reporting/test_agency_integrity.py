@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from collect_analysis.book.store import Book, open_book
 from collect_analysis.errors import DataError, ParameterError
+from collect_analysis.reporting.disclosure import PERSONAL
 from collect_analysis.reporting.findings import agency_integrity as findings
 from collect_analysis.reporting.findings.conditions import worded
 from collect_analysis.reporting.kinds.agency_integrity import AgencyIntegrity
@@ -79,7 +80,10 @@ def test_what_is_recorded_names_no_person(checked: findings.Integrity) -> None:
     record = RunRecorder(parameters())
     record.measures("integrity_tests", findings.measured(checked.tests), by=["test", "unit_key"])
     record.measures("false_alarms", findings.alarms_measured(checked.alarms), by=["test"])
-    record.table("tests", checked.tests)
+    shown = record.table("tests", checked.tests)
+    told = record.as_json()["measures"]
+    assert told
+    assert not PERSONAL & {*shown.columns, *(name for item in told for name in item["by"])}  # type: ignore[union-attr]
 
 
 def test_an_unknown_unit_is_refused_with_the_nearest(book: Book) -> None:

@@ -17,10 +17,21 @@ def known_factors(names: Sequence[str]) -> tuple[str, ...]:
     ParameterError
         None, an unknown one, or one named twice.
     """
-    problems = [f"there is no factor '{name}'; {nearest(name, FACTORS)}" for name in names if name not in FACTORS]
-    problems += [f"factor '{name}' is named twice" for name in sorted({name for name in names if list(names).count(name) > 1})]
+    return named_factors(names, known=FACTORS, what="factor")
+
+
+def named_factors(names: Sequence[str], *, known: Sequence[str], what: str) -> tuple[str, ...]:
+    """The factors as named, each of them one of `known`; `what` names them in messages.
+
+    Raises
+    ------
+    ParameterError
+        As `known_factors`.
+    """
+    problems = [f"there is no {what} '{name}'; {nearest(name, known)}" for name in names if name not in known]
+    problems += [f"{what} '{name}' is named twice" for name in sorted({name for name in names if list(names).count(name) > 1})]
     if not names:
-        problems.append(f"no factor is named; known: {', '.join(FACTORS)}")
+        problems.append(f"no {what} is named; known: {', '.join(known)}")
     if problems:
         raise ParameterError(problems)
     return tuple(names)

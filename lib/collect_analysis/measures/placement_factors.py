@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from collect_analysis.errors import ParameterError, nearest
+from collect_analysis.measures.account_factors import named_factors
 
 DEFAULT_FACTORS = ("dpd_band", "balance_band", "score_band", "placement", "recency", "product", "batch")
 FACTORS = (*DEFAULT_FACTORS, "region")
@@ -16,10 +16,4 @@ def known_placement_factors(names: Sequence[str]) -> tuple[str, ...]:
     ParameterError
         None, an unknown one, or one named twice.
     """
-    problems = [f"there is no placement factor '{name}'; {nearest(name, FACTORS)}" for name in names if name not in FACTORS]
-    problems += [f"placement factor '{name}' is named twice" for name in sorted({name for name in names if list(names).count(name) > 1})]
-    if not names:
-        problems.append(f"no placement factor is named; known: {', '.join(FACTORS)}")
-    if problems:
-        raise ParameterError(problems)
-    return tuple(names)
+    return named_factors(names, known=FACTORS, what="placement factor")

@@ -1,16 +1,31 @@
 """Parameters of an agency evaluation."""
 
 from datetime import timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from collect_analysis.errors import ParameterError
 from collect_analysis.measures.placement_factors import DEFAULT_FACTORS, known_placement_factors
-from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+from collect_analysis.reporting.period_parameters import PeriodParameters
 
 
-class AgencyEvaluation(ReportParameters):
+class PlacementsParameters(PeriodParameters):
+    """What is asked of placements: made in which whole months, with which `units` (empty: every unit with placements), compared at which age."""
+
+    units: list[str] = []
+    horizon_months: Annotated[int, Field(ge=2, le=36)] = 5
+
+    @model_validator(mode="after")
+    def _whole_months(self) -> Self:
+        if self.period_start.day != 1 or (self.period_end + timedelta(days=1)).day != 1:
+            raise ValueError(f"the period {self.period_start} to {self.period_end} is not of whole months; end it on a last day of a month")
+        if problems := self.open_problems():
+            raise ValueError("; ".join(problems))
+        return self
+
+
+class AgencyEvaluation(PlacementsParameters):
     """Which agency collects more on comparable accounts, after commission and compliantly, and what share should it get next?
 
     `period_start` to `period_end` (whole months): when the accounts were placed. `units`: the panel; empty: every unit with placements.
@@ -22,19 +37,10 @@ class AgencyEvaluation(ReportParameters):
 
     kind: ClassVar[str] = "agency_evaluation"
 
-    period_start: Day
-    period_end: Day
-    units: list[str] = []
-    horizon_months: Annotated[int, Field(ge=2, le=36)] = 5
     projection_months: Annotated[int, Field(ge=3, le=60)] = 12
     expected_factors: list[str] = list(DEFAULT_FACTORS)
     champion: str = ""
     slow_components: dict[str, Annotated[int, Field(ge=1, le=120)]] = {}
-
-    @property
-    def slot(self) -> str:
-        """The period."""
-        return f"{self.period_start.isoformat()}--{self.period_end.isoformat()}"
 
     @field_validator("expected_factors")
     @classmethod
@@ -44,11 +50,3 @@ class AgencyEvaluation(ReportParameters):
         except ParameterError as error:
             raise ValueError(str(error)) from error
         return value
-
-    @model_validator(mode="after")
-    def _whole_months(self) -> "AgencyEvaluation":
-        if self.period_start.day != 1 or (self.period_end + timedelta(days=1)).day != 1:
-            raise ValueError(f"the period {self.period_start} to {self.period_end} is not of whole months; end it on a last day of a month")
-        if self.period_end > self.as_of:
-            raise ValueError(f"the period ends on {self.period_end}, after as_of {self.as_of}; move as_of or end the period earlier")
-        return self

@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from collect_analysis.errors import ParameterError
 from collect_analysis.measures.periods import Period
-from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+from collect_analysis.reporting.period_parameters import PeriodParameters
+from collect_analysis.reporting.typed_parameters import Day
 
 if TYPE_CHECKING:
     from collect_analysis.decisions.agency_integrity import Thresholds
     from collect_analysis.measures.integrity import IntegrityRules
 
 
-class AgencyIntegrity(ReportParameters):
+class AgencyIntegrity(PeriodParameters):
     """Does any agency's behaviour or claimed money look gamed, and what must a person look at?
 
     `period_start` to `period_end`: whole months, over on `as_of`; placements that ran in them are looked at. `units`: the agencies; empty:
@@ -27,8 +27,6 @@ class AgencyIntegrity(ReportParameters):
 
     kind: ClassVar[str] = "agency_integrity"
 
-    period_start: Day
-    period_end: Day
     units: list[str] = []
     reference_months: Annotated[int, Field(ge=1, le=60)] = 24
     top_share: Annotated[float, Field(gt=0, le=0.5)] = 0.1
@@ -40,11 +38,6 @@ class AgencyIntegrity(ReportParameters):
     least_cases: Annotated[int, Field(ge=10, le=10_000)] = 30
     least_ratio: Annotated[float, Field(ge=1, le=10)] = 1.25
     draws: Annotated[int, Field(ge=50, le=5000)] = 400
-
-    @property
-    def slot(self) -> str:
-        """The period."""
-        return f"{self.period_start.isoformat()}--{self.period_end.isoformat()}"
 
     @property
     def rules(self) -> "IntegrityRules":
@@ -66,13 +59,7 @@ class AgencyIntegrity(ReportParameters):
 
     @model_validator(mode="after")
     def _dates_fit(self) -> Self:
-        problems: list[str] = []
-        try:
-            Period(self.period_start, self.period_end)
-        except ParameterError as error:
-            problems += error.problems
-        if self.period_end > self.as_of:
-            problems.append(f"the period ends on {self.period_end}, after as_of {self.as_of}; move as_of or end the period earlier")
+        problems = self.period_problems()
         outside = [day for day in self.audit_dates if not self.period_start < day <= self.period_end]
         if outside:
             problems.append(

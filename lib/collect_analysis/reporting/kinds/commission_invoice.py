@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+from collect_analysis.reporting.period_parameters import PeriodParameters
 
 if TYPE_CHECKING:
     from collect_analysis.decisions.invoice import Policy
 
 
-class CommissionInvoice(ReportParameters):
+class CommissionInvoice(PeriodParameters):
     """Is the partner's invoice right, to the unit?
 
     Every invoice whose period lies from `period_start` to `period_end` (over on `as_of`) is recomputed. `rounding`: commission and tax are
@@ -21,17 +21,10 @@ class CommissionInvoice(ReportParameters):
 
     kind: ClassVar[str] = "commission_invoice"
 
-    period_start: Day
-    period_end: Day
     rounding: Literal["line", "invoice"] = "line"
     tolerance_minor: Annotated[int, Field(ge=0)] = 0
     return_share: Annotated[float, Field(gt=0, le=1)] = 0.25
     write_lines: bool = False
-
-    @property
-    def slot(self) -> str:
-        """The period."""
-        return f"{self.period_start.isoformat()}--{self.period_end.isoformat()}"
 
     @property
     def policy(self) -> "Policy":
@@ -42,6 +35,6 @@ class CommissionInvoice(ReportParameters):
 
     @model_validator(mode="after")
     def _over(self) -> Self:
-        if self.period_end > self.as_of:
-            raise ValueError(f"the period ends on {self.period_end}, after as_of {self.as_of}; move as_of or end the period earlier")
+        if problems := self.open_problems():
+            raise ValueError("; ".join(problems))
         return self

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from collect_analysis.errors import ParameterError
-from collect_analysis.measures.periods import Period
-from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+from collect_analysis.reporting.period_parameters import PeriodParameters
 
 if TYPE_CHECKING:
     from collect_analysis.decisions.kpi_validation import ValidationRules
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 Part = Annotated[float, Field(gt=0, lt=1)]
 
 
-class KpiValidation(ReportParameters):
+class KpiValidation(PeriodParameters):
     """May these KPIs be used to judge officers?
 
     `period_start` to `period_end`: whole months, over on `as_of`, at least four. `kpis`: ids of the dictionary that have a meaning for an officer
@@ -27,8 +26,6 @@ class KpiValidation(ReportParameters):
 
     kind: ClassVar[str] = "kpi_validation"
 
-    period_start: Day
-    period_end: Day
     kpis: list[str] = []
     least_cases: Annotated[int, Field(ge=1, le=10_000)] = 5
     pool_months: Annotated[int, Field(ge=1, le=24)] = 3
@@ -41,11 +38,6 @@ class KpiValidation(ReportParameters):
     reference_months: Annotated[int, Field(ge=1, le=60)] = 12
     short_rpc_s: Annotated[int, Field(ge=1, le=600)] = 10
     draws: Annotated[int, Field(ge=50, le=5000)] = 200
-
-    @property
-    def slot(self) -> str:
-        """The period."""
-        return f"{self.period_start.isoformat()}--{self.period_end.isoformat()}"
 
     @property
     def rules(self) -> "ValidationRules":
@@ -67,13 +59,7 @@ class KpiValidation(ReportParameters):
         # The dictionary brings the engine with it: read only where such a report is asked for.
         from collect_analysis.measures.officer_months import candidates
 
-        problems: list[str] = []
-        try:
-            Period(self.period_start, self.period_end)
-        except ParameterError as error:
-            problems += error.problems
-        if self.period_end > self.as_of:
-            problems.append(f"the period ends on {self.period_end}, after as_of {self.as_of}; move as_of or end the period earlier")
+        problems = self.period_problems()
         if self.least_reliability > self.good_reliability:
             problems.append("least_reliability is above good_reliability; swap them")
         if self.least_share > self.good_share:

@@ -4,15 +4,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from collect_analysis.errors import ParameterError
-from collect_analysis.measures.periods import Period
-from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+from collect_analysis.reporting.period_parameters import PeriodParameters
 
 if TYPE_CHECKING:
     from collect_analysis.measures.record_audit import AuditRules
 
 
-class OfficerRecordAudit(ReportParameters):
+class OfficerRecordAudit(PeriodParameters):
     """Is the record of activity complete and true?
 
     `period_start` to `period_end`: whole months, over on `as_of`. `short_rpc_s`: a right-party call shorter than that is odd. `visit_gap_min`: two
@@ -24,19 +22,12 @@ class OfficerRecordAudit(ReportParameters):
 
     kind: ClassVar[str] = "officer_record_audit"
 
-    period_start: Day
-    period_end: Day
     short_rpc_s: Annotated[int, Field(ge=1, le=600)] = 10
     visit_gap_min: Annotated[int, Field(ge=1, le=240)] = 5
     tolerance_min: Annotated[int, Field(ge=0, le=240)] = 5
     money_days: Annotated[int, Field(ge=0, le=90)] = 14
     ramp_months: Annotated[int, Field(ge=1, le=60)] = 6
     reference_months: Annotated[int, Field(ge=1, le=60)] = 12
-
-    @property
-    def slot(self) -> str:
-        """The period."""
-        return f"{self.period_start.isoformat()}--{self.period_end.isoformat()}"
 
     @property
     def rules(self) -> "AuditRules":
@@ -49,13 +40,7 @@ class OfficerRecordAudit(ReportParameters):
 
     @model_validator(mode="after")
     def _whole_months(self) -> Self:
-        problems: list[str] = []
-        try:
-            Period(self.period_start, self.period_end)
-        except ParameterError as error:
-            problems += error.problems
-        if self.period_end > self.as_of:
-            problems.append(f"the period ends on {self.period_end}, after as_of {self.as_of}; move as_of or end the period earlier")
+        problems = self.period_problems()
         if problems:
             raise ValueError("; ".join(problems))
         return self
