@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from collect_analysis.book.intake import import_source
 from collect_analysis.book.reasons import REASONS
-from collect_analysis.errors import DataError
+from collect_analysis.errors import DataError, ParameterError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -142,14 +142,11 @@ def test_rows_of_unknown_accounts_are_kept_and_told(payments: Payments) -> None:
     )
 
 
-def test_b52_reversals_without_original_and_double_postings_are_told(payments: Payments) -> None:
-    payments.deliver("id,account,amount,day,of\n1,a,5,01/06/2026,\n2,a,-5,03/06/2026,1\n3,a,-7,03/06/2026,9\n4,a,5,01/06/2026,\n")
-    report = payments.load(columns=COLUMNS + "      reversal_of: {from: of}\n")
-    assert report.loads[0].rows_kept == 4
-    assert report.warnings == (
-        "cash.csv: 1 reversals name a payment the book does not hold; deliver the originals",
-        "cash.csv: 1 payments repeat account, amount and day of another; check for double posting",
-    )
+def test_double_postings_are_kept_and_told(payments: Payments) -> None:
+    payments.deliver(HEADER + "1,a,5,01/06/2026\n4,a,5,01/06/2026\n")
+    report = payments.load()
+    assert report.loads[0].rows_kept == 2
+    assert report.warnings == ("cash.csv: 1 payments repeat account, amount and day of another; check for double posting",)
 
 
 def test_b57_rows_that_no_table_takes_are_told_and_count_as_loss(payments: Payments) -> None:
@@ -223,6 +220,25 @@ def test_pseudonymised_values_are_withheld_from_the_quarantine(payments: Payment
 
 def test_every_reason_says_what_to_do() -> None:
     assert all(reason.sentence and reason.fix for reason in REASONS.values())
+
+
+def test_a_severity_is_declared_only_where_it_is_the_shops_to_say() -> None:
+    assert all(reason.severity in reason.may_be for reason in REASONS.values() if reason.may_be)
+    assert not any(REASONS[name].may_be for name in ("missing", "duplicate_conflict", "unreadable_number"))
+
+
+@pytest.mark.parametrize(
+    ("checks", "told"),
+    [
+        ("{reversal_abov_original: note}", "is no check whose severity can be declared; did you mean 'reversal_above_original'"),
+        ("{missing: note}", "is no check whose severity can be declared"),
+        ("{reversal_endless: warn}", "is 'warn'"),
+    ],
+)
+def test_a_severity_that_cannot_be_declared_is_refused_before_a_file_is_opened(payments: Payments, checks: str, told: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        payments.load(extra=f"checks: {checks}")
+    assert told in error.value.problems[0]
 
 
 cells = st.sampled_from(["0", "7", "-7", "12.345", "1,5", "x", "", "99999999999999999", "1.000.000.000.000"])

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from collect_analysis.book.parsing.columns import Parsed, arrow_type, parse
 from collect_analysis.book.parsing.times import fiscal_edge
 from collect_analysis.book.readers.cells import Cells, TextColumn, constant_column, text_column
-from collect_analysis.book.reasons import Fault
+from collect_analysis.book.reasons import Fault, Severity, severity_of
 from collect_analysis.book.schema import MINOR_DIGITS, Column, Table
 from collect_analysis.book.source_format import ColumnRule, FiscalQuarter, Source, TableMapping
 from collect_analysis.book.source_rules import column_of, complete_rules
@@ -27,28 +27,37 @@ class Delivery:
     """One delivery typed for one canonical table, in the order it came.
 
     `rows` (k,) holds the canonical columns, null where empty or unfit; `lines` (k,) the line of the source; `bad` (k,) whether a row is set
-    aside; `repeats` (k,) whether it is set aside because the book has it, word for word.
+    aside. `faults` took rows out, `noted` did not; `severities` holds what the mapping file declares of checks.
     """
 
     table: Table
     origin: str
     rows: pa.Table
     lines: np.ndarray
+    severities: Mapping[str, Severity] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    noted: list[Fault] = field(default_factory=list)
     bad: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     unreadable_money: int = 0
     notes: list[str] = field(default_factory=list)
 
     def set_aside(self, fault: Fault) -> None:
-        """Take rows out, for a reason."""
-        if len(fault.rows):
-            self.faults.append(fault)
-            self.bad[fault.rows] = True
+        """Take rows out, for a reason; where the reason is worth a note only, keep and tell them."""
+        if not len(fault.rows):
+            return
+        if fault.severity == "note":
+            self.noted.append(fault)
+            return
+        self.faults.append(fault)
+        self.bad[fault.rows] = True
 
     def fault(self, target: str, reason: str, rows: np.ndarray, **facts: object) -> None:
-        """Set rows aside for a fault that shows in a typed column."""
+        """Judge rows by a fault that shows in a typed column: refused, set aside or noted, as its severity says."""
+        severity = severity_of(reason, self.severities)
         values = self.rows[target].take(pa.array(rows)).to_pylist() if target in self.rows.column_names else [None] * len(rows)
-        self.set_aside(Fault(target, "", reason, rows, [None if value is None else str(value)[:MOST_SHOWN] for value in values], facts))
+        self.set_aside(
+            Fault(target, "", reason, rows, [None if value is None else str(value)[:MOST_SHOWN] for value in values], facts, severity)
+        )
 
     @property
     def good(self) -> np.ndarray:
@@ -71,7 +80,7 @@ def typed_rows(cells: Cells, source: Source, name: str, table: Table, *, now: da
     starts = np.cumsum([0, *(len(block.lines) for block in blocks)])
     total = int(starts[-1])
     delivery = Delivery(
-        table, cells.origin, pa.table({}), np.concatenate([block.lines for block in blocks]), bad=np.zeros(total, dtype=bool)
+        table, cells.origin, pa.table({}), np.concatenate([block.lines for block in blocks]), source.checks, bad=np.zeros(total, dtype=bool)
     )
     columns: dict[str, pa.Array] = {}
     for target, rule in rules.items():

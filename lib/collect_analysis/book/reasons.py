@@ -1,19 +1,27 @@
-"""Why a row is set aside: every reason with its sentence and its fix, once."""
+"""Why a row is set aside, refused or remarked on: every reason with its sentence, its fix and its severity, once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
+
+# refuse: the delivery is not loaded; quarantine: its rows are set aside, and count as loss; note: its rows are kept, and told.
+Severity = Literal["refuse", "quarantine", "note"]
 
 
 @dataclass(frozen=True)
 class Reason:
-    """A class of fault: what is wrong, and what to do."""
+    """A class of fault: what is wrong, and what to do. `may_be` lists the severities that `checks` of a mapping file may declare instead."""
 
     sentence: str
     fix: str
+    severity: Severity = "quarantine"
+    may_be: tuple[Severity, ...] = ()
 
 
 _SOURCE = "mend the source"
+_ANY: tuple[Severity, ...] = ("refuse", "quarantine", "note")
 REASONS: dict[str, Reason] = {
     "missing": Reason("is empty and may not be", f"{_SOURCE}, or declare `default`"),
     "unknown_code": Reason("is not listed", "add it under `codes` of the mapping file, or mend the source"),
@@ -40,9 +48,46 @@ REASONS: dict[str, Reason] = {
     "conflicts_with_load": Reason("the key is in the book with other values, from {origin}", "deliver that file anew, corrected"),
     "already_loaded": Reason("the row is in the book already, from {origin}", "nothing is lost; deliver each row once"),
     "payment_before_entry": Reason("is paid before the debt entered the book", "correct the account's open_date, or the payment"),
+    "reversal_endless": Reason(
+        "names postings that lead to no payment: itself, a circle, or a chain too long", "name the posting that it takes back", may_be=_ANY
+    ),
+    "reversal_of_unknown": Reason(
+        "names a posting the book does not hold; neither is counted", "deliver the original", severity="note", may_be=_ANY
+    ),
+    "reversal_of_other_account": Reason("takes back a posting of another account", "correct reversal_of, or the account", may_be=_ANY),
+    "reversal_before_original": Reason("lies before the posting that it takes back", "correct one of the two days", may_be=_ANY),
+    "reversal_same_sign": Reason(
+        "has the sign of the posting that it takes back", "write what is taken back with the opposite sign", may_be=_ANY
+    ),
+    "reversal_above_original": Reason(
+        "takes back more than its posting left, alone or with other reversals of it", "correct the amounts, or the links", may_be=_ANY
+    ),
+    "reversal_counts_differently": Reason(
+        "counts otherwise than the posting it takes back; what holds for the original holds for both",
+        "give both the same `eligible`",
+        severity="note",
+        may_be=_ANY,
+    ),
+    "original_misfits": Reason(
+        "is taken back by a posting in the book that does not fit it: another account, an earlier day, the same sign or a larger amount",
+        "correct the reversal, or the original",
+        severity="note",
+        may_be=_ANY,
+    ),
+    "money_out_unlinked": Reason(
+        "is below 0 and names no posting it takes back; it counts as paid out on its own day",
+        "name the posting in reversal_of where it takes one back",
+        severity="note",
+        may_be=_ANY,
+    ),
 }
 # Set aside because the book has the row: not a loss.
 REPEATS = frozenset(["duplicate_exact", "already_loaded"])
+
+
+def severity_of(reason: str, declared: Mapping[str, Severity]) -> Severity:
+    """How grave a reason is: as the mapping file declares, else as it is by itself."""
+    return declared.get(reason, REASONS[reason].severity)
 
 
 @dataclass(frozen=True)
@@ -55,6 +100,7 @@ class Fault:
     rows: np.ndarray
     values: list[str | None]
     facts: dict[str, object] = field(default_factory=dict)
+    severity: Severity = "quarantine"
 
     @property
     def sentence(self) -> str:

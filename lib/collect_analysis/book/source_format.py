@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from collect_analysis.book.reasons import Severity
+
 _WORD = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _NAME = r"^[a-z][a-z0-9_]{0,62}$"
 _VARIABLE = r"^[A-Z][A-Z0-9_]{0,62}$"
@@ -206,7 +208,10 @@ class TableMapping(_Part):
 
 
 class Source(_Part):
-    """A mapping file: one source, the book it loads into, and the canonical tables it fills."""
+    """A mapping file: one source, the book it loads into, and the canonical tables it fills.
+
+    `checks` declares how grave a check of the contract is for this source, where that is the shop's to say (`reasons.REASONS`).
+    """
 
     source: Word
     book: Word
@@ -218,12 +223,13 @@ class Source(_Part):
     optional: bool = False
     control: Control = Control()
     allowed_loss: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.0
+    checks: dict[Annotated[str, Field(pattern=_NAME)], Severity] = {}
     tables: Annotated[dict[str, TableMapping], Field(min_length=1)]
 
     @property
     def content_hash(self) -> str:
         """Hash of what decides which rows come out; comments, layout, control totals and the place of the files do not change it."""
-        said = self.model_dump_json(by_alias=True, exclude_defaults=True, include={"source", "currency", "format", "tables"})
+        said = self.model_dump_json(by_alias=True, exclude_defaults=True, include={"source", "currency", "format", "checks", "tables"})
         return hashlib.sha256(said.encode()).hexdigest()
 
     @property

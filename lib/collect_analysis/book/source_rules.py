@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from collect_analysis.book.reasons import REASONS
 from collect_analysis.book.schema import Column, Table
 from collect_analysis.book.source_format import EPOCHS, ColumnRule, Outcome, Source, TableMapping
 from collect_analysis.book.tables import TABLES
@@ -67,12 +68,23 @@ def complete_rules(mapping: TableMapping, table: Table, currency: str) -> dict[s
 
 def rule_problems(source: Source) -> Problems:
     """Every rule of the mapping that cannot be followed: the place in the file and what is wrong."""
+    yield from _check_problems(source)
     for name, mapping in source.tables.items():
         table = TABLES.get(name)
         if table is None:
             yield ("tables", name), f"unknown table; {nearest(name, sorted(TABLES))}"
             continue
         yield from _table_problems(source, name, mapping, table)
+
+
+def _check_problems(source: Source) -> Problems:
+    """Severities declared for checks that there are not, or that are not a mapping's to declare."""
+    open_to = {name: reason.may_be for name, reason in REASONS.items() if reason.may_be}
+    for name, severity in source.checks.items():
+        if name not in open_to:
+            yield ("checks", name), f"is no check whose severity can be declared; {nearest(name, sorted(open_to))}"
+        elif severity not in open_to[name]:
+            yield ("checks", name), f"cannot be '{severity}'; choose {' or '.join(open_to[name])}"
 
 
 def _table_problems(source: Source, name: str, mapping: TableMapping, table: Table) -> Problems:

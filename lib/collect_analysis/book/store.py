@@ -25,8 +25,23 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a check of the contract found in a delivery: how grave it is (quarantine, note), in how many rows, from which line on."""
+
+    check: str
+    severity: str
+    column: str
+    rows: int
+    first_line: int | None
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Load:
-    """One delivery into one table. read = kept + quarantined, by rows and by money; cells that are no money are counted apart."""
+    """One delivery into one table. read = kept + quarantined, by rows and by money; cells that are no money are counted apart.
+
+    `findings` tells what the checks of the contract found.
+    """
 
     load_id: str
     table: str
@@ -43,6 +58,7 @@ class Load:
     unreadable_money_cells: int = 0
     loaded_at: str = ""
     superseded_by: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +103,9 @@ def read_manifest(folder: Path) -> Manifest:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw.pop("schema") != SCHEMA:
             raise ValueError("unknown schema")
-        loads = tuple(Load(**load) for load in raw.pop("loads"))
+        loads = tuple(
+            Load(**{**load, "findings": tuple(Finding(**each) for each in load.get("findings", ()))}) for load in raw.pop("loads")
+        )
         return Manifest(**{**raw, "loads": loads, "notes": tuple(raw["notes"])})
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path} is damaged ({error}); import the sources again into an empty folder") from error

@@ -4,6 +4,8 @@ from collect_analysis.book.schema import Column, Table
 
 # How an account stands at a month end. Every status but `open` is an exit and is final.
 STATUSES = ("open", "paid_off", "settled", "written_off", "recalled", "sold")
+# A reversal may take back a reversal: a bounced cheque paid after all. So many links at most lie between a reversal and the payment.
+MOST_LINKS = 8
 DEBT_STATUSES = ("pre_due", "overdue", "npl", "off_balance", "sold")
 
 ACCOUNT = Table(
@@ -83,14 +85,14 @@ PAYMENT = Table(
     columns=(
         Column(name="payment_key", type="key", doc="Posting id."),
         Column(name="account_key", type="key", doc="The debt.", personal=True),
-        Column(name="amount_minor", type="money", doc="Positive for money in; a reversal repeats the amount as negative."),
+        Column(name="amount_minor", type="money", doc="Positive for money in; a reversal holds what it takes back, of opposite sign."),
         Column(name="currency", type="code", doc="ISO 4217 code."),
         Column(name="value_date", type="date", doc="Day the money counts."),
         Column(name="posted_utc", type="timestamp", doc="When it was posted.", required=False),
         Column(name="channel", type="code", doc="Bank transfer, counter, auto debit, wallet, agency remittance, ...", required=False),
         Column(name="source", type="code", doc="Who reported it.", required=False, allowed=("transferor", "amc", "agency", "auto")),
         Column(name="reference", type="text", doc="Payment reference.", required=False, personal=True),
-        Column(name="reversal_of", type="key", doc="Posting that this row takes back.", required=False),
+        Column(name="reversal_of", type="key", doc="Posting that this row takes back, in whole or in part.", required=False),
         Column(name="remitted_on", type="date", doc="Day an agency passed the money on; empty: not yet.", required=False),
         Column(name="eligible", type="flag", doc="Counts under the attribution rule of the contract (false: duplicate, outside mandate)."),
     ),
