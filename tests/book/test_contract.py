@@ -1,5 +1,6 @@
 """What keeps the contract of a table and what is set aside: where, why, what to do; nothing vanishes."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def test_rows_of_unknown_accounts_are_kept_and_told(payments: Payments) -> None:
     report = payments.load()
     assert report.loads[0].rows_kept == 3
     assert report.warnings == (
-        "cash.csv: 2 rows of payment name 1 account_keys that table account does not know; they are kept, deliver account in full",
+        "cash.csv, line 3: the row (account_key) 'x' is none that table account knows, 1 different in all (2 rows), kept; deliver account in full",
     )
 
 
@@ -146,7 +147,9 @@ def test_double_postings_are_kept_and_told(payments: Payments) -> None:
     payments.deliver(HEADER + "1,a,5,01/06/2026\n4,a,5,01/06/2026\n")
     report = payments.load()
     assert report.loads[0].rows_kept == 2
-    assert report.warnings == ("cash.csv: 1 payments repeat account, amount and day of another; check for double posting",)
+    assert report.warnings == (
+        "cash.csv, line 3: the row repeats account, amount and day of another payment (1 rows), kept; check for double posting",
+    )
 
 
 def test_b57_rows_that_no_table_takes_are_told_and_count_as_loss(payments: Payments) -> None:
@@ -220,6 +223,13 @@ def test_pseudonymised_values_are_withheld_from_the_quarantine(payments: Payment
 
 def test_every_reason_says_what_to_do() -> None:
     assert all(reason.sentence and reason.fix for reason in REASONS.values())
+
+
+def test_every_check_that_a_mapping_may_weigh_stands_in_the_guide_with_its_severity() -> None:
+    guide = (Path(__file__).parents[2] / "parameters/sources/README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \| .* \| (refuse|quarantine|note) \|$", guide, re.MULTILINE)
+    told = {name: severity for names, severity in rows for name in re.findall(r"`([a-z_]+)`", names)}
+    assert told == {name: reason.severity for name, reason in REASONS.items() if reason.may_be}
 
 
 def test_a_severity_is_declared_only_where_it_is_the_shops_to_say() -> None:

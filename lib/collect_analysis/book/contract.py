@@ -59,6 +59,11 @@ class Delivery:
             Fault(target, "", reason, rows, [None if value is None else str(value)[:MOST_SHOWN] for value in values], facts, severity)
         )
 
+    def fault_of_whole(self, reason: str, **facts: object) -> None:
+        """Judge the delivery as a whole: it is refused, or noted."""
+        fault = Fault("", "", reason, np.zeros(0, dtype=np.int64), [], facts, severity_of(reason, self.severities))
+        (self.noted if fault.severity == "note" else self.faults).append(fault)
+
     @property
     def good(self) -> np.ndarray:
         """Positions of the rows that are kept, so far."""

@@ -73,25 +73,20 @@ def payments_before_entry(delivery: Delivery, accounts: pa.Table) -> None:
     delivery.fault("value_date", "payment_before_entry", np.flatnonzero(early & ~delivery.bad))
 
 
-def orphans(delivery: Delivery, known: Mapping[str, pa.Array]) -> list[str]:
-    """Sentences on rows that name an account, unit or officer no table knows; they are kept. `known` maps a column to the keys there are."""
-    sentences = []
+def orphans(delivery: Delivery, known: Mapping[str, pa.Array]) -> None:
+    """Rows that name an account, unit or officer no table knows. `known` maps a column to the keys there are."""
     for column, keys in known.items():
         if column not in delivery.rows.column_names or delivery.table.name == REFERS[column]:
             continue
-        named = delivery.rows[column].take(pa.array(delivery.good))
-        lost = named.filter(pc.and_(pc.is_valid(named), pc.invert(pc.is_in(named, value_set=keys))))
-        if len(lost):
-            sentences.append(
-                f"{delivery.origin}: {len(lost):,} rows of {delivery.table.name} name {pc.count_distinct(lost).as_py():,} "
-                f"{column}s that table {REFERS[column]} does not know; they are kept, deliver {REFERS[column]} in full"
-            )
-    return sentences
+        good = delivery.good
+        named = delivery.rows[column].take(pa.array(good))
+        lost = pc.and_(pc.is_valid(named), pc.invert(pc.is_in(named, value_set=keys))).to_numpy()
+        distinct = pc.count_distinct(named.filter(pa.array(lost))).as_py()
+        delivery.fault(column, "unknown_reference", good[lost], table=REFERS[column], distinct=distinct)
 
 
-def double_postings(delivery: Delivery) -> list[str]:
-    """Sentences on payments that are kept and repeat account, amount and day of another."""
-    rows = delivery.rows.take(pa.array(delivery.good))
-    twice = rows.select(["account_key", "amount_minor", "value_date"]).to_pandas(types_mapper=pd.ArrowDtype).duplicated(keep="first").sum()
-    told = f"{delivery.origin}: {twice:,} payments repeat account, amount and day of another; check for double posting"
-    return [told] if twice else []
+def double_postings(delivery: Delivery) -> None:
+    """Payments that repeat account, amount and day of another."""
+    good = delivery.good
+    rows = delivery.rows.select(["account_key", "amount_minor", "value_date"]).take(pa.array(good)).to_pandas(types_mapper=pd.ArrowDtype)
+    delivery.fault("", "posted_twice", good[rows.duplicated(keep="first").to_numpy(dtype=bool)])

@@ -13,21 +13,19 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from collect_analysis.book import crosschecks, shelf
+from collect_analysis.book import crosschecks, shelf, verdicts
 from collect_analysis.book.contract import Delivery, empty_columns, rows_of, typed_rows
 from collect_analysis.book.deliveries import Control, Place, absent_sentence, locate, read_delivery
 from collect_analysis.book.parsing.words import pseudonym_key_mark
 from collect_analysis.book.readers.cells import Cells
-from collect_analysis.book.reasons import REPEATS, Fault
 from collect_analysis.book.reversals import judge_reversals
 from collect_analysis.book.roles import merged_roles
 from collect_analysis.book.source_format import Source
 from collect_analysis.book.sources import read_source
-from collect_analysis.book.store import MANIFEST, Finding, Load, Manifest, read_manifest, with_load, write_manifest
+from collect_analysis.book.store import MANIFEST, Load, Manifest, read_manifest, with_load, write_manifest
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import DataError
 
-MOST_REASONS = 5
 # Tables whose rows others name come first.
 _FIRST = ("account", "unit", "officer")
 INCOMING, QUARANTINE, REJECTED = ".incoming", "quarantine", "rejected"
@@ -200,10 +198,10 @@ class _Import:
         if table == "payment" and (accounts := self._files("account")):
             crosschecks.payments_before_entry(delivery, shelf.columns_in(accounts.values(), ["account_key", "open_date"]))
         known = {column: shelf.keys_in(files.values(), column) for column, of in crosschecks.REFERS.items() if (files := self._files(of))}
-        self.warnings += crosschecks.orphans(delivery, known)
+        crosschecks.orphans(delivery, known)
         if table == "payment":
             judge_reversals(delivery, self._files("payment").values())
-            self.warnings += crosschecks.double_postings(delivery)
+            crosschecks.double_postings(delivery)
 
     def _files(self, table: str) -> dict[str, Path]:
         """The files of a table as the book will hold them: name of the delivery -> file; what this import replaces is left out."""
@@ -235,39 +233,26 @@ class _Import:
             money_quarantined_minor=shelf.money_sum(money[delivery.bad]),
             unreadable_money_cells=delivery.unreadable_money,
             loaded_at=self.now.isoformat(),
-            findings=_findings(delivery),
+            findings=verdicts.findings(delivery),
         )
-        self._judge_loss(delivery, load, money)
+        self._judge(delivery, load, money)
         shelf.write_rows(self.incoming / load.file, kept)
         if load.rows_quarantined:
             shelf.write_rows(self.incoming / QUARANTINE / f"{load_id}.parquet", shelf.quarantine_rows(delivery, load_id, money))
         self.loads.append(load)
         self.notes += delivery.notes
-        self.warnings += [f"{delivery.origin}, {_told(delivery, fault)}, kept; {fault.fix}" for fault in delivery.noted]
+        self.warnings += verdicts.remarks(delivery)
         for fault in delivery.faults:
             self.reasons[f"{fault.target}: {fault.sentence}; {fault.fix}"] += len(fault.rows)
 
-    def _judge_loss(self, delivery: Delivery, load: Load, money: np.ndarray) -> None:
-        """Note a delivery that is refused or loses more rows than allowed, with its commonest reasons and first rows; keep the evidence."""
-        lost = np.zeros(load.rows_read, dtype=bool)
-        for fault in delivery.faults:
-            if fault.reason not in REPEATS:
-                lost[fault.rows] = True
-        count = int(lost.sum())
-        refused = any(fault.severity == "refuse" for fault in delivery.faults)
-        if count <= self.source.allowed_loss * load.rows_read and not refused:
-            return
+    def _judge(self, delivery: Delivery, load: Load, money: np.ndarray) -> None:
+        """Tell why a delivery is refused, if it is, and keep the evidence."""
+        evidence = f"{REJECTED}/{load.load_id}.parquet"
+        told = verdicts.problems(delivery, load, allowed=self.source.allowed_loss, evidence=f"{evidence} of book '{self.source.book}'")
+        self.problems += told
         # A dry run leaves nothing behind, evidence included.
-        if self.incoming.is_relative_to(self.folder):
-            evidence = self.folder / REJECTED / f"{load.load_id}.parquet"
-            shelf.write_rows(evidence, shelf.quarantine_rows(delivery, load.load_id, money))
-        self.problems.append(
-            f"{load.origin}: {count:,} of {load.rows_read:,} rows do not keep the contract of table {load.table} (allowed share "
-            f"{self.source.allowed_loss:g}); nothing was loaded, every one is in {REJECTED}/{load.load_id}.parquet of book '{self.source.book}'"
-        )
-        worst = [fault for fault in delivery.faults if fault.reason not in REPEATS]
-        worst.sort(key=lambda fault: (fault.severity != "refuse", -len(fault.rows)))
-        self.problems += [f"{load.origin}, {_told(delivery, fault)}; {fault.fix}" for fault in worst[:MOST_REASONS]]
+        if told and self.incoming.is_relative_to(self.folder):
+            shelf.write_rows(self.folder / evidence, shelf.quarantine_rows(delivery, load.load_id, money))
 
     def commit(self) -> None:
         """Put the staged files into place, then the manifest that names them: a crash in between leaves the book as it was."""
@@ -304,25 +289,3 @@ class _Import:
             warnings=(*self.warnings, *stale),
             notes=tuple(self.notes),
         )
-
-
-def _told(delivery: Delivery, fault: Fault) -> str:
-    """What a check found: the first line, the column, what stands there, what is wrong, in how many rows."""
-    named = f"column '{fault.source_column}'" if fault.source_column else "the row"
-    shown = "" if fault.values[0] is None else f" {fault.values[0]!r}"
-    return f"line {delivery.lines[fault.rows[0]]}: {named} ({fault.target}){shown} {fault.sentence} ({len(fault.rows):,} rows)"
-
-
-def _findings(delivery: Delivery) -> tuple[Finding, ...]:
-    """What the checks found in a delivery, as the manifest keeps it: no value of a cell, no key."""
-    return tuple(
-        Finding(
-            check=fault.reason,
-            severity=fault.severity,
-            column=fault.target,
-            rows=len(fault.rows),
-            first_line=int(delivery.lines[fault.rows[0]]),
-            sentence=fault.sentence,
-        )
-        for fault in [*delivery.noted, *delivery.faults]
-    )

@@ -47,7 +47,13 @@ REASONS: dict[str, Reason] = {
     "duplicate_conflict": Reason("the same key stands on rows that differ", "say in the source which one holds"),
     "conflicts_with_load": Reason("the key is in the book with other values, from {origin}", "deliver that file anew, corrected"),
     "already_loaded": Reason("the row is in the book already, from {origin}", "nothing is lost; deliver each row once"),
-    "payment_before_entry": Reason("is paid before the debt entered the book", "correct the account's open_date, or the payment"),
+    "payment_before_entry": Reason(
+        "is paid before the debt entered the book", "correct the account's open_date, or the payment", may_be=_ANY
+    ),
+    "unknown_reference": Reason(
+        "is none that table {table} knows, {distinct:,} different in all", "deliver {table} in full", severity="note", may_be=_ANY
+    ),
+    "posted_twice": Reason("repeats account, amount and day of another payment", "check for double posting", severity="note", may_be=_ANY),
     "reversal_endless": Reason(
         "names postings that lead to no payment: itself, a circle, or a chain too long", "name the posting that it takes back", may_be=_ANY
     ),
@@ -92,7 +98,7 @@ def severity_of(reason: str, declared: Mapping[str, Severity]) -> Severity:
 
 @dataclass(frozen=True)
 class Fault:
-    """Cells of one column with one reason: row positions in the table's delivery and what stood there."""
+    """Cells of one column with one reason: row positions in the table's delivery and what stood there; no rows: the whole delivery."""
 
     target: str
     source_column: str
@@ -110,4 +116,4 @@ class Fault:
     @property
     def fix(self) -> str:
         """What to do."""
-        return REASONS[self.reason].fix
+        return REASONS[self.reason].fix.format(**self.facts)
