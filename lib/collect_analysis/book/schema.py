@@ -62,6 +62,7 @@ class Table:
 
     `key` names the columns that identify a row. `known_on` is the date or timestamp column by which the table is cut at `as_of` (None: not
     cut). `open_prefixes` allow further number columns whose names start so (a cohort's outcomes and covariates, a unit's channels).
+    `every_month`: a desk at work has rows in each; a month without any was not delivered, and reads as unknown, not as 0.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Table:
     columns: tuple[Column, ...]
     known_on: str | None = None
     open_prefixes: tuple[str, ...] = ()
+    every_month: bool = False
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:

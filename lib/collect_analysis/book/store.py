@@ -135,6 +135,9 @@ class Book:
         self.as_of = as_of
         self.shared = shared
         self._engine = engine
+        # A book does not change while it is open.
+        self._held: dict[str, bool] = {}
+        self._months: dict[str, frozenset[date]] = {}
 
     @property
     def currency(self) -> str:
@@ -154,8 +157,26 @@ class Book:
         return table.filter(known)
 
     def has(self, name: str) -> bool:
-        """Whether anything was loaded into table `name`."""
-        return any(load.table == name and load.rows_kept for load in self.manifest.active_loads)
+        """Whether table `name` has a row on the day of the book; one of which nothing is known yet has none."""
+        if name not in self._held:
+            loaded = any(load.table == name and load.rows_kept for load in self.manifest.active_loads)
+            self._held[name] = loaded and self.scalar(self.table(name).limit(1).count()) == 1
+        return self._held[name]
+
+    def holds(self, name: str) -> bool:
+        """Whether a column, written `table.column`, has a value in any row."""
+        if name not in self._held:
+            table, _, column = name.partition(".")
+            self._held[name] = self.has(table) and self.scalar(self.table(table)[column].notnull().any()) is True
+        return self._held[name]
+
+    def months(self, name: str) -> frozenset[date]:
+        """First days of the months in which table `name`, one that is cut at `as_of`, has rows."""
+        if name not in self._months:
+            table, known_on = self.table(name), TABLES[name].known_on
+            found = self.frame(table.select(month=table[known_on].truncate("M").cast("date")).distinct())
+            self._months[name] = frozenset(day.date() if hasattr(day, "date") else day for day in found["month"].dropna())
+        return self._months[name]
 
     def frame(self, expression: ir.Table) -> pd.DataFrame:
         """Run an expression that returns a small table."""

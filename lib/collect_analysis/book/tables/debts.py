@@ -58,6 +58,7 @@ MONTH_END = Table(
     grain="one row per account and month end, from entry to the month of its exit",
     key=("account_key", "month_end"),
     known_on="month_end",
+    every_month=True,
     columns=(
         Column(name="account_key", type="key", doc="The debt.", personal=True),
         Column(name="month_end", type="date", doc="Last day of the month."),
@@ -82,6 +83,7 @@ PAYMENT = Table(
     grain="one row per posting; a reversal is a row of its own",
     key=("payment_key",),
     known_on="value_date",
+    every_month=True,
     columns=(
         Column(name="payment_key", type="key", doc="Posting id."),
         Column(name="account_key", type="key", doc="The debt.", personal=True),

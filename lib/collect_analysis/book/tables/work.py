@@ -15,6 +15,7 @@ CONTACT = Table(
     grain="one row per attempt or inbound contact",
     key=("event_key",),
     known_on="local_ts",
+    every_month=True,
     columns=(
         Column(name="event_key", type="key", doc="Event id."),
         Column(name="account_key", type="key", doc="The debt.", personal=True),
@@ -152,6 +153,7 @@ UNIT_DAY = Table(
     grain="one row per officer and day",
     key=("officer_key", "date"),
     known_on="date",
+    every_month=True,
     columns=(
         Column(name="officer_key", type="key", doc="The officer.", personal=True),
         Column(name="unit_key", type="key", doc="Team."),
