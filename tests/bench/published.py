@@ -15,7 +15,7 @@ import pandas as pd
 from collect_analysis.methods import shrinkage
 from collect_analysis.methods.discontinuity import sharp_discontinuity
 from collect_analysis.methods.multiplicity import benjamini_hochberg, holm
-from collect_analysis.methods.power import two_proportion_sample_size
+from collect_analysis.methods.power import cases_for, share_cv
 from collect_analysis.methods.profiling import observed_expected
 from collect_analysis.methods.sequential import boundaries, peeking_error
 from collect_analysis.methods.survival import exit_counts, kaplan_meier, log_rank
@@ -114,7 +114,8 @@ def _functions(data: Path) -> Iterator[Row]:
     """Numbers whose sets make no whole report."""
     for (base, other, power), size in {(0.5, 0.75, 0.9): 76.707, (0.1, 0.11, 0.8): 14_750.8, (0.04, 0.044, 0.8): 39_474.8,
                                        (0.2, 0.21, 0.8): 25_582.2}.items():  # fmt: skip
-        yield "sample size", f"{base:g} against {other:g}", size, two_proportion_sample_size(base, other, power=power), 0.05
+        found = float(cases_for(share_cv(base), other / base - 1, unit="share", power=power))
+        yield "sample size", f"{base:g} against {other:g}", size, found, 0.05
     looks = [place / 5 for place in range(1, 6)]
     for spending, bounds in {"obrien_fleming": [4.8769, 3.3570, 2.6803, 2.2898, 2.0310],
                              "pocock": [2.4380, 2.4268, 2.4102, 2.3966, 2.3860]}.items():  # fmt: skip

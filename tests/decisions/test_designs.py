@@ -20,7 +20,7 @@ def plan(needed: float, *, available: float = 10_000, other: float = 1e9) -> pd.
 def design(**changes) -> designs.Design:
     values = {
         "outcome": "payer_rate", "available": 10_000.0, "largest": 10_000.0, "per_month": 1_000.0, "at_once": 0.0, "most_weeks": 52.0,
-        "share": 0.5, "base_share": 0.5, "equal_share": 0.5,
+        "equal_needed": 20_000.0,
     }  # fmt: skip
     return designs.Design(**{**values, **changes})
 
@@ -34,8 +34,8 @@ BAD_AA = Condition(name="design_aa_many", met=False, consequence="downgrade")
         (9_000, {}, [], "run", "detectable"),
         (9_000, {}, [Condition(name="design_payers", met=False)], "refuse", "not_answerable"),
         (9_000, {}, [BAD_AA], "do_not_test", "pipeline"),
-        # 90/10 needs 1/0.36 = 2.78 times an even split: 20,000 become 7,200.
-        (20_000, {"share": 0.1, "base_share": 0.9}, [], "enlarge", "split"),
+        (20_000, {"equal_needed": 7_200.0}, [], "enlarge", "split"),
+        (np.nan, {}, [], "refuse", "not_answerable"),
         (20_000, {"largest": 25_000.0}, [], "enlarge", "population"),
         # 11,000 at 1,000 a month are 11 months, 47.8 weeks; 13,000 are 56.5.
         (11_000, {}, [], "lengthen", "entries"),
@@ -67,6 +67,7 @@ def rates(hits: int, draws: int = 500) -> pd.DataFrame:
 def facts(**changes) -> designs.DesignFacts:
     values = {
         "horizon_days": 90, "min_cell": 10, "customers": 5_000, "cohorts": 6, "months_known": 12, "supplied": False, "payers": 900,
+        "base_share": 0.2, "margin": 0.05,
         "false_positives": rates(25), "block": 2,
         "strata": pd.DataFrame({"cases": [4_000, 999, 1], "short": [False, False, True]}),
         "balance": pd.DataFrame({"variable": ["balance"], "cases": [2_500], "base_cases": [2_500], "standardised": [0.02]}),
@@ -85,6 +86,7 @@ def test_a_sound_design_meets_every_condition() -> None:
         ({"cohorts": 0}, "design_history", True),
         ({"cohorts": 2}, "design_seasons", False),
         ({"payers": 29}, "design_payers", True),
+        ({"base_share": 0.97}, "design_margin", True),
         ({"several": 1}, "design_one_arm", True),
         ({"strata": pd.DataFrame({"cases": [4_000, 400], "short": [False, True]})}, "design_strata", False),
         ({"gaps": {"score": 12}}, "design_covariates", False),

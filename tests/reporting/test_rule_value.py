@@ -239,7 +239,10 @@ def test_deterministic_allocation_is_refused_and_the_test_is_designed(sample: Bo
     assert (plan["row"], plan["arms"]) == (2, "field_visit / no_visit")
     assert plan["changing"] == plan["cases"]
     rate = plan["payer_rate"]
-    assert plan["needed"] == pytest.approx(2 * 2.801585**2 * (1 - rate) / rate / 0.01, rel=2e-3)
+    # Fleiss' size of two arms: a rise of the row's payer rate by a tenth.
+    other, middle = 1.1 * rate, 1.05 * rate
+    reach = 1.959964 * (2 * middle * (1 - middle)) ** 0.5 + 0.841621 * (rate * (1 - rate) + other * (1 - other)) ** 0.5
+    assert plan["needed"] == pytest.approx((reach / (other - rate)) ** 2, rel=2e-3)
     assert plan["weeks_all"] == np.ceil(2 * plan["needed"] / plan["per_week"])
     told = words.row_in_words(report.case.rules["from-10"], 2, parameters(lang="vi"), currency="VND", supplied=False)
     assert told == "Dư nợ từ 10.000.000 VND trở lên, không thuộc dòng phía trên"

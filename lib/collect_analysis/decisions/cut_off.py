@@ -90,8 +90,8 @@ def choices_agree(choices: pd.DataFrame, value: float) -> Condition:
     )
 
 
-def needed_for_test(sums: Mapping[str, float], *, margin: float) -> float:
-    """How many cases per arm would a test by lot need to find a relative effect of `margin`?
+def needed_for_test(sums: Mapping[str, float], *, unit: str, margin: float) -> float:
+    """How many cases per arm would a test by lot need to find a relative effect of `margin` on an outcome in `unit`?
 
     Spread from the sums (cases, sum_y, sum_y2) of the untreated cases near the cut-off. Undefined (NaN): no case, no spread, mean 0.
     """
@@ -100,7 +100,7 @@ def needed_for_test(sums: Mapping[str, float], *, margin: float) -> float:
         return float("nan")
     mean = total / cases
     spread = float(np.sqrt(max(squares / cases - mean**2, 0.0)))
-    return float(np.ceil(cases_for(abs(spread / mean), margin))) if spread else float("nan")
+    return float(np.ceil(cases_for(abs(spread / mean), margin, unit=unit))) if spread else float("nan")
 
 
 def monthly(count: int, first: date | None, last: date | None) -> float:

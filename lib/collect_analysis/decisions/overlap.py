@@ -81,7 +81,7 @@ class LotTest:
     enough: bool
 
 
-def lot_test(comparison: Comparison, *, target_cases: int, margin: float) -> LotTest:
+def lot_test(comparison: Comparison, *, unit: str, target_cases: int, margin: float) -> LotTest:
     """How many of the target's cases must be drawn by lot to find a relative effect of `margin` in four of five tries?
 
     Formula: `power.cases_for` with the coefficient of variation of the outcome in the untreated arm (of all, where that has none), then
@@ -91,6 +91,6 @@ def lot_test(comparison: Comparison, *, target_cases: int, margin: float) -> Lot
     if len(outcomes) < 2 or not outcomes.any():
         outcomes = comparison.outcome
     mean, spread = (float(outcomes.mean()), float(outcomes.std())) if len(outcomes) else (float("nan"),) * 2
-    needed = float(np.ceil(cases_for(abs(spread / mean), margin))) if mean and spread > 0 else float("nan")
+    needed = float(np.ceil(cases_for(abs(spread / mean), margin, unit=unit))) if mean and spread > 0 else float("nan")
     lot = share_by_lot(target_cases, needed)
     return LotTest(cases=target_cases, needed=needed, lot=0.5 if np.isnan(lot) else lot, enough=bool(lot == lot))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from collect_analysis.methods.evidence import Condition
 
@@ -55,9 +55,19 @@ def requirements(facts: RolloutFacts) -> list[Condition]:
 def clusters_for(error: float, clusters: int, target: float, *, power: float = 0.8) -> float:
     """How many clusters like these would a roll-out by lot need to find an effect of `target`?
 
-    Formula: clusters · ((z(0.975) + z(power)) · error / target)², the error being that of this roll-out. Undefined (NaN): no error, no target.
+    Formula: the k at which k = clusters · ((t(0.975) + t(power)) · error / target)², t with k-2 degrees of freedom, the error being that of
+    this roll-out; at least `CLUSTERS_A_SIDE` on either side. Undefined (NaN): no error, no target.
+    Source: Snedecor & Cochran; with few clusters the normal quantiles promise too much.
     """
     if not (np.isfinite(error) and error > 0 and np.isfinite(target) and target > 0):
         return float("nan")
-    factor = stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(power)
-    return float(np.ceil(clusters * (factor * error / target) ** 2))
+
+    def short(k: float) -> float:
+        factor = stats.t.ppf(1 - LEVEL / 2, k - 2) + stats.t.ppf(power, k - 2)
+        return float(clusters * (factor * error / target) ** 2 - k)
+
+    least = 2.0 * CLUSTERS_A_SIDE
+    if short(least) <= 0:
+        return least
+    # Quantiles of t fall with k, so that what the fewest degrees ask for is enough.
+    return float(np.ceil(optimize.brentq(short, least, short(least) + least)))

@@ -38,14 +38,22 @@ def changed(table: pd.DataFrame) -> float:
 
 
 def design_test(
-    rule: str, facts: pd.DataFrame, change: pd.DataFrame, *, margin: float, weeks: int, power: float = 0.8, level: float = 0.95
+    rule: str,
+    facts: pd.DataFrame,
+    change: pd.DataFrame,
+    *,
+    unit: str,
+    margin: float,
+    weeks: int,
+    power: float = 0.8,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Which test would tell what the rule is worth?
 
     In each row where the rule changes what is done: its actions and the one it replaces most are drawn by lot. Cases per arm find the
-    relative `margin` of the row's own mean with probability `power` (`power.cases_for`: the row's own coefficient of variation and design
-    effect). The cases come at the row's own rate in the log. Several such rows are also planned as one test of the rule against what is done
-    today (row 0).
+    relative `margin` of the row's own mean of an outcome in `unit` with probability `power` (`power.cases_for`: the row's own coefficient of
+    variation and design effect). The cases come at the row's own rate in the log. Several such rows are also planned as one test of the rule
+    against what is done today (row 0).
 
     Takes `measures.rule_value.row_facts` and `changes`. Columns: rule, row, arms (joined by " / "), cases (in the log), changed, payer_rate,
     needed (per arm), needed_all (all arms), per_week, weeks_all (if everybody is drawn), random_share (to be drawn by lot so that the test ends
@@ -59,7 +67,8 @@ def design_test(
     for fact in concerned:
         own = change if fact["row"] == ALL_ROWS else change[change["row"] == fact["row"]]
         arms = [RULE, AS_NOW] if fact["row"] == ALL_ROWS else _arms(own)
-        needed = float(np.ceil(cases_for(fact["cv"], margin, power=power, level=level, design_effect=np.fmax(fact["design_effect"], 1.0))))
+        how: dict[str, Any] = {"unit": unit, "power": power, "level": level, "design_effect": np.fmax(fact["design_effect"], 1.0)}
+        needed = float(np.ceil(cases_for(fact["cv"], margin, **how)))
         total, rate = needed * len(arms), float(fact["per_week"])
         share = float(np.clip(total / (rate * weeks), LEAST_RANDOM, 1.0)) if rate > 0 else np.nan
         rows.append(

@@ -30,7 +30,8 @@ class DesignFacts:
     """What the conditions of a design are judged from: aggregates.
 
     `customers`: customers that can be assigned now (None where history was supplied and nobody can); `cohorts`: past cohorts whose horizon
-    is over; `months_known`: month ends of the book; `payers`: payers in them; `strata`, `balance`, `counts`: of the draw; `several`:
+    is over; `months_known`: month ends of the book; `payers`: payers in them; `base_share`: share of cases with a result (NaN: no yes/no
+    outcome); `margin`: relative rise worth having; `strata`, `balance`, `counts`: of the draw; `several`:
     customers in several arms; `false_positives`: `aa_test.false_positives` of the primary outcome; `gaps`: covariates not known of everybody.
     """
 
@@ -41,6 +42,8 @@ class DesignFacts:
     months_known: int
     supplied: bool
     payers: float
+    base_share: float
+    margin: float
     false_positives: pd.DataFrame
     strata: pd.DataFrame | None = None
     balance: pd.DataFrame | None = None
@@ -53,8 +56,8 @@ def requirements(facts: DesignFacts) -> list[Condition]:
     """Which conditions does the design meet?
 
     Refusing: nobody to assign, no past cohort whose horizon is over, too few payers, a customer in several arms, false positives clearly more
-    than twice as often as declared. Downgrading: strata too small for a block, arms that are not alike, false positives clearly above or
-    below the rate declared. Notes: few past cohorts, covariates not known of everybody.
+    than twice as often as declared, a margin that would carry a share past everybody. Downgrading: strata too small for a block, arms that
+    are not alike, false positives clearly above or below the rate declared. Notes: few past cohorts, covariates not known of everybody.
     """
     found = []
     if facts.customers is not None:
@@ -67,6 +70,9 @@ def requirements(facts: DesignFacts) -> list[Condition]:
         found.append(Condition(name="design_seasons", met=facts.cohorts >= LEAST_COHORTS, consequence="note", details=details))
     payers = {"payers": int(facts.payers), "least": LEAST_PAYERS}
     found.append(Condition(name="design_payers", met=facts.payers >= LEAST_PAYERS, details=payers))
+    if np.isfinite(facts.base_share):
+        reach = {"base_share": facts.base_share, "margin_share": facts.margin, "most_share": 1 / facts.base_share - 1}
+        found.append(Condition(name="design_margin", met=facts.base_share * (1 + facts.margin) <= 1, details=reach))
     if facts.gaps:
         unknown = {"covariates": list(facts.gaps), "missing": max(facts.gaps.values())}
         found.append(Condition(name="design_covariates", met=False, consequence="note", details=unknown))
@@ -124,7 +130,7 @@ class Design:
 
     `available`: accounts the test would have; `largest`: as many as it could have in the same time (the whole population); `per_month`:
     accounts that enter each month (NaN: nobody counts); `at_once`: accounts assigned on the first day, the others as they enter;
-    `most_weeks`: longest enrolment accepted; `equal_share`: share of an arm if all had the same.
+    `most_weeks`: longest enrolment accepted; `equal_needed`: accounts the margin would need if all arms had the same share.
     """
 
     outcome: str
@@ -133,9 +139,7 @@ class Design:
     per_month: float
     at_once: float
     most_weeks: float
-    share: float
-    base_share: float
-    equal_share: float
+    equal_needed: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,24 +166,22 @@ def judge(plan: pd.DataFrame, design: Design, found: Sequence[Condition]) -> Des
     """
     own = plan[(plan["outcome"] == design.outcome) & plan["adjusted"]].iloc[0]
     needed, margin = float(own["accounts_needed"]), float(own["margin"])
-    # Cases needed grow with 1/share + 1/base share.
-    equal = needed * (2 / design.equal_share) / (1 / design.share + 1 / design.base_share)
     weeks = weeks_to_enrol(needed, design.per_month, at_once=design.at_once)
     others = plan[(plan["outcome"] != design.outcome) & plan["adjusted"] & plan["margin_found"]]
 
     def verdict(action: Action, reason: str, metric: str = "") -> DesignVerdict:
         return DesignVerdict(
-            action=action, reason=reason, detectable=float(own["detectable"]), margin=margin, needed=needed, equal_needed=float(np.ceil(equal)),
-            weeks=weeks, metric=metric,
+            action=action, reason=reason, detectable=float(own["detectable"]), margin=margin, needed=needed,
+            equal_needed=design.equal_needed, weeks=weeks, metric=metric,
         )  # fmt: skip
 
-    if refused(found) or not np.isfinite(own["detectable"]):
+    if refused(found) or not np.isfinite(needed):
         return verdict("refuse", "not_answerable")
     if any(item.name == "design_aa_many" and not item.met for item in found):
         return verdict("do_not_test", "pipeline")
     if own["margin_found"]:
         return verdict("run", "detectable")
-    if equal <= design.available:
+    if design.equal_needed <= design.available:
         return verdict("enlarge", "split")
     if needed <= design.largest:
         return verdict("enlarge", "population")

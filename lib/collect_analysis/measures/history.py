@@ -47,7 +47,7 @@ class History:
     `current` are the accounts that a test could assign now (None where the history was supplied); `pace` counts those in the population per
     month end, columns PACE; `per_month` accounts that come into it in a mean month (NaN: nobody counted); `available` accounts that could be
     assigned now (of a supplied history all its subjects); `months_known` month ends of the book; `gaps` for how many subjects each declared
-    covariate is unknown.
+    covariate is unknown; `arm` of a past experiment whose subjects the cohort is ("" for month ends).
     """
 
     cohort: Cohort
@@ -58,6 +58,7 @@ class History:
     per_month: float
     available: float
     current: ir.Table | None = None
+    arm: str = ""
 
 
 def check_filters(book: Book, population: Population) -> None:
@@ -136,9 +137,37 @@ def open_history(book: Book, population: Population, *, horizon_days: int, month
     )
 
 
-def supplied_history(book: Book, cohort: Cohort, *, covariates: Sequence[str]) -> History:
-    """The history that a supplied cohort tells: its subjects as one past population, its dates of assignment as the pace."""
-    table = cohort.table.mutate(arm=ibis.literal("history"))
+def arm_as_now(book: Book, cohort: Cohort, *, champion: str, named: str = "") -> str:
+    """Which arm of a past experiment was treated as the champion of the next test will be?
+
+    The arm `named`, else the one called like the `champion`, else the one whose role in table `experiment` is champion, else the only one:
+    what a challenger brought says nothing of what happens without it.
+
+    Raises
+    ------
+    DataError
+        `named` is no arm of the experiment, or nothing tells which arm it was.
+    """
+    known = {str(arm) for arm in book.frame(cohort.table.select("arm").distinct())["arm"].dropna()}
+    by_role = {arm for arm, plan in cohort.planned.items() if plan.get("role") == "champion"} & known
+    arms_known = ", ".join(sorted(known))
+    if named and named not in known:
+        raise DataError(f"history_arm: experiment '{cohort.experiment_id}' has no arm '{named}'; its arms are {arms_known}")
+    for found in ({named} & known, {champion} & known, by_role, known):
+        if len(found) == 1:
+            return found.pop()
+    raise DataError(
+        f"history_experiment_id: experiment '{cohort.experiment_id}' has the arms {arms_known}, none called '{champion}', and table experiment "
+        "names no champion; write as history_arm the arm that was treated as the champion of this test will be"
+    )
+
+
+def supplied_history(book: Book, cohort: Cohort, *, arm: str, covariates: Sequence[str]) -> History:
+    """The history that one `arm` of a past experiment tells (`arm_as_now`), its subjects as one past population.
+
+    Dates of assignment of all arms are the pace: who came was assigned by lot.
+    """
+    table = cohort.table
     dated = table.filter(table["assigned_on"].notnull())
     dated = dated.mutate(month=dated["assigned_on"].truncate("M"))
     frame = book.frame(
@@ -147,15 +176,16 @@ def supplied_history(book: Book, cohort: Cohort, *, covariates: Sequence[str]) -
         .order_by("month")
     )
     known = [item for item in cohort.covariates if item.name in covariates and item.measured == "before"]
-    pooled = replace(cohort, table=table)
+    own = replace(cohort, table=table.filter(table["arm"] == arm).mutate(arm=ibis.literal("history")))
     return History(
-        cohort=pooled,
+        cohort=own,
         months=("history",),
         months_known=len(frame),
         pace=frame.rename(columns={"month": "month_end"})[PACE],
-        gaps=_gaps(book, pooled, known),
+        gaps=_gaps(book, own, known),
         per_month=float(frame["cases"].mean()) if len(frame) else float("nan"),
         available=float(str(book.scalar(table.count()))),
+        arm=arm,
     )
 
 

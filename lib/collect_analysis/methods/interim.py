@@ -46,14 +46,14 @@ def effects_by_look(means: pd.DataFrame, *, base: str) -> pd.DataFrame:
     return table.sort_values([*KEYS, "arm", "look_day"], ignore_index=True)
 
 
-def information_of_cases(variance: float, cases: Mapping[str, float], *, base: str, arm: str) -> float:
+def information_of_cases(variance: float, cases: Mapping[str, float], *, base: str, arm: str, growth: float = 1.0) -> float:
     """How much information would these cases per arm give?
 
-    Formula: 1 / (v·(1/n + 1/n0)), v the variance of one case in the base arm with what clusters cost (variance of its mean times its
-    cases), taken for both arms. Undefined (NaN): no variance, an arm without a plan.
+    Formula: 1 / (v·(growth/n + 1/n0)), v the variance of one case in the base arm with what clusters cost (variance of its mean times its
+    cases), `growth` how much more a case of the other arm varies (1: alike). Undefined (NaN): no variance, an arm without a plan.
     """
     n, n0 = float(cases.get(arm, 0.0)), float(cases.get(base, 0.0))
-    return 1 / (variance * (1 / n + 1 / n0)) if variance > 0 and n > 0 and n0 > 0 else float("nan")
+    return 1 / (variance * (growth / n + 1 / n0)) if variance > 0 and n > 0 and n0 > 0 else float("nan")
 
 
 def monitored(

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
 from collect_analysis.methods.experiments import KEYS, SUMS, arm_means
-from collect_analysis.methods.power import relative_mde
+from collect_analysis.methods.power import NOT_EVEN_ALL, cases_for, relative_mde
 from collect_analysis.methods.sequential import Spending, boundaries, first_crossing
 
 Floats = NDArray[np.float64]
@@ -118,30 +118,6 @@ def looks_inflation(looks: int, *, spending: Spending = "obrien_fleming", power:
     return float((drift / plain) ** 2)
 
 
-def cases_needed(
-    cv: ArrayLike,
-    effect: float,
-    *,
-    share: ArrayLike,
-    base_share: ArrayLike,
-    power: float = 0.8,
-    level: float = 0.95,
-    design_effect: ArrayLike = 1.0,
-    correlation: ArrayLike = 0.0,
-) -> Floats:
-    """How many cases in the whole test would find a relative change of `effect`, whatever the split?
-
-    Formula: `power.relative_mde` solved for N with n = N·share, n0 = N·base_share:
-    N = ((z(1-α/2) + z(power))·CV / effect)² · deff · (1-ρ²) · (1/share + 1/base_share); not rounded up. Undefined (NaN): effect 0.
-    """
-    factor = stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power)
-    kept = np.asarray(design_effect, dtype=float) * (1 - np.asarray(correlation, dtype=float) ** 2)
-    spread = 1 / np.asarray(share, dtype=float) + 1 / np.asarray(base_share, dtype=float)
-    if not effect:
-        return np.full(np.shape(np.asarray(cv)), np.nan)
-    return (factor * np.asarray(cv, dtype=float) / effect) ** 2 * kept * spread
-
-
 def plan_table(
     planned: pd.DataFrame,
     *,
@@ -166,7 +142,7 @@ def plan_table(
     share, base_share
         Shares of the smallest challenger and of the champion.
     margin
-        Smallest relative change worth having.
+        Smallest relative rise worth having.
     inflation
         What planned looks cost (`looks_inflation`).
     treated_effect
@@ -183,9 +159,9 @@ def plan_table(
         effect = max(float(row["design_effect"]), treated_effect) if row["design_effect"] == row["design_effect"] else np.nan
         for adjusted in (False, True):
             rho = float(row["correlation"]) if adjusted else 0.0
-            how = {"power": power, "level": level, "design_effect": effect * inflation, "correlation": rho}
+            how = {"unit": row["unit"], "power": power, "level": level, "design_effect": effect * inflation, "correlation": rho}
             found = float(relative_mde(row["cv"], cases * share, cases * base_share, **how))
-            needed = float(cases_needed(row["cv"], margin, share=share, base_share=base_share, **how))
+            needed = float(cases_for(row["cv"], margin, share=share, base_share=base_share, **how))
             rows.append(
                 {
                     **{key: row[key] for key in KEYS},
@@ -201,7 +177,7 @@ def plan_table(
                     "margin": margin,
                     "accounts_needed": float(np.ceil(needed)),
                     "margin_found": bool(found <= margin),
-                    "note": row["note"],
+                    "note": row["note"] or (NOT_EVEN_ALL if np.isnan(found) else ""),
                 }
             )
     return pd.DataFrame(rows)
@@ -256,16 +232,16 @@ def splits(planned: pd.DataFrame, small_shares: Sequence[float], *, cases: float
     """What does an unequal split of two arms cost?
 
     Columns: outcome, unit, horizon_days, small_share, detectable, accounts_needed (in the whole test), times (as many as an equal split
-    needs: 1/(4·s·(1-s))), margin. Check: 90/10 needs 2.78 times the accounts of 50/50.
+    needs: 1/(4·s·(1-s)) for a small margin, more for a large one), margin. Check: 90/10 needs 2.78 times the accounts of 50/50.
     """
-    parts = []
-    for small in sorted(set(small_shares), reverse=True):
+
+    def of(small: float) -> pd.DataFrame:
         table = plan_table(planned, cases=cases, share=small, base_share=1 - small, margin=margin, **how)
-        plain = table[~table["adjusted"]]
-        parts.append(
-            plain[[*KEYS, "detectable", "accounts_needed", "margin"]].assign(small_share=small, times=1 / (4 * small * (1 - small)))
-        )
-    found = pd.concat(parts, ignore_index=True)
+        return table.loc[~table["adjusted"], [*KEYS, "detectable", "accounts_needed", "margin"]].reset_index(drop=True)
+
+    even = of(0.5)["accounts_needed"]
+    parts = [of(small).assign(small_share=small) for small in sorted(set(small_shares), reverse=True)]
+    found = pd.concat([part.assign(times=part["accounts_needed"] / even) for part in parts], ignore_index=True)
     return _in_order(found[[*KEYS, "small_share", "detectable", "accounts_needed", "times", "margin"]], planned)
 
 

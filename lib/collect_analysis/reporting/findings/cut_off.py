@@ -333,7 +333,7 @@ def _test(read: _Read, params: QuasiExperiment, book: Book, answer: pd.Series) -
         near = checks.sums_inside(read.known, **_where(params), treated_side=params.treated_side, width=width)
         untreated = near.loc[near["arm"] == "untreated", ["cases", "sum_y", "sum_y2"]].iloc[0]
         sums = {str(name): float(number) for name, number in untreated.items()}
-        needed = decided.needed_for_test(sums, margin=params.margin_relative)
+        needed = decided.needed_for_test(sums, unit=read.cases.outcome.unit, margin=params.margin_relative)
         monthly = decided.monthly(int(near["cases"].sum()), read.cases.first_decided, read.cases.last_decided)
     words = {
         "needed": formats.number(needed, lang),

@@ -84,7 +84,7 @@ def study(book: Book, params: QuasiExperiment) -> Study:
     names = (params.treated_arm, params.control_arm)
     conditions = [*requirements(facts), *diagnostics.arms_enough(comparison, arms=names)]
     whom = int(comparison.treated.sum()) if params.target == "treated" else len(comparison.treated)
-    test = lot_test(comparison, target_cases=whom, margin=params.margin_relative)
+    test = lot_test(comparison, unit=outcome.unit, target_cases=whom, margin=params.margin_relative)
     fit = None if _unfit(conditions) else _fit(comparison, params.model, params)
     if fit:
         conditions += _of_fit(fit, read, params, test)

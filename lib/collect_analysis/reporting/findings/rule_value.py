@@ -222,6 +222,7 @@ def test_tables(case: Judged, facts: pd.DataFrame, changes: pd.DataFrame, params
             name,
             facts[facts["rule"] == name],
             changes[changes["rule"] == name],
+            unit=case.outcome.unit,
             margin=params.margin_relative,
             weeks=params.test_weeks,
         )

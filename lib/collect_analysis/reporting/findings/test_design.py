@@ -66,12 +66,14 @@ def history_of(book: Book, params: TestDesign) -> History:
     Raises
     ------
     DataError
-        There is neither, a filter or covariate is unknown, or the primary outcome is.
+        There is neither, a filter or covariate is unknown, or the primary outcome is; nothing tells which arm of the supplied cohort stands for
+        the champion.
     """
     if params.history_experiment_id:
         cohort = open_cohort(book, params.history_experiment_id, arms=[], horizon_days=params.horizon_days)
         cohort = replace(cohort, outcomes=tuple(item for item in cohort.outcomes if item.horizon_days == params.horizon_days))
-        found = history.supplied_history(book, cohort, covariates=params.covariates)
+        arm = history.arm_as_now(book, cohort, champion=params.champion, named=params.history_arm)
+        found = history.supplied_history(book, cohort, arm=arm, covariates=params.covariates)
     else:
         found = history.open_history(
             book,
@@ -214,6 +216,13 @@ def false_positives_of(book: Book, found: History, params: TestDesign) -> pd.Dat
     return rates.iloc[np.argsort(rates["outcome"].ne(params.primary_outcome).to_numpy(), kind="stable")].reset_index(drop=True)
 
 
+def base_share_of(sums: pd.DataFrame, params: TestDesign) -> float:
+    """Share of past cases with a result in the primary outcome; NaN where it is no yes/no outcome or history is silent."""
+    means = test_plan.pooled_means(sums)
+    own = means[(means["outcome"] == params.primary_outcome) & (means["unit"] == "share")]
+    return float(own["value"].iloc[0]) if len(own) else float("nan")
+
+
 def conditions_of(
     book: Book, found: History, drawn: Draw | None, params: TestDesign, *, sums: pd.DataFrame, false_positives: pd.DataFrame
 ) -> list[Condition]:
@@ -228,6 +237,8 @@ def conditions_of(
         months_known=found.months_known,
         supplied=supplied,
         payers=payers_of(sums, params),
+        base_share=base_share_of(sums, params),
+        margin=params.margin_relative,
         false_positives=false_positives,
         strata=assignment.strata_table(book, drawn) if drawn else None,
         balance=balance_of(book, drawn, params) if drawn else None,
@@ -247,17 +258,21 @@ def answerable(planned: pd.DataFrame, found: Sequence[Condition]) -> pd.DataFram
 
 def plan_of(planned: pd.DataFrame, size: Size, params: TestDesign) -> pd.DataFrame:
     """The first table shown (`test_plan.plan_table`) with the weeks to enrol what the margin needs, in column `enrol_weeks`."""
-    table = test_plan.plan_table(
+    table = _plan(planned, size, params, share=size.share, base_share=size.base_share)
+    weeks = [test_plan.weeks_to_enrol(needed, size.per_month, at_once=size.at_once) for needed in table["accounts_needed"]]
+    return table.assign(enrol_weeks=weeks)
+
+
+def _plan(planned: pd.DataFrame, size: Size, params: TestDesign, *, share: float, base_share: float) -> pd.DataFrame:
+    return test_plan.plan_table(
         planned,
         cases=size.available,
-        share=size.share,
-        base_share=size.base_share,
+        share=share,
+        base_share=base_share,
         margin=params.margin_relative,
         power=params.power,
         **size.how,
     )
-    weeks = [test_plan.weeks_to_enrol(needed, size.per_month, at_once=size.at_once) for needed in table["accounts_needed"]]
-    return table.assign(enrol_weeks=weeks)
 
 
 def grid_of(planned: pd.DataFrame, size: Size, params: TestDesign) -> pd.DataFrame:
@@ -286,8 +301,10 @@ def splits_of(planned: pd.DataFrame, size: Size, params: TestDesign) -> pd.DataF
     return test_plan.splits(planned, _SPLITS, cases=size.available, margin=params.margin_relative, **how)
 
 
-def verdict_of(plan: pd.DataFrame, size: Size, found: Sequence[Condition], params: TestDesign) -> DesignVerdict:
-    """Run, enlarge, lengthen, change the metric, do not test, or no answer."""
+def verdict_of(plan: pd.DataFrame, planned: pd.DataFrame, size: Size, found: Sequence[Condition], params: TestDesign) -> DesignVerdict:
+    """Run, enlarge, lengthen, change the metric, do not test, or no answer: `plan` of `plan_of`, from the `planned` values it stands on."""
+    even = _plan(planned, size, params, share=1 / len(params.arms), base_share=1 / len(params.arms))
+    equal = even.loc[(even["outcome"] == params.primary_outcome) & even["adjusted"], "accounts_needed"]
     design = Design(
         outcome=params.primary_outcome,
         available=size.available,
@@ -295,9 +312,7 @@ def verdict_of(plan: pd.DataFrame, size: Size, found: Sequence[Condition], param
         per_month=size.per_month,
         at_once=size.at_once,
         most_weeks=params.most_weeks,
-        share=size.share,
-        base_share=size.base_share,
-        equal_share=1 / len(params.arms),
+        equal_needed=float(equal.iloc[0]),
     )
     return test_design.judge(plan, design, found)
 

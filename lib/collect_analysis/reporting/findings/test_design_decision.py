@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.decisions.test_design import DesignVerdict
+from collect_analysis.measures.history import History
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.findings.conditions import sentences
@@ -15,7 +16,9 @@ from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, say
 
 
-def decision_of(params: TestDesign, found: Sequence[Condition], plan: pd.DataFrame, size: Size, verdict: DesignVerdict) -> Decision:
+def decision_of(
+    params: TestDesign, found: Sequence[Condition], plan: pd.DataFrame, size: Size, verdict: DesignVerdict, *, past: History
+) -> Decision:
     """What somebody is asked to sign before the test; no forecast, for nothing was tested.
 
     The sizes are a raw reading of history, so their grade is D or none; what the test's own result could reach is said in words.
@@ -35,7 +38,7 @@ def decision_of(params: TestDesign, found: Sequence[Condition], plan: pd.DataFra
         answer=say(f"design_answer_{verdict.action}_{verdict.reason}", lang, **words),
         confidence=confidence,
         grade=grade("raw", found),
-        caveats=_caveats(params, found, size),
+        caveats=_caveats(params, found, plan, size, past),
         action=action,
     )
 
@@ -73,7 +76,7 @@ def _words(params: TestDesign, plan: pd.DataFrame, size: Size, verdict: DesignVe
     }
 
 
-def _caveats(params: TestDesign, found: Sequence[Condition], size: Size) -> tuple[str, ...]:
+def _caveats(params: TestDesign, found: Sequence[Condition], plan: pd.DataFrame, size: Size, past: History) -> tuple[str, ...]:
     """Every unmet condition, then what the size stands on and what it does not."""
     lang = params.lang
     unmet = sentences([item for item in found if not item.met], lang)
@@ -86,4 +89,8 @@ def _caveats(params: TestDesign, found: Sequence[Condition], size: Size) -> tupl
         extra.append(say("design_caveat_officers", lang, effect=formats.number(size.treated_effect, lang, digits=2)))
     if params.draw == "blocks":
         extra.append(say("design_caveat_blocks", lang))
+    if (plan.loc[plan["outcome"] == params.primary_outcome, "unit"] == "minor").any():
+        extra.append(say("design_caveat_more_payers", lang))
+    if past.arm:
+        extra.append(say("design_caveat_arm", lang, arm=past.arm, experiment=params.history_experiment_id))
     return (*unmet, *extra, say("design_caveat_history", lang))

@@ -17,6 +17,7 @@ from collect_analysis.measures.cohort import Cohort, Outcome, open_cohort
 from collect_analysis.methods import interim
 from collect_analysis.methods.evidence import Condition, refused, withheld
 from collect_analysis.methods.experiments import arm_means, compare_arms
+from collect_analysis.methods.power import risen_variance
 from collect_analysis.methods.sequential import conditional_power, final_bound
 from collect_analysis.reporting.disclosure import suppress_small_cells
 from collect_analysis.reporting.findings.experiment import NOT_ANSWERABLE, plan_of
@@ -153,9 +154,15 @@ def _power_at_margin(own: pd.DataFrame, params: TestMonitor, planned: Mapping[st
     if used.empty:
         return float("nan")
     row = used.iloc[-1]
-    information = interim.information_of_cases(spread[str(row["outcome"])], planned, base=params.champion, arm=str(row["arm"]))
+    variance, mean, margin = spread[str(row["outcome"])], float(row["base_mean"]), params.margin_relative
+    information = interim.information_of_cases(variance, planned, base=params.champion, arm=str(row["arm"]))
     bound = final_bound(used["fraction"], planned_information=information, rule=params.spending, alpha=_alpha(params))
-    drift = params.margin_relative * float(row["base_mean"]) * np.sqrt(information)
+    # Were the effect as large as the margin, the arm would vary more than the base does.
+    cv = np.sqrt(variance) / mean if mean > 0 else float("nan")
+    growth = float(risen_variance(cv, margin, unit=str(row["unit"]))) / cv**2
+    drift = (
+        margin * mean * np.sqrt(interim.information_of_cases(variance, planned, base=params.champion, arm=str(row["arm"]), growth=growth))
+    )
     return conditional_power(float(row["z"]), float(row["fraction"]), drift=drift, bound=bound)
 
 

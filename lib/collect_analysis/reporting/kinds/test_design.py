@@ -17,7 +17,8 @@ class TestDesign(DeclaredExperiment):
 
     Population: `source` entry (accounts as they come into the segment, `enrol_months` long) or stock (all that stand in it now), filtered by
     `portfolios`, `products`, `buckets`, `regions`, `min_balance_minor` (inclusive), `max_balance_minor` (exclusive); `test_share` of its
-    customers take part. History: `history_months` past month ends, or the supplied cohort `history_experiment_id` where the book has none.
+    customers take part. History: `history_months` past month ends, or of the past experiment `history_experiment_id` the arm that was treated
+    as the champion will be: `history_arm`, empty: the arm called like the champion, else the one table `experiment` calls champion.
 
     Draw: `salt`; `draw` in blocks or by hash alone; `strata` with `balance_cuts` (minor units) and `score_cuts` (empty: quarters);
     `write_assignment` writes the operational list into the run folder. `treated_by` officer: whole officers are treated, with
@@ -43,6 +44,7 @@ class TestDesign(DeclaredExperiment):
     test_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     history_months: Annotated[int, Field(ge=1, le=36)] = 6
     history_experiment_id: Annotated[str, Field(max_length=120)] = ""
+    history_arm: Annotated[str, Field(max_length=120)] = ""
     power: Annotated[float, Field(ge=0.5, le=0.99)] = 0.8
     sizes: Annotated[list[Annotated[int, Field(ge=10)]], Field(max_length=12)] = []
     looks: Annotated[int, Field(ge=1, le=20)] = 1
@@ -81,6 +83,8 @@ class TestDesign(DeclaredExperiment):
             problems.append(f"min_balance_minor {low} is not below max_balance_minor {high}; swap them")
         if self.treated_by == "officer" and self.write_assignment:
             problems.append("write_assignment lists customers; where whole officers are treated, draw the officers by hand from team leads")
+        if self.history_arm and not self.history_experiment_id:
+            problems.append("history_arm names an arm of a past experiment; write history_experiment_id, too, or remove it")
         if sorted(self.balance_cuts) != self.balance_cuts or sorted(self.score_cuts) != self.score_cuts:
             problems.append("balance_cuts and score_cuts must rise")
         if problems:
