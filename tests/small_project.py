@@ -45,13 +45,14 @@ pathlib.Path(run_dir, "tables").mkdir()
 pathlib.Path(run_dir, "tables", "kept.csv").write_text("unit,value\\nA,0.75\\n")
 pathlib.Path(run_dir, "results.json").write_text(json.dumps(results))
 """
+PARAMETERS_SET = {"lang": "en", "audience": "managers"}
 RESULTS = {
-    "schema": 1, "report": KIND, "name": "shop", "parameters": {"lang": "en"}, "measures": [MEASURE], "tables": {"kept": "tables/kept.csv"},
+    "schema": 1, "report": KIND, "name": "shop", "parameters": PARAMETERS_SET, "measures": [MEASURE], "tables": {"kept": "tables/kept.csv"},
     "figures": {}, "decision": DECISION, "checks": [],
 }  # fmt: skip
 RUN = {
     "schema": 1, "report": KIND, "name": "shop", "slot": SLOT, "state": "running",
-    "started": "2026-07-01T01:00:00.000+00:00", "finished": None, "seconds": None, "parameters": {"lang": "en"},
+    "started": "2026-07-01T01:00:00.000+00:00", "finished": None, "seconds": None, "parameters": PARAMETERS_SET,
     "inputs": {"book": "tiny", "fingerprint": "f1", "synthetic": True, "currency": "VND", "as_of": "2026-06-30", "rows": {}},
     "policy": {}, "notebook_sha256": "n1", "code": {"version": "0.1.0", "sha256": "c1", "commit": None, "dirty": None},
     "packages": {"numpy": "2.4"}, "files": {}, "error": None,

@@ -175,7 +175,7 @@ def test_the_reports_folder_may_lie_anywhere(project: SmallProject, collect, tmp
 
 def test_list_show_and_compare_read_what_was_published(project: SmallProject, collect) -> None:
     project.published(FIRST, value=0.5)
-    project.published(SECOND, value=0.75, parameters={"lang": "vi"})
+    project.published(SECOND, value=0.75, parameters={"lang": "vi", "audience": "managers"})
     assert [line.split()[-2] for line in collect("list")[1].splitlines()[1:]] == [SECOND]
     assert [run["run_id"] for run in json.loads(collect("list", "--all", "--json")[1])["runs"]] == [FIRST, SECOND]
 
@@ -262,7 +262,11 @@ def test_doctor_tells_settings_with_their_origin_and_masks_secrets(project: Smal
         "policy": "project",
         "data": "project",
     }
-    assert told["secrets"] == {"COLLECT_PAGES_TOKEN": "set", "COLLECT_PSEUDONYM_KEY": "not set"}
+    assert told["secrets"] == {
+        "COLLECT_PAGES_TOKEN": "set",
+        "COLLECT_TEAM_LEADS_TOKEN": "not set",
+        "COLLECT_PSEUDONYM_KEY": "not set",
+    }
     assert "canary" not in out
     findings = {item["name"]: item for item in told["findings"]}
     assert (findings["kernel"]["well"], findings["book tiny"]["well"], findings["versions"]["well"]) == (True, True, False)

@@ -1,6 +1,8 @@
 """A running application over a few recorded runs, in its own process."""
 
+import json
 import os
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -21,12 +23,12 @@ SLOT = "2026-04-01--2026-06-30"
 REPORT = f"/report/agency_evaluation/dca-quarter/{SLOT}/"
 OLD_RUN, NEW_RUN = "20260630T080000Z-00000001", "20260701T080000Z-0a1b2c3d"
 START = """
-import sys
+import json, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from collect_analysis.reporting.pages import serve
 serve(
-    Path(sys.argv[1]), port=0, token=sys.argv[2], notebooks=Path(sys.argv[3]),
+    Path(sys.argv[1]), port=0, token=sys.argv[2], notebooks=Path(sys.argv[3]), **json.loads(sys.argv[4]),
     ready=lambda link: print(link, flush=True), clock=lambda: datetime(2026, 7, 3, tzinfo=UTC),
 )
 """
@@ -49,6 +51,10 @@ class Answer:
         return self.body.decode()
 
 
+# Certificates of these tests are nobody's; one test looks at them as a browser does.
+_UNKNOWN_ISSUER = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())  # noqa: S323
+
+
 class _Stay(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: object) -> None:
         return None
@@ -62,7 +68,8 @@ class Server:
     process: subprocess.Popen[str]
     reports: Path
     cookie: str = ""
-    _opener: urllib.request.OpenerDirector = field(default_factory=lambda: urllib.request.build_opener(_Stay))
+    set_cookie: str = ""
+    _opener: urllib.request.OpenerDirector = field(default_factory=lambda: urllib.request.build_opener(_Stay, _UNKNOWN_ISSUER))
 
     def get(
         self, path: str, *, cookie: bool = True, headers: dict[str, str] | None = None, data: bytes | None = None, method: str | None = None
@@ -96,13 +103,14 @@ def page(folder: Path, name: str, *sources: str) -> None:
 
 @pytest.fixture(scope="session")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs of one slot, a Vietnamese twin, a blocked report on real data, an empty folder, a failed run."""
+    """Two runs of one slot, a Vietnamese twin, a blocked report on real data, one for team leads, an empty folder, a failed run."""
     folder = tmp_path_factory.mktemp("pages") / "reports"
     kind = folder / "agency_evaluation"
     write_run(kind / "dca-quarter" / SLOT, run_id=OLD_RUN, value=1.05, finished="2026-06-30T08:00:00+00:00")
     write_run(kind / "dca-quarter" / SLOT, run_id=NEW_RUN)
     write_run(kind / "dca-quarter-vi" / SLOT, name="dca-quarter-vi", lang="vi")
     write_run(kind / "blocked" / SLOT, name="blocked", blocked=True, synthetic=False)
+    write_run(kind / "officers" / SLOT, name="officers", audience="team_leads")
     (kind / "empty" / SLOT).mkdir(parents=True)
     write_run(folder / ".failed" / "agency_evaluation" / "dca-quarter" / SLOT, run_id="20260702T080000Z-ffffffff")
     return folder
@@ -123,15 +131,17 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(reports: Path, notebooks: Path, token: str = TOKEN) -> Server:
+def start(reports: Path, notebooks: Path, token: str = TOKEN, **options: object) -> Server:
+    """An application of its own; `options` go to `serve`."""
     environment = {**os.environ, **SECRETS}
-    command = [sys.executable, "-c", START, str(reports), token, str(notebooks)]
+    command = [sys.executable, "-c", START, str(reports), token, str(notebooks), json.dumps(options, default=str)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=notebooks)
     assert process.stdout is not None
     link = process.stdout.readline().strip()
     assert link, "the application did not start"
     server = Server(link.partition("/?")[0], process, reports)
-    server.cookie = server.get(f"/?token={token}").headers["Set-Cookie"].partition(";")[0]
+    server.set_cookie = server.get(f"/?token={token}").headers["Set-Cookie"]
+    server.cookie = server.set_cookie.partition(";")[0]
     return server
 
 

@@ -70,6 +70,7 @@ def write_run(
     run_id: str = "20260701T080000Z-0a1b2c3d",
     name: str = "dca-quarter",
     lang: str = "en",
+    audience: str = "managers",
     synthetic: bool = True,
     names: Sequence[str] = AGENCIES,
     answer: str | None = None,
@@ -83,7 +84,7 @@ def write_run(
     folder.mkdir(parents=True)
     words = WORDS[lang]
     parameters = AgencyEvaluation(
-        name=name, book="sample", as_of=as_of, lang=lang, period_start=date(2026, 4, 1), period_end=date(2026, 6, 30)
+        name=name, book="sample", as_of=as_of, lang=lang, audience=audience, period_start=date(2026, 4, 1), period_end=date(2026, 6, 30)
     )
     record = RunRecorder(parameters, str(folder))
     shown = record.table("league", league(names))

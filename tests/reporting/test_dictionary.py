@@ -1,7 +1,6 @@
 """The dictionary's live page and the marks of a changed definition: what a figure means is told, and where it began to mean something else."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,7 +9,7 @@ from collect_analysis.measures.periods import KpiWindows
 from collect_analysis.reporting import dictionary, history
 from collect_analysis.reporting.figures import history as drawing
 from collect_analysis.reporting.findings.kpi_windows import in_words
-from collect_analysis.reporting.shelf import Published
+from collect_analysis.reporting.run_index import Published
 
 
 def recorded(slots: dict[str, str]) -> pd.DataFrame:
@@ -22,8 +21,7 @@ def recorded(slots: dict[str, str]) -> pd.DataFrame:
 
 
 def published(slot: str, **meanings: str) -> Published:
-    measures: list[dict[str, Any]] = [{"name": "kpi", "kpi": kpi, "definition": meaning} for kpi, meaning in meanings.items()]
-    return Published(folder=Path(slot), run={"slot": slot}, results={"measures": measures}, current=True)
+    return Published(report="kpi_period", name="shop", slot=slot, run_id="", state=(), definitions=meanings)
 
 
 @pytest.mark.parametrize("lang", ["en", "vi"])

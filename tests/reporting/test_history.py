@@ -1,6 +1,7 @@
 """How a number moved: from recorded results, and only for plain names."""
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from collect_analysis.errors import ParameterError
 from collect_analysis.reporting import history
 from collect_analysis.reporting.figures import history as drawing
+from collect_analysis.reporting.pages.packed import Kept
 from collect_analysis.reporting.shelf import Shelf
 
 from tests.reporting.recorded_run import AGENCIES, write_run
@@ -75,13 +77,19 @@ def test_a_run_that_is_not_complete_is_not_on_the_shelf(reports: Path, tmp_path:
     assert Shelf(tmp_path).find("agency_evaluation", "dca", PERIODS[1]) is None
 
 
-def test_the_memory_of_the_shelf_is_bounded(reports: Path) -> None:
-    shelf = Shelf(reports, most_bytes=150_000)
-    for period in PERIODS * 3:
-        run = shelf.find("agency_evaluation", "dca", period)
-        assert run is not None
-        shelf.page(run)
-    assert sum(size for _, size in shelf._kept.values()) == shelf._bytes <= 150_000
+def test_the_memory_of_packed_pages_is_bounded() -> None:
+    kept = Kept(most_bytes=10_000)
+    for number in range(50):
+        kept.get(number % 20, lambda: os.urandom(3_000))
+    assert 6_000 < kept.bytes <= 10_000
+
+
+def test_a_packed_page_is_made_once_while_it_is_kept() -> None:
+    made: list[int] = []
+    kept = Kept(most_bytes=10_000)
+    for _ in range(3):
+        kept.get("page", lambda: made.append(1) or b"page")
+    assert made == [1]
 
 
 def test_intervals_are_drawn_where_they_were_recorded() -> None:

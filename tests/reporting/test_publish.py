@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> SmallProject:
 
 
 def check(folder: Path) -> dict:
-    return verify(folder, report=KIND, name="shop", parameters={"lang": "en"})
+    return verify(folder, report=KIND, name="shop", parameters={"lang": "en", "audience": "managers"})
 
 
 def lost(run: dict) -> dict:
@@ -51,7 +51,9 @@ def test_a_whole_run_is_verified(project: SmallProject) -> None:
         pytest.param(lambda folder: edit(folder / "results.json", schema=2), "schema is 2, expected 1", id="schema"),
         pytest.param(lambda folder: edit(folder / "results.json", name="other"), "name is 'other', expected 'shop'", id="other-report"),
         pytest.param(
-            lambda folder: edit(folder / "results.json", parameters={"lang": "vi"}), "parameters is {'lang': 'vi'}", id="parameters"
+            lambda folder: edit(folder / "results.json", parameters={"lang": "vi", "audience": "managers"}),
+            "parameters is {'lang': 'vi', 'audience': 'managers'}",
+            id="parameters",
         ),
         pytest.param(lambda folder: edit(folder / "results.json", decision=None), "holds no decision", id="no-decision"),
         pytest.param(lambda folder: edit(folder / "results.json", tables=None), "tables is missing", id="no-tables"),

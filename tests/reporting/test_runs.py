@@ -46,10 +46,20 @@ def test_a_slot_that_only_failed_is_shown(project: SmallProject) -> None:
     assert [run.run_id for run in runs.shown_runs(runs.all_runs(project.reports))] == [FIRST]
 
 
-def test_a_folder_without_a_readable_run_json_is_no_run(project: SmallProject) -> None:
+def test_a_run_whose_run_json_cannot_be_read_is_listed_as_damaged(project: SmallProject) -> None:
     folder = project.published(FIRST)
     (folder / "run.json").write_text("{")
-    assert runs.all_runs(project.reports) == []
+    (run,) = runs.all_runs(project.reports)
+    assert (run.run_id, run.state, run.current) == (FIRST, "damaged", True)
+
+
+@pytest.mark.parametrize("wanted", [f"{KIND}/shop/{SLOT}", f"{KIND}/shop"])
+def test_of_a_slot_that_only_failed_the_last_failure_is_meant(project: SmallProject, wanted: str) -> None:
+    fail(project, FIRST, started="2026-07-01T01:00:00+00:00")
+    fail(project, SECOND, started="2026-07-01T02:00:00+00:00")
+    assert runs.find(project.reports, wanted).run_id == SECOND
+    project.published(THIRD, started="2026-06-30T00:00:00+00:00")
+    assert runs.find(project.reports, wanted).run_id == THIRD
 
 
 def test_a_run_is_found_by_id_by_slot_and_by_name(project: SmallProject) -> None:
@@ -93,7 +103,7 @@ def test_w7_equal_runs_differ_in_nothing(project: SmallProject) -> None:
 @pytest.mark.parametrize(
     ("change", "cause", "moved"),
     [
-        ({"parameters": {"lang": "vi"}}, "parameters", {"lang": ["en", "vi"]}),
+        ({"parameters": {"lang": "vi", "audience": "managers"}}, "parameters", {"lang": ["en", "vi"]}),
         ({"notebook_sha256": "n2"}, "notebook", {"notebook_sha256": ["n1", "n2"]}),
         ({"policy": {"law.yml": "p1"}}, "policy", {"law.yml": [None, "p1"]}),
         ({"packages": {"numpy": "2.5"}}, "packages", {"numpy": ["2.4", "2.5"]}),

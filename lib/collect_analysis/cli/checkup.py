@@ -16,7 +16,7 @@ from collect_analysis.cli.options import Setting
 from collect_analysis.errors import CollectError
 
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)\s*(;[^\\]*)?", re.MULTILINE)
-SECRETS = ("COLLECT_PAGES_TOKEN", "COLLECT_PSEUDONYM_KEY")
+SECRETS = ("COLLECT_PAGES_TOKEN", "COLLECT_TEAM_LEADS_TOKEN", "COLLECT_PSEUDONYM_KEY")
 LEAST_FREE_BYTES = 1_000_000_000
 NOT_WELL = 5
 

@@ -8,6 +8,7 @@ import click
 
 from collect_analysis.cli import options, output
 from collect_analysis.reporting import runs
+from collect_analysis.reporting.run_files import RUN, DamagedRun
 from collect_analysis.reporting.runs import Run
 
 
@@ -24,16 +25,19 @@ def list_runs(reports: Path | None, everything: bool, as_json: bool) -> None:
         return
     rows = [
         (
-            f"{run.body['report']}/{run.body['name']}",
-            run.body["slot"],
+            f"{run.report}/{run.name}",
+            run.day,
             run.state,
             "*" if run.current else "",
             run.run_id,
-            run.body["inputs"]["as_of"],
+            "-" if run.damaged else run.body["inputs"]["as_of"],
         )
         for run in shown
     ]
     output.table(("report", "slot", "state", "current", "run", "as of"), rows)
+    for run in shown:
+        if run.damaged:
+            output.message(f"damaged {run.label}: {RUN} {run.damaged}; run the report again")
     if not shown:
         output.message("no runs yet; next: collect run parameters")
 
@@ -45,6 +49,7 @@ def list_runs(reports: Path | None, everything: bool, as_json: bool) -> None:
 def show(run: str, reports: Path | None, as_json: bool) -> None:
     """Show what a RUN decided, measured and stood on. RUN: a run id, kind/name/slot, or kind/name."""
     found = runs.find(options.reports_setting(reports).value, run)
+    found.require_whole()
     results = found.results() if found.state == "complete" else None
     if as_json:
         output.emit({"command": "show", "folder": str(found.folder), "current": found.current, "run": found.body, "results": results})
@@ -99,10 +104,13 @@ def compare(before: str, after: str, reports: Path | None, as_json: bool) -> Non
 
 
 def _summary(run: Run) -> dict[str, Any]:
-    kept = ("run_id", "report", "name", "slot", "state", "started", "finished", "seconds", "error")
-    inputs = {key: run.body["inputs"][key] for key in ("book", "as_of", "synthetic", "fingerprint")}
+    known = {"run_id": run.run_id, "report": run.report, "name": run.name, "slot": run.day, "state": run.state}
+    told = {key: run.body.get(key) for key in ("started", "finished", "seconds", "error")}
+    inputs = {key: run.body.get("inputs", {}).get(key) for key in ("book", "as_of", "synthetic", "fingerprint")}
+    if run.damaged:
+        told["error"] = {"cell": None, "type": DamagedRun.__name__, "message": f"{RUN} {run.damaged}"}
     page = str(run.page) if run.page else None
-    return {**{key: run.body[key] for key in kept}, **inputs, "current": run.current, "folder": str(run.folder), "page": page}
+    return {**known, **told, **inputs, "current": run.current, "folder": str(run.folder), "page": page}
 
 
 def _measures(measures: list[dict[str, Any]]) -> None:

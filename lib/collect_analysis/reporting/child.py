@@ -14,7 +14,8 @@ from typing import Any
 
 from collect_analysis.book.places import SHARED
 from collect_analysis.reporting import notebook_files
-from collect_analysis.reporting.publish import LOG, NOTEBOOK, OUTCOME, RUN, SCRATCH
+from collect_analysis.reporting.publish import LOG, OUTCOME, SCRATCH
+from collect_analysis.reporting.run_files import NOTEBOOK, RUN
 
 GRACE_SECONDS = 5
 LOOK_EVERY = 0.05

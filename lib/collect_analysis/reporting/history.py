@@ -1,10 +1,10 @@
 """How a recorded number moved from slot to slot of a report. Reads published results only."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl
 
 import pandas as pd
@@ -12,7 +12,9 @@ import pandas as pd
 from collect_analysis.errors import ParameterError
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.report_files import PATH_PART
-from collect_analysis.reporting.shelf import Published, Shelf
+from collect_analysis.reporting.run_files import DamagedRun
+from collect_analysis.reporting.run_index import Published, measure_key
+from collect_analysis.reporting.shelf import MANAGERS, Shelf
 from collect_analysis.reporting.texts import formats
 
 KEYS = ("kind", "name", "measure", "lang")
@@ -62,9 +64,9 @@ def reports_folder() -> Path:
     return Path(os.environ.get("COLLECT_REPORTS", "reports"))
 
 
-def measures_of(results: Mapping[str, Any]) -> list[str]:
-    """The measures a run recorded, each once, as `name` or `name:kpi`, in order."""
-    return list(dict.fromkeys(_key(measure) for measure in results["measures"]))
+def shelf(reports: Path) -> Shelf:
+    """The published runs that a live page may read: those of the audience in `COLLECT_AUDIENCE`."""
+    return Shelf(reports, audience=os.environ.get("COLLECT_AUDIENCE", MANAGERS))
 
 
 def over_slots(reports: Path, chosen: Choice) -> pd.DataFrame:
@@ -72,15 +74,19 @@ def over_slots(reports: Path, chosen: Choice) -> pd.DataFrame:
 
     One row per slot and recorded combination of labels, the earliest slot first. Columns: slot, series (the labels as text), value, low,
     high, unit, grade, note, run_id, definition (id and hash of the KPI's definition; empty where the run recorded none). Undefined values are
-    NaN with their recorded note. Empty where the report or the measure is not there.
+    NaN with their recorded note. Empty where the report or the measure is not there; a run whose files are damaged is left out.
     """
     rows = []
-    for run in reversed(Shelf(reports).slots(chosen.kind, chosen.name)):
-        wanted = chosen.measure or next(iter(measures_of(run.results)), "")
-        for measure in run.results["measures"]:
-            if _key(measure) == wanted:
-                series = ", ".join(str(label) for label in measure["by"].values())
-                rows.append({"definition": "", **measure, "slot": run.run["slot"], "series": series, "run_id": run.run["run_id"]})
+    published = shelf(reports)
+    for run in reversed(published.slots(chosen.kind, chosen.name)):
+        wanted = chosen.measure or next(iter(run.measures), "")
+        if wanted not in run.measures:
+            continue
+        with suppress(DamagedRun):
+            for measure in published.results(run)["measures"]:
+                if measure_key(measure) == wanted:
+                    series = ", ".join(str(label) for label in measure["by"].values())
+                    rows.append({"definition": "", **measure, "slot": run.slot, "series": series, "run_id": run.run_id})
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"value": float, "low": float, "high": float})
 
 
@@ -100,30 +106,19 @@ def changed_definitions(run: Published, slots: Sequence[Published]) -> tuple[str
 
     `slots` are the current runs of the report, the latest slot first (`Shelf.slots`). Empty where there is no earlier slot or nothing changed.
     """
-    own = definitions_of(run.results)
     for other in slots:
-        if other.run["slot"] < run.run["slot"]:
-            before = definitions_of(other.results)
-            return str(other.run["slot"]), [kpi for kpi, meaning in own.items() if kpi in before and before[kpi] != meaning]
+        if other.slot < run.slot:
+            before = other.definitions
+            return other.slot, [kpi for kpi, meaning in run.definitions.items() if kpi in before and before[kpi] != meaning]
     return "", []
-
-
-def definitions_of(results: Mapping[str, Any]) -> dict[str, str]:
-    """Definition of each KPI that a run recorded with one."""
-    return {measure["kpi"]: measure["definition"] for measure in results["measures"] if measure.get("definition")}
 
 
 def currency(reports: Path, chosen: Choice) -> str:
     """The currency of the report's latest slot; empty where there is none."""
-    slots = Shelf(reports).slots(chosen.kind, chosen.name)
-    return str(slots[0].run["inputs"]["currency"]) if slots else ""
+    slots = shelf(reports).slots(chosen.kind, chosen.name)
+    return slots[0].currency if slots else ""
 
 
 def readable(table: pd.DataFrame, lang: str) -> pd.DataFrame:
     """The table of `over_slots` with slots as the language writes days."""
-    slots = [" – ".join(formats.day(part, lang) for part in slot.split("--")) for slot in table["slot"]]
-    return table.assign(slot=slots)
-
-
-def _key(measure: Mapping[str, Any]) -> str:
-    return f"{measure['name']}:{measure['kpi']}" if measure["kpi"] else str(measure["name"])
+    return table.assign(slot=[formats.slot(slot, lang) for slot in table["slot"]])

@@ -57,7 +57,7 @@ def page_html(run_folder: Path, run: Mapping[str, Any], results: Mapping[str, An
             kind=kind,
             title=view.title or kind,
             name=run["name"],
-            slot=slot_text(run["slot"], lang),
+            slot=formats.slot(run["slot"], lang),
             as_of=formats.day(run["inputs"]["as_of"], lang),
             view=view,
             decision=decision_of(results, writer),
@@ -96,11 +96,6 @@ def table_name(kind: str, name: str, lang: str) -> str:
     """What a recorded table is called: the entry `name` under `values: table_<kind>`, else what a column of that name is called."""
     own = texts.value(f"table_{kind}", name, lang)
     return texts.label(name, lang) if own == name else own
-
-
-def slot_text(slot: str, lang: str) -> str:
-    """A slot as read: one day, or a period of two."""
-    return " – ".join(_day(part, lang) for part in slot.split("--"))
 
 
 def decision_of(results: Mapping[str, Any], writer: "_Writer") -> dict[str, Any]:
@@ -206,7 +201,7 @@ class _Writer:
         if isinstance(item, (int, float)):
             return self._number(key, item)
         named = texts.value(key, item, self.lang)
-        return _day(texts.value(f"code_{self.kind}", item, self.lang) if named == item else named, self.lang)
+        return formats.any_day(texts.value(f"code_{self.kind}", item, self.lang) if named == item else named, self.lang)
 
     def _number(self, key: str, item: float) -> str:
         if key.endswith("_minor"):
@@ -234,11 +229,3 @@ class _Writer:
 
 def _is_share(key: str) -> bool:
     return key == "level" or key.split("_")[-1] in _SHARES or key.split("_")[0] in _SHARES
-
-
-def _day(text: str, lang: str) -> str:
-    """A text that is an ISO day as the language writes days; any other text as it is."""
-    try:
-        return formats.day(text, lang) if len(text) == len("2026-06-30") else text
-    except ValueError:
-        return text

@@ -16,13 +16,14 @@ from typing import Any
 
 from collect_analysis.book.durable import file_hash, files_below, sync, sync_tree, write_json
 from collect_analysis.errors import RunError, WorkplaceError
-from collect_analysis.reporting import notebook_files
+from collect_analysis.reporting import notebook_files, run_index
+from collect_analysis.reporting.run_files import NOTEBOOK, RESULTS, RUN, DamagedRun, ResultsShape, read_run, shape_problem
+from collect_analysis.reporting.run_index import CURRENT
 from collect_analysis.reporting.typed_parameters import PATH_PART
 
 STAGING, FAILED, LOCKS = ".staging", ".failed", ".locks"
-RUN, RESULTS, NOTEBOOK, PAGE = "run.json", "results.json", "notebook.ipynb", "page.html"
 OUTCOME, LOG, SCRATCH = "outcome.json", "worker.log", ".scratch"
-CURRENT, NEXT = "current", ".next"
+NEXT = ".next"
 RESULTS_SCHEMA = 1
 
 
@@ -134,6 +135,8 @@ def verify(folder: Path, *, report: str, name: str, parameters: dict[str, Any]) 
     ]
     if not results.get("decision"):
         problems.append(f"{RESULTS} holds no decision")
+    elif problem := shape_problem(results, ResultsShape):
+        problems.append(f"{RESULTS}: {problem}")
     for part in ("tables", "figures"):
         named = results.get(part)
         if not isinstance(named, dict):
@@ -195,7 +198,15 @@ def publish(slot: Slot, folder: Path) -> tuple[Path, str]:
     if not kept_back:
         os.replace(slot.published / NEXT, slot.published / CURRENT)
     sync(slot.published)
+    if not kept_back:
+        _index(slot, place)
     return place, f"not current: the current run knows the data of {newer}" if kept_back else ""
+
+
+def _index(slot: Slot, place: Path) -> None:
+    run = run_index.described(place, (slot.report, slot.name, slot.slot))
+    if run:
+        run_index.remember(slot.reports, run)
 
 
 def _point(link: Path, target: str) -> None:
@@ -206,14 +217,8 @@ def _point(link: Path, target: str) -> None:
 def _current_as_of(slot: Slot) -> str:
     try:
         return str(read_run(slot.published / CURRENT)["inputs"]["as_of"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except DamagedRun:
         return ""
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """The run.json of a run folder."""
-    body: dict[str, Any] = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    return body
 
 
 def set_aside(slot: Slot, folder: Path, run: dict[str, Any]) -> Path:
@@ -238,7 +243,7 @@ def reconcile(reports: Path, *, lost: Callable[[dict[str, Any]], dict[str, Any]]
             try:
                 run = read_run(folder)
                 slot = Slot(reports=reports, report=run["report"], name=run["name"], slot=run["slot"])
-            except (OSError, ValueError, KeyError, TypeError, RunError):
+            except RunError:
                 shutil.rmtree(folder)
                 continue
             with contextlib.suppress(SlotBusy), slot.locked():
@@ -254,4 +259,5 @@ def reconcile(reports: Path, *, lost: Callable[[dict[str, Any]], dict[str, Any]]
                 tidied.append(f"{slot.label}/{CURRENT}")
             else:
                 link.unlink(missing_ok=True)
+    run_index.tidy(reports)
     return tidied

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from collect_analysis.book.durable import write_json
 from collect_analysis.book.places import shared_folder
 from collect_analysis.errors import DataError, RunError
-from collect_analysis.reporting import notebook_files, provenance, publish
+from collect_analysis.reporting import notebook_files, provenance, publish, run_files
 from collect_analysis.reporting.child import LOOK_EVERY, Child
 from collect_analysis.reporting.report_files import PlannedRun
 
@@ -73,7 +73,7 @@ class Outcome:
     @property
     def page(self) -> Path | None:
         """The page managers may open."""
-        return self.folder / publish.PAGE if self.folder and self.state == "complete" else None
+        return self.folder / run_files.PAGE if self.folder and self.state == "complete" else None
 
 
 @dataclass
@@ -257,7 +257,7 @@ class Bench:
             else:
                 error = started.child.error()
             started.child.close()
-            _forget_run_dir(started.folder / publish.NOTEBOOK)
+            _forget_run_dir(started.folder / run_files.NOTEBOOK)
             if error is None:
                 try:
                     return self._publish(started)

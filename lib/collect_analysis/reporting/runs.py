@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from collect_analysis.errors import ParameterError, nearest
-from collect_analysis.reporting.publish import CURRENT, FAILED, PAGE, RESULTS, RUN
+from collect_analysis.reporting.publish import FAILED
+from collect_analysis.reporting.run_files import PAGE, RUN, RUN_ID, DamagedRun, read_results, read_run
+from collect_analysis.reporting.run_index import CURRENT
 
 NUMBERS = ("value", "low", "high", "numerator", "denominator")
 MOST_HINTS = 8
@@ -15,21 +17,37 @@ MOST_HINTS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run folder and its run.json. `current` marks the one managers see."""
+    """A run folder and its run.json. `current` marks the one managers see; `damaged` says what is wrong with run.json, whose body is then empty."""
 
     folder: Path
     body: Mapping[str, Any]
     current: bool
+    damaged: str = ""
 
     @property
     def run_id(self) -> str:
         """Id, unique within its slot."""
-        return str(self.body["run_id"])
+        return self.folder.name
+
+    @property
+    def report(self) -> str:
+        """The report kind."""
+        return self.folder.parts[-4]
+
+    @property
+    def name(self) -> str:
+        """The report's name."""
+        return self.folder.parts[-3]
+
+    @property
+    def day(self) -> str:
+        """What the run is about: a day or a period."""
+        return self.folder.parts[-2]
 
     @property
     def slot(self) -> str:
         """kind/name/slot."""
-        return "/".join(str(self.body[key]) for key in ("report", "name", "slot"))
+        return f"{self.report}/{self.name}/{self.day}"
 
     @property
     def label(self) -> str:
@@ -38,44 +56,66 @@ class Run:
 
     @property
     def state(self) -> str:
-        """complete, failed or interrupted."""
-        return str(self.body["state"])
+        """complete, failed, interrupted, or damaged."""
+        return "damaged" if self.damaged else str(self.body["state"])
+
+    @property
+    def started(self) -> str:
+        """When it was started, as far as its id tells."""
+        return str(self.body.get("started", ""))
 
     @property
     def page(self) -> Path | None:
         """The page, where there is one."""
         return self.folder / PAGE if self.state == "complete" else None
 
+    def require_whole(self) -> None:
+        """Refuse a run whose run.json is damaged.
+
+        Raises
+        ------
+        DamagedRun
+            It is.
+        """
+        if self.damaged:
+            raise DamagedRun(self.folder / RUN, self.damaged)
+
     def results(self) -> dict[str, Any]:
-        """The results.json of a complete run.
+        """The results.json of a complete run, as it was published.
 
         Raises
         ------
         ParameterError
             The run is not complete.
+        DamagedRun
+            A file of the run is not what was published.
         """
+        self.require_whole()
         if self.state != "complete":
             raise ParameterError(f"{self.label} is {self.state}: it has no results ({self.folder} keeps the evidence)")
-        body: dict[str, Any] = json.loads((self.folder / RESULTS).read_text(encoding="utf-8"))
-        return body
+        return read_results(self.folder, self.body)
 
 
 def all_runs(reports: Path) -> list[Run]:
-    """Every run under the reports folder, published and failed, by slot and oldest first. A folder without a readable run.json is none."""
-    found = []
-    for root in (reports, reports / FAILED):
-        for path in root.glob(f"[!.]*/[!.]*/[!.]*/[!.]*/{RUN}"):
-            folder = path.parent
-            if folder.is_symlink():
-                continue
-            try:
-                body = json.loads(path.read_text(encoding="utf-8"))
-                current = folder.parent / CURRENT
-                run = Run(folder=folder, body=body, current=current.is_symlink() and current.readlink() == Path(folder.name))
-                found.append((run.slot, str(body["started"]), run.run_id, run))
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
-    return [run for *_, run in sorted(found, key=lambda item: item[:3])]
+    """Every run under the reports folder, published and failed, by slot and oldest first; those with a damaged run.json, too."""
+    found = [_run(folder) for root in (reports, reports / FAILED) for folder in root.glob("[!.]*/[!.]*/[!.]*/[!.]*") if _is_run(folder)]
+    return sorted(found, key=lambda run: (run.slot, run.started, run.run_id))
+
+
+def _is_run(folder: Path) -> bool:
+    return bool(RUN_ID.fullmatch(folder.name)) and folder.is_dir() and not folder.is_symlink()
+
+
+def _run(folder: Path) -> Run:
+    pointer = folder.parent / CURRENT
+    current = pointer.is_symlink() and pointer.readlink() == Path(folder.name)
+    try:
+        body = read_run(folder)
+        if tuple(body[key] for key in ("report", "name", "slot", "run_id")) != folder.parts[-4:]:
+            raise DamagedRun(folder / RUN, "is that of another run")
+    except DamagedRun as error:
+        return Run(folder=folder, body={}, current=current, damaged=error.what)
+    return Run(folder=folder, body=body, current=current)
 
 
 def shown_runs(runs: Iterable[Run]) -> list[Run]:
@@ -84,7 +124,7 @@ def shown_runs(runs: Iterable[Run]) -> list[Run]:
     for run in runs:
         kept = latest.setdefault(run.slot, [])
         if run.current:
-            kept[:] = [run, *(other for other in kept if other.state != "complete" and other.body["started"] > run.body["started"])]
+            kept[:] = [run, *(other for other in kept if other.state != "complete" and other.started > run.started)]
         elif run.state != "complete":
             kept[:] = [*(other for other in kept if other.current), run]
     return [run for runs in latest.values() for run in runs]
@@ -93,7 +133,7 @@ def shown_runs(runs: Iterable[Run]) -> list[Run]:
 def find(reports: Path, wanted: str) -> Run:
     """The run meant: a run id, kind/name/slot/run id, kind/name/slot (its current run), or kind/name (the current run of its last slot).
 
-    The text is compared with the runs there are and never becomes a path.
+    Where nothing was published, the last run that failed is meant: it says why. The text is compared with the runs there are and never becomes a path.
 
     Raises
     ------
@@ -106,9 +146,9 @@ def find(reports: Path, wanted: str) -> Run:
         return exact[0]
     if exact:
         raise ParameterError(f"run '{wanted}' is one of {len(exact)}; name it in full, as {exact[0].label}")
-    current = [run for run in runs if run.current and (run.slot == wanted or run.slot.rpartition("/")[0] == wanted)]
-    if current:
-        return current[-1]
+    about = [run for run in runs if wanted in (run.slot, f"{run.report}/{run.name}")]
+    if about:
+        return max(about, key=lambda run: (run.current, about.index(run)))
     if not runs:
         raise ParameterError(f"there is no run in {reports}; make some with `collect run parameters`")
     known = sorted({text for run in runs for text in (run.run_id, run.slot)})

@@ -1,61 +1,43 @@
-"""The published runs, read safely: every name is checked before it becomes a path, and every path must end inside its slot.
+"""The published runs, read safely: every name is checked before it becomes a path, and what is handed out is what was sealed.
 
-Reads `reports/<kind>/<name>/<slot>/<run id>/` and the pointer `current`. What was read stays in memory until the file changes; nothing is
-ever written or executed.
+Reads `reports/<kind>/<name>/<slot>/<run id>/` and the pointer `current`. A shelf is made for one audience: the runs of another are not there.
+Nothing is ever written or executed.
 """
 
-import json
-import re
-from collections import OrderedDict
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from collect_analysis.reporting import run_index
 from collect_analysis.reporting.kinds import KINDS
-from collect_analysis.reporting.publish import CURRENT, PAGE, RESULTS, RUN
-from collect_analysis.reporting.report_files import PATH_PART
+from collect_analysis.reporting.run_files import PAGE, RUN_ID, DamagedRun, read_results, read_run, sealed
+from collect_analysis.reporting.run_index import CURRENT, Key, Published
+from collect_analysis.reporting.typed_parameters import PATH_PART
 
-RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}(?:-[0-9]{1,4})?")
-MOST_BYTES = 64_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """One complete run: where it lies, what its run.json and results.json say, whether it is the one managers see."""
-
-    folder: Path
-    run: dict[str, Any]
-    results: dict[str, Any]
-    current: bool
-
-    @property
-    def label(self) -> str:
-        """kind/name/slot."""
-        return "/".join(str(self.run[key]) for key in ("report", "name", "slot"))
-
-    @property
-    def lang(self) -> str:
-        """The language the report speaks."""
-        return str(self.run["parameters"].get("lang", "en"))
-
-    @property
-    def not_for_decision(self) -> bool:
-        """Whether a blocking check failed."""
-        return any(check["blocking"] and not check["passed"] for check in self.results["checks"])
+MANAGERS = "managers"
 
 
 class Shelf:
-    """The reports folder as the pages see it."""
+    """The reports folder as the pages of one audience see it."""
 
-    def __init__(self, reports: Path, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, reports: Path, *, audience: str = MANAGERS) -> None:
         self.reports = reports.resolve()
-        self._most_bytes = most_bytes
-        self._kept: OrderedDict[tuple[Path, int, int], Any] = OrderedDict()
-        self._bytes = 0
+        self.audience = audience
+        # What was read of slots so far, what the last walk found, and what of it this audience sees.
+        self._known: dict[Key, Published] = {}
+        self._found: dict[Key, Published] = {}
+        self._shown: dict[Key, Published] = {}
 
     def find(self, kind: str, name: str, slot: str, run_id: str | None = None) -> Published | None:
-        """The current run of a slot, or the run `run_id` of it; None where there is no such complete run."""
+        """The current run of a slot, or the run `run_id` of it; None where there is no such complete run for this audience.
+
+        Raises
+        ------
+        DamagedRun
+            There is one, and its files are not what was published.
+        """
         if (
             kind not in KINDS
             or not all(PATH_PART.fullmatch(part) for part in (name, slot))
@@ -64,61 +46,99 @@ class Shelf:
             return None
         place = self.reports / kind / name / slot
         try:
-            current = (place / CURRENT).resolve(strict=True)
-            folder = current if run_id is None else (place / run_id).resolve(strict=True)
+            wanted = run_id or os.readlink(place / CURRENT)
             # A link that leads out of its slot is no run, whoever made it.
-            if folder.parent != place.resolve(strict=True) or not place.resolve().is_relative_to(self.reports):
+            if not RUN_ID.fullmatch(wanted) or (place / wanted).resolve(strict=True) != place / wanted:
                 return None
-            run, results = self._json(folder / RUN), self._json(folder / RESULTS)
-        except (OSError, ValueError, RuntimeError):
+        except (OSError, RuntimeError):
             return None
-        if run.get("state") != "complete" or (run.get("report"), run.get("name"), run.get("slot")) != (kind, name, slot):
-            return None
-        return Published(folder=folder, run=run, results=results, current=folder == current)
+        found = run_index.described(place / wanted, (kind, name, slot), known=self._known.get((kind, name, slot)))
+        if found and found.damaged:
+            raise DamagedRun(place / wanted, found.damaged)
+        if found and run_id is None:
+            self._known[found.key] = found
+        return found if found and found.audience == self.audience else None
+
+    def is_current(self, run: Published) -> bool:
+        """Whether it is the run managers see."""
+        try:
+            return os.readlink(self.folder(run).parent / CURRENT) == run.run_id
+        except OSError:
+            return False
+
+    def folder(self, run: Published) -> Path:
+        """Where a run lies."""
+        return self.reports / run.report / run.name / run.slot / run.run_id
 
     def slots(self, kind: str, name: str) -> list[Published]:
-        """The current run of every slot of a report, the latest slot first."""
+        """The current run of every slot of a report, the latest slot first; damaged ones are left out."""
         if kind not in KINDS or not PATH_PART.fullmatch(name):
             return []
-        names = sorted((link.parent.name for link in (self.reports / kind / name).glob(f"[!.]*/{CURRENT}")), reverse=True)
-        return [found for slot in names if (found := self.find(kind, name, slot))]
+        return [
+            run for run in run_index.current(self.reports, self._known, kind=kind, name=name) if self._is_for_us(run) and not run.damaged
+        ]
 
-    def listing(self) -> Iterator[tuple[str, list[list[Published]]]]:
-        """Per report kind its reports, each as its slots, the latest first."""
-        for kind in KINDS:
-            folder = self.reports / kind
-            names = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
-            reports = [slots for name in names if (slots := self.slots(kind, name))]
-            if reports:
-                yield kind, reports
+    def index_state(self) -> object:
+        """Another object than before once a run was published."""
+        return run_index.state(self.reports)
+
+    def listing(self) -> dict[Key, Published]:
+        """The current run of every slot, by kind, name and latest slot, damaged ones too. The same object as long as nothing changed."""
+        found = run_index.walk(self.reports, self._known or run_index.read(self.reports))
+        if found != self._found:
+            of_kind = {kind: [run for run in found.values() if run.report == kind] for kind in KINDS}
+            self._shown = {run.key: run for runs in of_kind.values() for run in runs if self._is_for_us(run)}
+        self._known, self._found = dict(found), found
+        return self._shown
+
+    def results(self, run: Published) -> dict[str, Any]:
+        """What a run reported.
+
+        Raises
+        ------
+        DamagedRun
+            Its files are not what was published.
+        """
+        folder = self.folder(run)
+        return read_results(folder, read_run(folder))
+
+    def page_state(self, run: Published) -> tuple[int, ...]:
+        """Size, time and inode of the stored page: as long as they are the same, so is the page."""
+        try:
+            state = os.lstat(self.folder(run) / PAGE)
+        except OSError as error:
+            raise DamagedRun(self.folder(run) / PAGE, f"cannot be read ({error.strerror})") from None
+        return state.st_size, state.st_mtime_ns, state.st_ino
 
     def page(self, run: Published) -> bytes:
-        """The stored page of a run."""
-        return self._content(run.folder / PAGE)
+        """The stored page of a run.
+
+        Raises
+        ------
+        DamagedRun
+            It is not what was published.
+        """
+        folder = self.folder(run)
+        return sealed(folder, PAGE, read_run(folder))
 
     def table(self, run: Published, file: str) -> bytes | None:
-        """A recorded table's file by its name in results.json; None for any other file."""
-        if file not in run.results["tables"].values() or file not in run.run["files"]:
-            return None
-        path = (run.folder / file).resolve()
-        return path.read_bytes() if path.is_relative_to(run.folder) and path.is_file() else None
+        """A recorded table's file by its name in results.json; None for any other file.
 
-    def _json(self, path: Path) -> dict[str, Any]:
-        return self._remembered(path, json.loads)
+        Raises
+        ------
+        DamagedRun
+            It is not what was published.
+        """
+        folder = self.folder(run)
+        body = read_run(folder)
+        return sealed(folder, file, body) if file in read_results(folder, body)["tables"].values() else None
 
-    def _content(self, path: Path) -> bytes:
-        return self._remembered(path, bytes)
+    def _is_for_us(self, run: Published) -> bool:
+        """Whose a damaged run is may be unknown; that there is one, every audience may know."""
+        return run.audience == self.audience or bool(run.damaged and not run.audience)
 
-    def _remembered(self, path: Path, read) -> Any:
-        state = path.stat()
-        key = (path, state.st_mtime_ns, state.st_ino)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key][0]
-        content = path.read_bytes()
-        self._kept[key] = (read(content), len(content))
-        self._bytes += len(content)
-        while self._bytes > self._most_bytes and len(self._kept) > 1:
-            _, (_, size) = self._kept.popitem(last=False)
-            self._bytes -= size
-        return self._kept[key][0]
+
+def by_report(runs: dict[Key, Published]) -> Iterator[tuple[str, list[list[Published]]]]:
+    """Per report kind its reports, each as its slots, the latest first; `runs` as `Shelf.listing` gives them."""
+    for kind, of_kind in groupby(runs.values(), key=lambda run: run.report):
+        yield kind, [list(slots) for _, slots in groupby(of_kind, key=lambda run: run.name)]

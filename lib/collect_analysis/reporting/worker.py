@@ -26,7 +26,8 @@ from papermill.log import logger  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
 from collect_analysis.reporting import notebook_files  # noqa: E402
-from collect_analysis.reporting.publish import NOTEBOOK, OUTCOME, RUN  # noqa: E402
+from collect_analysis.reporting.publish import OUTCOME  # noqa: E402
+from collect_analysis.reporting.run_files import NOTEBOOK, RUN  # noqa: E402
 
 MOST_OUTPUT = 4_000_000
 CUT = f"\n[output cut at {MOST_OUTPUT:,} characters]\n"

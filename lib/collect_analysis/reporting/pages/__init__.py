@@ -10,8 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collect_analysis.errors import WorkplaceError
+from collect_analysis.reporting.pages.address import Address
 
 SHORTEST_TOKEN = 16
+# Each audience has a door of its own, and the environment variable that holds its token.
+TOKENS = {"managers": "COLLECT_PAGES_TOKEN", "team_leads": "COLLECT_TEAM_LEADS_TOKEN"}
 
 
 def serve(
@@ -19,28 +22,37 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8866,
+    certfile: Path | None = None,
+    keyfile: Path | None = None,
+    behind_proxy: bool = False,
     token: str | None,
+    audience: str = "managers",
     open_browser: bool = False,
     ready: Callable[[str], None] | None = None,
     notebooks: Path | None = None,
     clock: Callable[[], datetime] | None = None,
 ) -> None:
-    """Serve the published pages until interrupted or terminated.
+    """Serve the published pages of one audience until interrupted or terminated.
 
-    Whoever knows the token may read every page; without one given, one is made. `ready` is told the link with the token once pages can be
-    opened (default: a line on stderr). `port` 0 takes a free one. Live pages come from `notebooks/pages/` (default: of the project, if
-    there is one). `clock` says now, for the age of reports.
+    Whoever knows the token may read every page of that audience; without one given, one is made. `ready` is told the link with the token once
+    pages can be opened (default: a line on stderr). `port` 0 takes a free one. `certfile` and `keyfile` encrypt the connection, or a proxy in
+    front does (`behind_proxy`). Live pages come from `notebooks/pages/` (default: of the project, if there is one). `clock` says now, for
+    the age of reports.
 
     Raises
     ------
+    ParameterError
+        The address can be reached from other computers without encryption; certificate or key cannot be used.
     WorkplaceError
         The reports folder is not there, the token is too short, or nothing can listen on host and port.
     """
+    address = Address(host=host, port=port, certfile=certfile, keyfile=keyfile, behind_proxy=behind_proxy)
+    address.require_safe()
     if not reports.is_dir():
         raise WorkplaceError(f"there is no reports folder {reports}; run a report first, or name another with --reports")
     token = token or secrets.token_urlsafe(24)
     if len(token) < SHORTEST_TOKEN:
-        raise WorkplaceError(f"COLLECT_PAGES_TOKEN has {len(token)} characters; use at least {SHORTEST_TOKEN}, or none and one is made")
+        raise WorkplaceError(f"{TOKENS[audience]} has {len(token)} characters; use at least {SHORTEST_TOKEN}, or none and one is made")
     # jsonschema imports it if it is there; it costs a second and a half and no notebook format needs it.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from collect_analysis.reporting.pages.application import Pages
@@ -48,9 +60,9 @@ def serve(
     Pages.make(
         reports=reports,
         notebooks=notebooks or _project_notebooks(),
-        host=host,
-        port=port,
+        address=address,
         token=token,
+        audience=audience,
         open_browser=open_browser,
         ready=ready or _tell,
         clock=clock or (lambda: datetime.now(UTC)),

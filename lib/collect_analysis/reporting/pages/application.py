@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 import webbrowser
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -25,6 +24,9 @@ from collect_analysis.errors import WorkplaceError
 from collect_analysis.reporting.child import kept_environment
 from collect_analysis.reporting.page import TEMPLATES
 from collect_analysis.reporting.pages import door, handlers
+from collect_analysis.reporting.pages.address import Address
+from collect_analysis.reporting.pages.listing import Listing
+from collect_analysis.reporting.pages.packed import Kept
 from collect_analysis.reporting.shelf import Shelf
 
 CULL_AFTER, CULL_EVERY = 60, 20
@@ -47,7 +49,8 @@ class QuietKernels(AsyncMappingKernelManager):
     ) -> str:
         """Start a kernel that sees the request, the reports folder, and nothing else of the server."""
         told = {name: value for name, value in (env or {}).items() if name in TOLD}
-        clean = {**kept_environment(os.environ), **told, "COLLECT_REPORTS": str(self.parent.reports)}
+        read = {"COLLECT_REPORTS": str(self.parent.reports), "COLLECT_AUDIENCE": self.parent.audience}
+        clean = {**kept_environment(os.environ), **told, **read}
         kernel = await super().start_kernel(env=clean, **options)
         handlers.started_kernels.get([]).append(kernel)
         return kernel
@@ -64,9 +67,9 @@ class Pages(Voila):
         *,
         reports: Path,
         notebooks: Path | None,
-        host: str,
-        port: int,
+        address: Address,
         token: str,
+        audience: str,
         open_browser: bool,
         ready: Callable[[str], None],
         clock: Callable[[], datetime],
@@ -75,7 +78,8 @@ class Pages(Voila):
         made = cls(config=_config(notebooks or reports), log_level=logging.ERROR, config_file_paths=[])
         made.reports = reports.resolve()
         made.initialize([])
-        made.ip, made.port, made.key, made.token = host, port, door.Key(token), token
+        made.address, made.encryption = address, address.encryption()
+        made.port, made.key, made.token, made.audience = address.port, door.Key(token, audience), token, audience
         made.open_in_browser, made.ready, made.clock = open_browser, ready, clock
         made.live = handlers.live_pages(notebooks)
         made.loop = asyncio.new_event_loop()
@@ -113,11 +117,12 @@ class Pages(Voila):
     def init_settings(self) -> dict[str, Any]:
         """Voila's settings, and ours beside them."""
         settings = super().init_settings()
+        shelf = Shelf(self.reports, audience=self.audience)
         settings.update(
             collect_key=self.key,
-            collect_shelf=Shelf(self.reports),
-            collect_ready=OrderedDict(),
-            collect_clock=self.clock,
+            collect_shelf=shelf,
+            collect_listing=Listing(shelf, clock=self.clock, live=self.live),
+            collect_kept=Kept(),
             collect_live=self.live,
             collect_slots=asyncio.Semaphore(handlers.MOST_LIVE),
             collect_port=self.port,
@@ -145,23 +150,29 @@ class Pages(Voila):
 
     def listen(self) -> None:
         """Listen, tell the link, and serve until told to stop."""
-        server = HTTPServer(self.app, max_header_size=MOST_HEADER, max_body_size=MOST_BODY, idle_connection_timeout=120)
+        server = HTTPServer(
+            self.app, ssl_options=self.encryption, xheaders=self.address.behind_proxy, max_header_size=MOST_HEADER,
+            max_body_size=MOST_BODY, idle_connection_timeout=120,
+        )  # fmt: skip
+        named = self.address.host
         try:
-            sockets = bind_sockets(self.port, self.ip)
+            sockets = bind_sockets(self.port, named)
         except OSError as error:
             shutil.rmtree(self.connection_dir, ignore_errors=True)
-            raise WorkplaceError(f"cannot listen on {self.ip}, port {self.port} ({error.strerror}); choose another with --port") from error
+            raise WorkplaceError(f"cannot listen on {named}, port {self.port} ({error.strerror}); choose another with --port") from error
         self.port = sockets[0].getsockname()[1]
         self.app.settings["collect_port"] = self.port
         server.add_sockets(sockets)
-        host = f"[{self.ip}]" if ":" in self.ip else self.ip
-        link = f"http://{host}:{self.port}/?token={self.token}"
+        host = f"[{named}]" if ":" in named else named
+        link = f"{self.address.scheme}://{host}:{self.port}/?token={self.token}"
         if self.open_in_browser:
             webbrowser.open(link)
         self.ready(link)
+        watch = self.loop.create_task(self.app.settings["collect_listing"].watch())
         try:
             self.loop.run_forever()
         finally:
+            watch.cancel()
             server.stop()
             self.stop()
 

@@ -13,17 +13,18 @@ from tornado.log import app_log
 
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.page import POLICY, environment
+from collect_analysis.reporting.run_files import DamagedRun
 
 MOST_PATH, MOST_QUERY = 1000, 1000
 _COOKIE = "collect-pages-{port}"
 
 
 class Key:
-    """The token and the cookie that stands for it. The cookie tells nothing of the token and is void once the token changes."""
+    """The token and the cookie that stands for it. The cookie tells nothing of the token, and is void once the token changes or for another audience."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, audience: str) -> None:
         self._token = token.encode()
-        self.cookie = hmac.new(self._token, b"collect pages", hashlib.sha256).hexdigest()
+        self.cookie = hmac.new(self._token, f"collect pages {audience}".encode(), hashlib.sha256).hexdigest()
 
     def opens(self, token: str) -> bool:
         """Whether this is the token; takes as long for any wrong one."""
@@ -109,11 +110,14 @@ class Guarded(web.RequestHandler):
     def write_error(self, status_code: int, **details: Any) -> None:
         """A page with a number and, where it was our fault, an id that stands in the log; nothing else."""
         known = {403: "error_403", 404: "error_404", 405: "error_404", 414: "error_414", 503: "error_503", 504: "error_504"}
+        error = (details.get("exc_info") or (None, None))[1]
+        word = known.get(status_code, "error_400" if status_code < 500 else "error_500")
         error_id = ""
         if status_code >= 500 and status_code != 503:
             error_id = secrets.token_hex(4)
-            app_log.error("error %s: %s", error_id, self.request.path, exc_info=details.get("exc_info"))
-        word = known.get(status_code, "error_400" if status_code < 500 else "error_500")
+            damaged = isinstance(error, DamagedRun)
+            word = "error_damaged" if damaged else word
+            app_log.error("error %s: %s: %s", error_id, self.request.path, error, exc_info=None if damaged else details.get("exc_info"))
         self.finish(environment().get_template("error.html.j2").render(lang=self.lang, say=self.say, word=word, error_id=error_id))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:

@@ -1,15 +1,10 @@
 """What the application answers: the list of reports, stored pages, recorded tables, live pages."""
 
 import asyncio
-import gzip
-import hashlib
 import json
-from collections import OrderedDict
 from contextvars import ContextVar
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from markupsafe import Markup
 from tornado import web
@@ -17,15 +12,17 @@ from voila.tornado.handler import TornadoVoilaHandler
 
 from collect_analysis.errors import CollectError
 from collect_analysis.reporting import history, notebook_view, texts
-from collect_analysis.reporting.page import NAVIGATION, environment, slot_text
+from collect_analysis.reporting.page import NAVIGATION, environment
 from collect_analysis.reporting.pages.door import Guarded
-from collect_analysis.reporting.shelf import Published, Shelf
+from collect_analysis.reporting.pages.links import DICTIONARY, dictionary_link, history_link, measure_link
+from collect_analysis.reporting.pages.listing import Listing
+from collect_analysis.reporting.pages.packed import Kept
+from collect_analysis.reporting.run_index import Published
+from collect_analysis.reporting.shelf import Shelf
 from collect_analysis.reporting.texts import formats
 
 MOST_LIVE = 4
 LIVE_SECONDS = 60
-MOST_STORED = 500
-HISTORY, DICTIONARY = "history", "dictionary"
 # Kernels started for the request under way, so that they end with it.
 started_kernels: ContextVar[list[str]] = ContextVar("started_kernels")
 
@@ -49,98 +46,53 @@ class Reading(Guarded):
 class Landing(Reading):
     """Which reports there are, and what each decided."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """The list of published reports."""
-        lang, now = self.lang, self.settings["collect_clock"]()
-        kinds = []
-        for kind, reports in self.shelf.listing():
-            # Reports in the reader's language first.
-            reports.sort(key=lambda slots: slots[0].lang != lang)
-            kinds.append((texts.say(f"kind_{kind}", lang), [self._entry(slots, now) for slots in reports]))
-        self.finish(environment().get_template("landing.html.j2").render(lang=lang, say=self.say, kinds=kinds, languages=texts.LANGUAGES))
-
-    head = get
-
-    def _entry(self, slots: list[Published], now: datetime) -> dict[str, Any]:
-        run, lang = slots[0], self.lang
-        decision = run.results["decision"]
-        grade = decision["grade"]
-        return {
-            "name": run.run["name"],
-            "slot": slot_text(run.run["slot"], lang),
-            "link": f"/report/{run.label}/",
-            "question": decision["question"],
-            "answer": decision["answer"],
-            "answer_lang": run.lang,
-            "grade": grade,
-            "grade_title": self.say("grade_none_short") if grade == "none" else self.say("page_grade", grade=grade),
-            "as_of": formats.day(run.run["inputs"]["as_of"], lang),
-            "age": _age(run.run["finished"], now, lang),
-            "synthetic": run.run["inputs"]["synthetic"],
-            "blocked": run.not_for_decision,
-            "language": texts.value("lang", run.lang, lang),
-            "older": [(slot_text(other.run["slot"], lang), f"/report/{other.label}/") for other in slots[1:]],
-            "history": history_link(run) if self.settings["collect_live"] else "",
-        }
-
-
-class StoredPage(Reading):
-    """The page of a run as it was rendered when the run was published. No kernel, no template, no look at the numbers."""
-
-    def get(self, kind: str, name: str, slot: str, run_id: str | None = None) -> None:
-        """The stored bytes, with the way back put in."""
-        run = self.wanted(kind, name, slot, run_id)
-        ready = self._ready(run)
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Etag", ready["etag"])
-        self.set_header("Vary", "Accept-Encoding, Cookie")
-        if self.request.headers.get("If-None-Match", "").removeprefix("W/") == ready["etag"]:
-            self.set_status(304)
-            self.finish()
-            return
-        if "gzip" in self.request.headers.get("Accept-Encoding", ""):
-            self.set_header("Content-Encoding", "gzip")
-            self.finish(ready["zipped"])
-        else:
-            self.finish(ready["plain"])
+        listing: Listing = self.settings["collect_listing"]
+        (await listing.page(self.lang)).send(self)
 
     head = get
 
     def compute_etag(self) -> None:
         """Ours is set already."""
 
-    def _ready(self, run: Published) -> dict[str, Any]:
-        """The page ready to send; made once per run and state of its file."""
-        kept: OrderedDict[Any, dict[str, Any]] = self.settings["collect_ready"]
-        stored = self.shelf.page(run)
-        # The shelf hands out the same object as long as the file is the same.
-        words = self._way(run)
-        key = (run.folder, run.current, id(stored), words["redefined"])
-        if key not in kept:
-            way = environment().get_template("way.html.j2").render(say=lambda word: texts.say(word, run.lang), **words)
-            plain = stored.replace(NAVIGATION.encode(), way.encode(), 1)
-            etag = f'"{hashlib.sha256(plain).hexdigest()[:24]}"'
-            kept[key] = {"plain": plain, "zipped": gzip.compress(plain, 6, mtime=0), "etag": etag, "stored": stored}
-            while len(kept) > MOST_STORED:
-                kept.popitem(last=False)
-        return kept[key]
+
+class StoredPage(Reading):
+    """The page of a run as it was rendered and sealed when the run was published. No kernel, no template, no look at the numbers."""
+
+    async def get(self, kind: str, name: str, slot: str, run_id: str | None = None) -> None:
+        """The stored bytes, with the way back put in."""
+        run = self.wanted(kind, name, slot, run_id)
+        way = self._way(run)
+        # The seal is looked at again whenever the file is another one.
+        key = (run.label, run.run_id, run.state, self.shelf.page_state(run), way["newer"], way["redefined"])
+        kept: Kept = self.settings["collect_kept"]
+        (await asyncio.to_thread(kept.get, key, lambda: self._page(run, way))).send(self)
+
+    head = get
+
+    def compute_etag(self) -> None:
+        """Ours is set already."""
+
+    def _page(self, run: Published, way: dict[str, Any]) -> bytes:
+        words = environment().get_template("way.html.j2").render(say=lambda word: texts.say(word, run.lang), **way)
+        return self.shelf.page(run).replace(NAVIGATION.encode(), words.encode(), 1)
 
     def _way(self, run: Published) -> dict[str, Any]:
-        newer = "" if run.current else f"/report/{run.label}/"
         live = self.settings["collect_live"]
         return {
-            "newer": newer,
+            "newer": "" if self.shelf.is_current(run) else f"/report/{run.label}/",
             "history": history_link(run) if live else "",
-            "dictionary": dictionary_link(run) if DICTIONARY in live and history.definitions_of(run.results) else "",
+            "dictionary": dictionary_link(run) if DICTIONARY in live and run.definitions else "",
             "redefined": self._redefined(run),
         }
 
     def _redefined(self, run: Published) -> str:
         """Which KPIs mean something else than in the published run of the slot before, as a sentence; empty where none does."""
-        slot, changed = history.changed_definitions(run, self.shelf.slots(run.run["report"], run.run["name"]))
+        slot, changed = history.changed_definitions(run, self.shelf.slots(run.report, run.name))
         if not changed:
             return ""
-        return texts.say("page_redefined", run.lang, slot=slot_text(slot, run.lang), kpis=", ".join(changed))
+        return texts.say("page_redefined", run.lang, slot=formats.slot(slot, run.lang), kpis=", ".join(changed))
 
 
 class RecordedTable(Reading):
@@ -230,7 +182,7 @@ class LivePage(Reading, TornadoVoilaHandler):
         # The dictionary is about no report: it asks for none.
         of_report = page != DICTIONARY
         slots = self.shelf.slots(chosen.kind, chosen.name) if of_report else []
-        measures = list(dict.fromkeys(measure for run in slots for measure in history.measures_of(run.results)))
+        measures = list(dict.fromkeys(measure for run in slots for measure in run.measures))
         say = _sayer(chosen.lang)
         way = environment().get_template("way.html.j2").render(say=say, newer="", history="", dictionary="", redefined="")
         return (
@@ -242,10 +194,10 @@ class LivePage(Reading, TornadoVoilaHandler):
                 view=view,
                 of_report=of_report,
                 navigation=Markup(way),  # noqa: S704  (our own template)
-                synthetic=any(run.run["inputs"]["synthetic"] for run in slots),
+                synthetic=any(run.synthetic for run in slots),
                 about=" · ".join([texts.say(f"kind_{chosen.kind}", chosen.lang), chosen.name]) if slots else "",
                 report=f"/report/{slots[0].label}/" if slots else "",
-                choices=[(measure_title(measure, chosen.lang), _history(chosen, measure)) for measure in measures],
+                choices=[(measure_title(measure, chosen.lang), measure_link(chosen, measure)) for measure in measures],
                 chosen=measure_title(chosen.measure or (measures[0] if measures else ""), chosen.lang),
             )
         )
@@ -256,21 +208,6 @@ def _failed(cell: dict[str, Any]) -> bool:
     if cell["cell_type"] != "code" or not cell["source"].strip():
         return False
     return cell.get("execution_count") is None or any(output["output_type"] == "error" for output in cell["outputs"])
-
-
-def history_link(run: Published) -> str:
-    """The live page of how a report's numbers moved."""
-    return f"/voila/render/pages/{HISTORY}.ipynb?" + urlencode({"kind": run.run["report"], "name": run.run["name"], "lang": run.lang})
-
-
-def dictionary_link(run: Published) -> str:
-    """The live page that says what every KPI means."""
-    return f"/voila/render/pages/{DICTIONARY}.ipynb?" + urlencode({"lang": run.lang})
-
-
-def _history(chosen: history.Choice, measure: str) -> str:
-    query = urlencode({"kind": chosen.kind, "name": chosen.name, "measure": measure, "lang": chosen.lang})
-    return f"/voila/render/pages/{HISTORY}.ipynb?{query}"
 
 
 def measure_title(measure: str, lang: str) -> str:
@@ -286,10 +223,3 @@ def live_pages(notebooks: Path | None) -> frozenset[str]:
 
 def _sayer(lang: str):
     return lambda key, **values: texts.say(key, lang, **values)
-
-
-def _age(finished: str | None, now: datetime, lang: str) -> str:
-    if not finished:
-        return ""
-    days = (now.date() - datetime.fromisoformat(finished).date()).days
-    return texts.say("age_today" if days <= 0 else "age_yesterday" if days == 1 else "age_days", lang, days=days)

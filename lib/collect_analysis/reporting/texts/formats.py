@@ -77,6 +77,19 @@ def day(value: date | str | None, lang: str) -> str:
     return moment.strftime(form)
 
 
+def any_day(text: str, lang: str) -> str:
+    """A text that is an ISO day as the language writes days; any other text as it is."""
+    try:
+        return day(text, lang) if len(text) == len("2026-06-30") else text
+    except ValueError:
+        return text
+
+
+def slot(text: str, lang: str) -> str:
+    """A slot as read: one day, or a period of two."""
+    return " – ".join(any_day(part, lang) for part in text.split("--"))
+
+
 def with_unit(value: float | None, unit: str, lang: str, *, currency: str = "", compact: bool = False) -> str:
     """A recorded number in its unit: a share as %, minor units as money (`compact`: three digits), else the number and the unit's name."""
     if value is None or not math.isfinite(value):
