@@ -263,7 +263,7 @@ CALLS: dict[str, Call] = {
     "pace_days.calendar_days": lambda o: pace_days.calendar_days(o.book, **MONTH),
     "pace_outlook.outlook": lambda o: pace_outlook.outlook(o.book, history_months=24, reference_months=3),
     "record_audit.audited": lambda o: o.audit.findings(),
-    "record_audit.shortfalls": lambda o: record_audit.shortfalls(o.book),
+    "record_audit.shortfalls": lambda o: record_audit.shortfalls(o.book, o.period),
     "target_inputs.next_version": lambda o: target_inputs.next_version(o.book, o.period),
     "target_inputs.read_inputs": lambda o: target_inputs.read_inputs(o.book, NEXT, windows=o.windows, **TARGETS),
     "target_inputs.ticket_cap": lambda o: target_inputs.ticket_cap(o.book, *MONTHS, quantile=0.995),

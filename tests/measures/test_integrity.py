@@ -10,9 +10,8 @@ from collect_analysis.book.store import open_book
 from collect_analysis.decisions.agency_integrity import STRONG, WEAK, Thresholds, judged
 from collect_analysis.errors import DataError
 from collect_analysis.measures.conduct import LegalLimits
-from collect_analysis.measures.integrity import NO_CONTACTS, NO_VERIFIED, TESTS, IntegrityRules, facts
-from collect_analysis.measures.integrity_money import NO_PAYMENTS, NO_REMITTANCE
-from collect_analysis.measures.integrity_promises import NO_PROMISES
+from collect_analysis.measures.integrity import NO_VERIFIED, TESTS, IntegrityRules, facts
+from collect_analysis.measures.integrity_money import NO_REMITTANCE
 from collect_analysis.measures.periods import KpiWindows, Period
 
 from tests.small_book import book_of
@@ -135,9 +134,9 @@ def test_promises_for_the_past_are_told_apart() -> None:
 def test_a_book_that_cannot_be_asked_says_what_is_missing() -> None:
     table = found({}).xs("x", level="unit_key")
     notes = table["note"].to_dict()
-    assert notes["cherry_picking"] == notes["round_talk"] == NO_CONTACTS
-    assert notes["old_money"] == NO_PAYMENTS
-    assert notes["backdated"] == NO_PROMISES
+    assert notes["cherry_picking"] == notes["round_talk"] == "the book has no rows in contact"
+    assert notes["old_money"] == "the book has no rows in payment"
+    assert notes["backdated"] == "the book has no rows in promise"
     assert table[["observed", "value", "estimate"]].isna().all(axis=None)
     paid = "account_key, amount_minor, value_date, source\na1, 70, 2026-06-02, agency\n"
     plain = found({"payment": paid, "contact": "account_key, local_ts, unit_key\na1, 2026-06-02 09:00:00, x\n"}).xs("x", level="unit_key")

@@ -157,7 +157,7 @@ def test_day_sheets_and_the_log_are_held_against_each_other() -> None:
 
 def test_a_book_without_contacts_says_what_is_missing() -> None:
     book = book_of({"account": ACCOUNT, "unit": "unit_key\nu\n"}, as_of=date(2026, 6, 30))
-    assert set(shortfalls(book)) >= {*CONTACT_TYPES, "promise_without_rpc", "minutes_unbacked", "duplicate_position"}
+    assert set(shortfalls(book, JUNE)) >= {*CONTACT_TYPES, "promise_without_rpc", "minutes_unbacked", "duplicate_position"}
     with audited(book, JUNE, AuditRules(), limits_of(JUNE)) as audit:
         assert audit.findings().empty
         assert audit.clock_days().empty

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import date
+from typing import Literal
 
 from collect_analysis.book.store import Book
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import DataError
+from collect_analysis.methods.evidence import Condition
 
 NO_ROWS = "the book has no rows in "
 NO_VALUES = "the book has no values in "
+_IMPORT, _IMPORT_OR_MOVE = "import them", "import them, or ask about months that are there"
 
 
 def absent(book: Book, needs: Iterable[str], months: Iterable[date] = ()) -> str:
@@ -40,8 +43,19 @@ def require(book: Book, needs: Iterable[str], months: Iterable[date] = (), *, as
     why = absent(book, needs, months)
     if why:
         lacks = why.replace("the book", f"book '{book.manifest.name}'", 1)
-        remedy = "import them, or ask about months that are there" if why.endswith(")") else "import them"
-        raise DataError(f"{lacks} as of {book.as_of}; {asks} needs them: {remedy}")
+        raise DataError(f"{lacks} as of {book.as_of}; {asks} needs them: {_remedy(why)}")
+
+
+def delivered(
+    book: Book, needs: Iterable[str], months: Iterable[date] = (), *, consequence: Literal["refuse", "downgrade", "note"] = "refuse"
+) -> Condition:
+    """The condition that nothing of what a page rests on is absent; unmet it also stands beside the decision."""
+    why = absent(book, needs, months)
+    return Condition(name="delivered", met=not why, detail=why, remedy=_remedy(why) if why else "", consequence=consequence, caveat=True)
+
+
+def _remedy(why: str) -> str:
+    return _IMPORT_OR_MOVE if why.endswith(")") else _IMPORT
 
 
 def in_words(months: Iterable[date]) -> str:

@@ -31,7 +31,7 @@ def beyond_chance(findings: pd.DataFrame, by: str, *, level: float = 0.95) -> pd
     `LEAST_EXCESS` records more than expected), money_minor, note. Only rows with something found. Sorted as the findings.
     """
     keys = ["type", "unit_key", "officer_key"] if by == "officer_key" else ["type", by]
-    sums = findings.groupby(keys, as_index=False, sort=False)[["observed", "trials", "expected", "money_minor"]].sum()
+    sums = findings.groupby(keys, as_index=False, sort=False)[["observed", "trials", "expected", "money_minor"]].sum(min_count=1)
     parts = []
     kinds = sums["type"].map(TYPES)
     for kind in dict.fromkeys(kinds):
@@ -53,7 +53,7 @@ def standings(findings: pd.DataFrame, officers: pd.DataFrame, missing: dict[str,
     p_value: of the whole count. Types the book cannot be asked are told with status untestable; note: what is missing. In the order of `TYPES`.
     """
     rows = []
-    sums = findings.groupby("type")[["observed", "trials", "expected", "money_minor"]].sum()
+    sums = findings.groupby("type")[["observed", "trials", "expected", "money_minor"]].sum(min_count=1)
     tested = count_excess(sums.reset_index().astype({"expected": float}), level=level).set_index("type")
     for name, kind in TYPES.items():
         if name in missing or name not in tested.index:
@@ -79,9 +79,9 @@ def standings(findings: pd.DataFrame, officers: pd.DataFrame, missing: dict[str,
     return pd.DataFrame(rows, columns=list(STANDING_COLUMNS))
 
 
-def _untestable(name: str, kind: str, needs: str) -> dict[str, object]:
+def _untestable(name: str, kind: str, why: str) -> dict[str, object]:
     nothing = dict.fromkeys(("observed", "trials", "value", "expected", "excess", "p_value", "money_minor"), np.nan)
-    note = f"the book does not carry {needs}" if needs else "nothing to look at in the period"
+    note = why or "nothing to look at in the period"
     return {"type": name, "kind": kind, "status": UNTESTABLE, "review": 0, "people": 0, "units": 0, **nothing, "note": note}
 
 

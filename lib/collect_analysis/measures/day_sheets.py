@@ -53,8 +53,6 @@ def findings(book: Book, period: Period, log: ir.Table, rules) -> pd.DataFrame:
     Columns: type, unit_key, officer_key, observed, trials, expected (0), money_minor. An officer whose role has no price gets 0.
     """
     columns = ["type", "unit_key", "officer_key", "observed", "trials", "expected", "money_minor"]
-    if not (book.has("unit_day") and book.has("contact")):
-        return pd.DataFrame(columns=columns)
     days = officer_days(book, period, log)
     # Sheets round up every part of the day: whole minutes are compared with a tolerance.
     over = days.declared_min * 60 - days.handled_s

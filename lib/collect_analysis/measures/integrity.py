@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.book.engine import sum_of_products
+from collect_analysis.book.presence import absent, require
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures import integrity_money, integrity_promises
@@ -23,7 +24,7 @@ from collect_analysis.measures.integrity_rows import as_share, not_asked
 from collect_analysis.measures.partner_activity import attempts_on, worked
 from collect_analysis.measures.periods import KpiWindows, Period, month_end, month_start
 from collect_analysis.measures.placements import payments_on, placed
-from collect_analysis.measures.record_audit import AuditRules, audited
+from collect_analysis.measures.record_audit import AuditRules, audited, shortfalls
 from collect_analysis.measures.scopes import count_of, within
 from collect_analysis.methods.peer_tests import log_rate_ratio
 
@@ -54,7 +55,6 @@ COLUMNS = (
     "note",
 )  # fmt: skip
 _OF_RECORDS = ("same_second", "round_start", "round_talk", "after_hours", "promise_without_rpc")
-NO_CONTACTS = "the book does not carry contacts"
 NO_VERIFIED = "the book does not say which contacts are backed by a recording or system log"
 # An expected value leans on the strata's own experience once they hold about so many accounts.
 _LEANING = 50
@@ -115,9 +115,10 @@ def facts(book: Book, rules: IntegrityRules, *, windows: KpiWindows, limits: Seq
     """
     held = _held(book, rules)
     units = sorted(book.frame(held.select("unit_key").distinct())["unit_key"])
-    absent = sorted(set(rules.units) - set(units))
-    if not units or absent:
-        named = f"unit(s) {', '.join(absent)}" if absent else "no unit"
+    unheld = sorted(set(rules.units) - set(units))
+    if not units or unheld:
+        require(book, ("decision",), asks="the check of agencies")
+        named = f"unit(s) {', '.join(unheld)}" if unheld else "no unit"
         raise DataError(
             f"{named} held a placement from {rules.period.start} to {rules.period.end}; choose a period and units with placements"
         )
@@ -139,17 +140,19 @@ def _held(book: Book, rules: IntegrityRules) -> ir.Table:
 
 
 def _of_activity(book: Book, held: ir.Table, rules: IntegrityRules, windows: KpiWindows) -> list[pd.DataFrame]:
-    if not book.has("contact"):
-        names = ("cherry_picking", "hoarding", "unverified", "burst", "duplicate_event")
-        return not_asked(names, NO_CONTACTS)
     period = rules.period
+    if why := absent(book, ("contact",), period.month_starts):
+        return not_asked(("cherry_picking", "hoarding", "unverified", "burst", "duplicate_event"), why)
     with book.materialized(_valued(book, held, rules)) as valued:
         with book.materialized(worked(book, valued, windows, start=period.start, end=period.end)) as rows:
             picked = book.frame(_sides(rows))
         with book.materialized(attempts_on(book, held.select(*held.columns), windows)) as made:
             idle = book.frame(_idle(held, made, rules))
             counted = book.frame(_attempts(held, made, rules))
-    return [_cherry_picking(picked), as_share(idle, "hoarding"), *_of_attempts(book, counted), _duplicates(book, period)]
+    # Without money nobody knows which accounts are worth more.
+    why = absent(book, ("payment",))
+    first = not_asked(["cherry_picking"], why) if why else [_cherry_picking(picked)]
+    return [*first, as_share(idle, "hoarding"), *_of_attempts(book, counted), _duplicates(book, period)]
 
 
 def _valued(book: Book, held: ir.Table, rules: IntegrityRules) -> ir.Table:
@@ -232,7 +235,7 @@ def _attempts(held: ir.Table, made: ir.Table, rules: IntegrityRules) -> ir.Table
 
 def _of_attempts(book: Book, counted: pd.DataFrame) -> list[pd.DataFrame]:
     burst = as_share(counted.rename(columns={"burst": "observed"}), "burst")
-    if not book.scalar(count_of(book.table("contact").verified_log.notnull())):
+    if not book.holds("contact.verified_log"):
         return [burst, *not_asked(["unverified"], NO_VERIFIED)]
     return [burst, as_share(counted.rename(columns={"unverified": "observed"}), "unverified")]
 
@@ -247,13 +250,17 @@ def _duplicates(book: Book, period: Period) -> pd.DataFrame:
 
 def _of_records(book: Book, rules: IntegrityRules, units: Sequence[str], limits: Sequence[LegalLimits]) -> list[pd.DataFrame]:
     """The tests that officers' records are asked too, of the agencies' whole record."""
-    if not book.has("contact"):
-        return not_asked(_OF_RECORDS, NO_CONTACTS)
+    if why := absent(book, ("contact",), rules.period.month_starts):
+        return not_asked(_OF_RECORDS, why)
     with audited(book, rules.period, AuditRules(), limits, units=units) as audit:
         found = audit.findings()
+    unasked = shortfalls(book, rules.period)
     sums = found.groupby(["type", "unit_key"], as_index=False)[["observed", "trials", "expected", "money_minor"]].sum()
     parts = []
     for name in _OF_RECORDS:
+        if name in unasked:
+            parts += not_asked([name], unasked[name])
+            continue
         own = sums[sums["type"] == name]
         part = as_share(own, name).assign(money_minor=own["money_minor"].to_numpy(float))
         parts.append(part.assign(expected=own["expected"].to_numpy(float)) if TESTS[name] == "chance" else part)

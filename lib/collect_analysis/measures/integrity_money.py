@@ -6,6 +6,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
 from collect_analysis.measures.integrity_rows import as_share, not_asked
@@ -15,7 +16,6 @@ from collect_analysis.measures.placements import payments_on
 from collect_analysis.measures.scopes import Directory, count_of, within
 from collect_analysis.methods.peer_tests import log_observed_expected
 
-NO_PAYMENTS = "the book does not carry payments"
 NO_SOURCE = "the book does not say which cash agencies took (payment.source)"
 NO_REMITTANCE = "the book does not say when agencies pass cash on (payment.remitted_on)"
 _REMITTED = ("remitted_late", "not_remitted", "few_remitted")
@@ -25,8 +25,8 @@ _STANDING = ("active", "kept")
 
 def parts(book: Book, held: ir.Table, period: Period, windows: KpiWindows, *, claim_days: int) -> list[pd.DataFrame]:
     """Rows of the tests old_money, remitted_late, not_remitted and few_remitted; `held`: placements that ran in the period."""
-    if not book.has("payment"):
-        return not_asked(("old_money", *_REMITTED), NO_PAYMENTS)
+    if why := absent(book, ("payment",), period.month_starts):
+        return not_asked(("old_money", *_REMITTED), why)
     paid = payments_on(book, held).filter(lambda rows: within(rows.value_date, period.start, period.end))
     old = _old_money(book, held, paid, claim_days)
     taken = cash(book).filter(lambda rows: rows.source == "agency")

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import ibis
 import pandas as pd
 
+from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
 from collect_analysis.measures.integrity_rows import as_share, not_asked
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import count_of, within
 
-NO_PROMISES = "the book does not carry promises"
 # Money is compared in whole minor units: shares of a promise in ten-thousandths.
 _TEN_THOUSAND = 10_000
 
@@ -22,8 +22,8 @@ def parts(book: Book, period: Period, units: Sequence[str], windows: KpiWindows,
     Backdated: due before the day it was made, or made on a day before that of the contact it names. After payment: one posting of at least
     the share that keeps a promise had come in the `days` before the day it was made. money_minor: promised.
     """
-    if not book.has("promise"):
-        return not_asked(("backdated", "promise_after_payment"), NO_PROMISES)
+    if why := absent(book, ("promise",)):
+        return not_asked(("backdated", "promise_after_payment"), why)
     promise = book.table("promise")
     made = promise.filter(within(promise.made_ts, period.start, period.end), promise.unit_key.isin(list(units)))
     made = made.select("promise_key", "account_key", "unit_key", "amount_minor", "due_date", event="event_key", day=made.made_ts.date())
@@ -44,7 +44,11 @@ def parts(book: Book, period: Period, units: Sequence[str], windows: KpiWindows,
         observed=count_of(known), trials=joined.count(), money=ibis.ifelse(known, joined.amount_minor, 0).sum().cast("int64")
     )
     found = []
+    unpaid = absent(book, ("payment",), period.month_starts)
     for test, sums in (("backdated", backdated), ("promise_after_payment", after)):
+        if unpaid and test == "promise_after_payment":
+            found += not_asked([test], unpaid)
+            continue
         frame = book.frame(sums).sort_values("unit_key", ignore_index=True)
         found.append(as_share(frame, test).assign(money_minor=frame["money"].to_numpy(float)))
     return found

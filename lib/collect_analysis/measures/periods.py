@@ -45,6 +45,11 @@ class Period:
         return (self.end.year - self.start.year) * 12 + self.end.month - self.start.month + 1
 
     @property
+    def month_starts(self) -> tuple[date, ...]:
+        """First days of its months."""
+        return months_from(self.start, self.end)
+
+    @property
     def previous(self) -> "Period":
         """The period of as many months just before."""
         return Period(month_start(self.start, -self.months), self.opening)
@@ -59,6 +64,12 @@ def month_start(day: date, months: int = 0) -> date:
 def month_end(day: date, months: int = 0) -> date:
     """Last day of the month that lies `months` after the month of `day`."""
     return month_start(day, months + 1) - timedelta(days=1)
+
+
+def months_from(first: date, last: date) -> tuple[date, ...]:
+    """First days of the months from that of `first` to that of `last`."""
+    count = (last.year - first.year) * 12 + last.month - first.month + 1
+    return tuple(month_start(first, number) for number in range(count))
 
 
 _LEAST = {

@@ -18,6 +18,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from collect_analysis.book.engine import compensated_sum
+from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
 from collect_analysis.measures.conduct import LegalLimits, judged_contacts
@@ -56,6 +57,7 @@ COLUMNS = ("type", *KEYS, "observed", "trials", "expected", "money_minor")
 _TALK_FROM, _TALK_STEP = 60, 30
 _DAY, _EPOCH = 86_400, date(2000, 1, 1)
 _BY_PERSON = ("call", "visit")
+NO_POSITION = "the book carries no positions to compare"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +79,15 @@ def seconds_of(moment: ir.TimestampColumn) -> ir.IntegerValue:
     return (days * _DAY + moment.hour() * 3600 + moment.minute() * 60 + moment.second()).cast("int64")
 
 
-def shortfalls(book: Book) -> dict[str, str]:
-    """Types that this book cannot be asked, with the table that is missing; `duplicate_position` always: the book carries no position."""
-    needs = {**dict.fromkeys(CONTACT_TYPES, "contact"), "promise_without_rpc": "promise"}
-    needs |= dict.fromkeys(DAY_TYPES, "unit_day")
-    absent = {name: table for name, table in needs.items() if not book.has(table) or not book.has("contact")}
-    return {**absent, "duplicate_position": "contact.geo_hash"}
+def shortfalls(book: Book, period: Period) -> dict[str, str]:
+    """Types that this book cannot be asked of the period, with the reason; `duplicate_position` always: the book carries no position.
+
+    What one record shows stands though a month of it was not delivered; what two records say against each other needs all months of both.
+    """
+    why = dict.fromkeys(CONTACT_TYPES, absent(book, ("contact",)))
+    why["promise_without_rpc"] = absent(book, ("promise", "contact"), period.month_starts)
+    why |= dict.fromkeys(DAY_TYPES, absent(book, ("unit_day", "contact"), period.month_starts))
+    return {**{name: reason for name, reason in why.items() if reason}, "duplicate_position": NO_POSITION}
 
 
 @contextmanager
@@ -95,11 +100,10 @@ def audited(
     """
     with ExitStack() as kept:
         log = kept.enter_context(book.materialized(_log(book, period, units)))
+        own = log.filter(log.mine)
+        shares = book.frame(own.group_by(hour=own.local_ts.hour()).agg(n=own.count()))
         hours = dict.fromkeys(range(24), 0.0)
-        if book.has("contact"):
-            own = log.filter(log.mine)
-            shares = book.frame(own.group_by(hour=own.local_ts.hour()).agg(n=own.count()))
-            hours |= {int(hour): int(n) / int(shares["n"].sum()) for hour, n in zip(shares["hour"], shares["n"], strict=True)}
+        hours |= {int(hour): int(n) / int(shares["n"].sum()) for hour, n in zip(shares["hour"], shares["n"], strict=True)}
         marked = kept.enter_context(book.materialized(_marked(book, log, period, rules, limits, hours)))
         yield Audit(book=book, period=period, rules=rules, log=marked)
 
@@ -118,11 +122,14 @@ class Audit:
 
         Columns: type, unit_key, officer_key (`unassigned` where nobody is named), observed, trials, expected, money_minor (promised amounts
         for promises, minutes at their price for day sheets, else cash of the accounts within `money_days` after the record, each payment once
-        per type). Units and officers without a trial have no row. Sorted by type as in `TYPES`, unit, officer.
+        per type; NaN where the payments of the period are absent). Units and officers without a trial have no row. Sorted by type as in `TYPES`, unit, officer.
         """
         from collect_analysis.measures import day_sheets
 
-        parts = [self._of_contacts(), self._of_promises(), day_sheets.findings(self.book, self.period, self.log, self.rules)]
+        unasked = shortfalls(self.book, self.period)
+        parts = [] if "clock" in unasked else [self._of_contacts()]
+        parts += [] if "promise_without_rpc" in unasked else [self._of_promises()]
+        parts += [] if DAY_TYPES[0] in unasked else [day_sheets.findings(self.book, self.period, self.log, self.rules)]
         table = pd.concat([part for part in parts if len(part)] or [pd.DataFrame(columns=list(COLUMNS))], ignore_index=True)
         company = table.groupby("type")[["observed", "trials"]].transform("sum")
         peers = table["type"].map(TYPES) == "peers"
@@ -132,8 +139,6 @@ class Audit:
         return ordered[list(COLUMNS)]
 
     def _of_contacts(self) -> pd.DataFrame:
-        if not self.book.has("contact"):
-            return pd.DataFrame(columns=list(COLUMNS))
         log, sums = self.log, {}
         for name in CONTACT_TYPES:
             sums[f"{name}.observed"] = count_of(log[f"is_{name}"])
@@ -146,6 +151,8 @@ class Audit:
         ]
         table = pd.concat(parts, ignore_index=True)
         table = table[table["trials"] > 0]
+        if absent(self.book, ("payment",), self.period.month_starts):
+            return table.assign(money_minor=float("nan"))
         money = self.book.frame(self._money())
         return table.merge(money, on=["type", *KEYS], how="left").fillna({"money_minor": 0})
 
@@ -170,8 +177,6 @@ class Audit:
 
     def _of_promises(self) -> pd.DataFrame:
         """Promises on a day on which nobody reached the right party on the account."""
-        if not (self.book.has("promise") and self.book.has("contact")):
-            return pd.DataFrame(columns=list(COLUMNS))
         promise, log = self.book.table("promise"), self.log
         made = promise.filter(within(promise.made_ts, self.period.start, self.period.end)).mutate(day=promise.made_ts.date())
         met = log.filter(log.right_party).select(met_account="account_key", met_day=log.local_ts.date()).distinct()

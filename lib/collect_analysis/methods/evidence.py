@@ -31,7 +31,8 @@ class Condition:
 
     `consequence` is what follows when it does not: `refuse` (no claim), `downgrade` (one grade less), `note` (said, no more).
     A condition says what was found either in a sentence (`detail`, and `remedy`: the smallest change that would make the question
-    answerable) or, where it is worded for readers of several languages, in `details`: the numbers its wording needs.
+    answerable) or, where it is worded for readers of several languages, in `details`: the numbers its wording needs. One that is a `caveat`
+    stands, where it is not met, beside the decision as well.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Condition:
     consequence: Literal["refuse", "downgrade", "note"] = "refuse"
     remedy: str = ""
     details: Mapping[str, object] = field(default_factory=dict)
+    caveat: bool = False
 
 
 def grade(design: Design, conditions: Iterable[Condition]) -> Grade:

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,7 @@ class RunRecorder:
         self._figures: dict[str, str] = {}
         self._checks: list[dict[str, object]] = []
         self._decision: Decision | None = None
+        self._caveats: list[str] = []
         self._names: set[tuple[str, ...]] = set()
 
     def _claim(self, *name: str) -> None:
@@ -224,13 +225,15 @@ class RunRecorder:
         self._checks.append({"name": name, "passed": bool(passed), "blocking": blocking, "detail": detail})
 
     def conditions(self, conditions: Iterable[Condition]) -> None:
-        """Record the conditions of a claim as checks; those that refuse are blocking."""
+        """Record the conditions of a claim as checks; those that refuse are blocking, unmet caveats stand beside the decision."""
         from collect_analysis.reporting.texts import say
 
         for condition in conditions:
             remedy = "" if condition.met or not condition.remedy else say("to_answer", self.parameters.lang, remedy=condition.remedy)
             detail = f"{condition.detail} {remedy}".strip()
             self.check(condition.name, condition.met, detail=detail, blocking=condition.consequence == "refuse")
+            if condition.caveat and not condition.met and condition.consequence != "refuse":
+                self._caveats.append(say("caveat_absent", self.parameters.lang, what=condition.detail))
 
     def decide(self, decision: Decision) -> None:
         """Record what somebody is asked to sign; once per run."""
@@ -254,6 +257,7 @@ class RunRecorder:
 
     def as_json(self) -> dict[str, object]:
         """The content of `results.json`."""
+        decision = self._decision and replace(self._decision, caveats=(*self._decision.caveats, *self._caveats))
         return {
             "schema": SCHEMA,
             "report": self.parameters.report,
@@ -262,7 +266,7 @@ class RunRecorder:
             "measures": [asdict(measure) for measure in self._measures],
             "tables": self._tables,
             "figures": self._figures,
-            "decision": plain(asdict(self._decision)) if self._decision else None,
+            "decision": plain(asdict(decision)) if decision else None,
             "checks": self._checks,
         }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from collect_analysis.book.policy import in_force, policy
+from collect_analysis.book.presence import delivered
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import agency_integrity as decisions
 from collect_analysis.errors import DataError, nearest
@@ -61,6 +62,7 @@ def integrity_of(book: Book, params: AgencyIntegrity) -> Integrity:
     judged = decisions.judged(facts, params.thresholds)
     alarms = decisions.false_alarms(facts, judged, params.thresholds, draws=params.draws, seed=params.seed)
     found = decisions.conditions(judged, least_cases=params.least_cases)
+    found.append(delivered(book, ("contact", "payment", "promise"), params.rules.period.month_starts, consequence="note"))
     return Integrity(tests=withheld(judged, found, note=""), alarms=alarms, names=names, found=found)
 
 
@@ -161,7 +163,7 @@ def decision_of(found: Integrity, params: AgencyIntegrity, book: Book) -> Decisi
     """The check as the decision somebody signs: whom to audit, on which questions."""
     lang, verdict = params.lang, decisions.verdict(found.tests)
     start, end = formats.day(params.period_start, lang), formats.day(params.period_end, lang)
-    parts = [say("ig_answer_audit", lang, units=_named(verdict.audit, found, lang))] if verdict.audit else [say("ig_answer_none", lang)]
+    parts = [say("ig_answer_audit", lang, units=_named(verdict.audit, found, lang))] if verdict.audit else [_nothing(verdict, lang)]
     if verdict.look:
         parts.append(say("ig_answer_look", lang, units=_named(verdict.look, found, lang)))
     any_test = found.alarms[found.alarms["test"] == "any"].iloc[0]
@@ -186,6 +188,12 @@ def decision_of(found: Integrity, params: AgencyIntegrity, book: Book) -> Decisi
         forecast={},
         action={name: items for name, items in action.items() if items},
     )
+
+
+def _nothing(verdict: decisions.IntegrityVerdict, lang: str) -> str:
+    """Nothing to audit: in all that was asked, or in what could be asked."""
+    asked = len(TESTS) - len(verdict.not_asked)
+    return say("ig_answer_none_of_asked" if verdict.not_asked else "ig_answer_none", lang, asked=asked, tests=len(TESTS))
 
 
 def _named(pairs: Sequence[tuple[str, tuple[str, ...]]], found: Integrity, lang: str) -> str:

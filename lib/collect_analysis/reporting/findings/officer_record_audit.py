@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from collect_analysis.book.policy import in_force
+from collect_analysis.book.presence import delivered
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import record_audit as decisions
 from collect_analysis.errors import DataError
@@ -16,7 +17,7 @@ from collect_analysis.measures import assessments, day_sheets, officer_index
 from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.expected import observed_expected
 from collect_analysis.measures.periods import Period, month_start
-from collect_analysis.measures.record_audit import Audit, audited, shortfalls
+from collect_analysis.measures.record_audit import DAY_TYPES, Audit, audited, shortfalls
 from collect_analysis.methods.agreement import double_ratings_needed, fleiss_kappa, rater_spread
 from collect_analysis.methods.evidence import Condition
 from collect_analysis.methods.record_tests import digit_test
@@ -49,10 +50,10 @@ def record_of(book: Book, params: OfficerRecordAudit) -> Record:
     """Looks for everything in the period, where the data live."""
     period = Period(params.period_start, params.period_end)
     rated = assessments.assessed(book, period)
-    missing = shortfalls(book)
+    missing = shortfalls(book, period)
     with _open(book, period, params) as audit:
         findings, clock, digits = audit.findings(), audit.clock_days(), audit.digits()
-        complete = day_sheets.completeness(book, period, audit.log) if book.has("unit_day") else pd.DataFrame()
+        complete = pd.DataFrame() if DAY_TYPES[0] in missing else day_sheets.completeness(book, period, audit.log)
     officers = decisions.beyond_chance(findings[findings["officer_key"] != "unassigned"], "officer_key")
     units = decisions.beyond_chance(findings, "unit_key")
     # Also where no critical failure was found yet, one may come: plan with one more of each.
@@ -63,6 +64,7 @@ def record_of(book: Book, params: OfficerRecordAudit) -> Record:
         sheets=int(complete["officer_days"].sum()) if len(complete) else 0,
         rated_twice=int(rated["rated_twice"]), assessed=int(rated["contacts"]), needed=needed, untestable=tuple(missing),
     )  # fmt: skip
+    found.append(delivered(book, ("contact", "unit_day", "promise", "payment"), period.month_starts, consequence="note"))
     return Record(
         findings=findings, officers=officers, units=units, types=decisions.standings(findings, officers, missing), clock=clock, digits=digits,
         completeness=complete, rated=rated, found=found,
@@ -139,7 +141,9 @@ def officers_told(officers: pd.DataFrame, params: OfficerRecordAudit) -> pd.Data
             ["type", "observed"], ascending=[True, False], kind="stable", ignore_index=True
         )
     grouped = rows.groupby(["type", "unit_key"], as_index=False, sort=True)
-    return grouped.agg(officers=("officer_key", "nunique"), observed=("observed", "sum"), money_minor=("money_minor", "sum"))
+    return grouped.agg(
+        officers=("officer_key", "nunique"), observed=("observed", "sum"), money_minor=("money_minor", lambda money: money.sum(min_count=1))
+    )
 
 
 def officers_shown(told: pd.DataFrame, params: OfficerRecordAudit, book: Book) -> tables.ShownTable | tables.Absent:
