@@ -4,11 +4,13 @@ Thresholds that are the trade's (sample-ratio mismatch at p < 0.001, 5 % open ho
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from collect_analysis.decisions.lot import Lot, lot_conditions, of_plan
+from collect_analysis.measures.balance import Balance
 from collect_analysis.methods.evidence import Condition, Design
 from collect_analysis.methods.experiments import sample_ratio_test
 from collect_analysis.methods.strata import stratified_ratio_test
@@ -17,6 +19,8 @@ MISMATCH = 0.001
 MOST_OPEN = 0.05
 # Logged probabilities of one arm that differ by more than this are different shares, not rounding.
 SAME_PROPENSITY = 1e-6
+# Shares of the same plan differ by the rounding of whoever wrote them.
+SAME_SHARE = 0.005
 # Within a stratum each arm needs as many independent cases as a variance takes.
 FEWEST_IN_STRATUM = 2
 
@@ -38,6 +42,7 @@ class ReviewPlan:
     randomised: bool = True
     assigned_in_clusters: bool = False
     preregistration: str = ""
+    lot_document: str = ""
     dose: str = ""
     min_dose_difference: float = 0.0
     capacity_tolerance: float = 0.1
@@ -60,7 +65,9 @@ class Evidence:
     `facts`: `arms.arm_facts`; `shared`: subjects and clusters in several arms; `open_share`: share of subjects whose primary horizon is not
     over; `flaws`: `arms.flaws` of the primary outcome; `means`: `arm_means` of the primary outcome; `doses`: `compare_arms` of the doses;
     `late`, `incomplete`, `flat`: declared covariates not measured before assignment, those missing for somebody with how many, those that have
-    one value only in an arm with that arm; `strata`: `arms.strata_facts`, None where nobody asked for them.
+    one value only in an arm with that arm; `usable`: those that are adjusted for; `strata`: `arms.strata_facts`, `balance`:
+    `balance.balance`, None where nobody asked for them; `salt`: share of the customers whose arm the registered salt gives again, the share
+    it would give again by chance, and how many are in another arm; None without a salt.
     """
 
     facts: pd.DataFrame
@@ -73,13 +80,17 @@ class Evidence:
     late: Sequence[str] = ()
     incomplete: Mapping[str, int] = field(default_factory=dict)
     flat: Mapping[str, str] = field(default_factory=dict)
+    usable: Sequence[str] = ()
     strata: pd.DataFrame | None = None
+    balance: Balance | None = None
+    salt: tuple[float, float, int] | None = None
 
 
 def requirements(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
     """Which conditions does this test meet?
 
-    Refusing: an arm nearly empty, a sample-ratio mismatch, subjects or customers in several arms, certain assignment (probability 0 or 1)
+    Refusing: an arm nearly empty, a sample-ratio mismatch, planned shares that contradict each other, arms that one variable tells apart
+    (`lot.lot_conditions`, which also caps what is not shown to be a lot), subjects or customers in several arms, certain assignment (probability 0 or 1)
     or one that differs within an arm and is not told by strata, a stratum without one of the arms, probabilities or planned shares that sum
     to more than 1, an open horizon, results before the assignment, impossible outcomes, too few payers, arms treated alike. Downgrading: unknown plan, no
     pre-registration, unknown dose where one was declared, more agent time than agreed, clusters that are not in the data. Notes: what
@@ -90,6 +101,8 @@ def requirements(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
         *_filled(plan, facts),
         *_other_arms(plan, evidence),
         _sample_ratio(plan, evidence, facts),
+        *_shares_agree(plan, facts),
+        *lot_conditions(_lot(plan, evidence), evidence.balance, randomised=plan.randomised, adjusted=bool(evidence.usable)),
         *_shared(evidence),
         *_chance(plan, evidence, facts),
         *_shares_sum(plan, evidence, facts),
@@ -124,6 +137,32 @@ def _sample_ratio(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> 
     if np.isnan(found["p_value"]):
         return Condition(name="plan_known", met=False, consequence="downgrade")
     return Condition(name="sample_ratio", met=found["p_value"] >= MISMATCH, consequence="refuse", details=found)
+
+
+def _shares_agree(plan: ReviewPlan, facts: pd.DataFrame) -> list[Condition]:
+    """The shares of the report file are those of the registered plan, else of the log; nothing is said where only one of them tells."""
+    known = facts["share"].astype(float)
+    known = known if known.notna().all() else _logged_shares(facts)
+    if not plan.planned_shares or known.isna().any() or not known.sum() > 0:
+        return []
+    said = pd.Series({arm: plan.planned_shares[arm] for arm in plan.arms})
+    apart = (said / said.sum() - known / known.sum()).abs()
+    arm = str(apart.idxmax())
+    values = {"arm": arm, "said_share": float(said[arm] / said.sum()), "known_share": float(known[arm] / known.sum())}
+    return [Condition(name="shares_agree", met=bool(apart.max() <= SAME_SHARE), consequence="refuse", details=values)]
+
+
+def _logged_shares(facts: pd.DataFrame) -> pd.Series:
+    """The logged probability of each arm where it is the same within the arm, else NaN."""
+    return facts["propensity_low"].where(facts["propensity_high"] - facts["propensity_low"] <= SAME_PROPENSITY).astype(float)
+
+
+def _lot(plan: ReviewPlan, evidence: Evidence) -> Lot:
+    lot = of_plan(evidence.facts, evidence.planned, plan.arms, [plan.preregistration, plan.lot_document])
+    if evidence.salt is None:
+        return lot
+    reproduced, by_chance, moved = evidence.salt
+    return replace(lot, reproduced=reproduced, by_chance=by_chance, moved=moved)
 
 
 def allocation(plan: ReviewPlan, facts: pd.DataFrame, strata: pd.DataFrame | None = None) -> dict[str, float]:
@@ -168,8 +207,7 @@ def planned_shares(plan: ReviewPlan, facts: pd.DataFrame, strata: pd.DataFrame |
         expected = (strata["propensity_low"] * size).groupby(strata["arm"]).sum() / strata["clusters"].sum()
         return {arm: float(expected.get(arm, np.nan)) for arm in plan.arms}
     by_arm = facts.set_index("arm").reindex(plan.arms)
-    logged = by_arm["propensity_low"].where(by_arm["propensity_high"] - by_arm["propensity_low"] <= SAME_PROPENSITY)
-    told = by_arm["share"].astype(float).fillna(logged.astype(float))
+    told = by_arm["share"].astype(float).fillna(_logged_shares(by_arm))
     return {arm: float(plan.planned_shares.get(arm, share)) for arm, share in zip(plan.arms, told, strict=True)}
 
 

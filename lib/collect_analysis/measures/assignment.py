@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from collect_analysis.book.engine import compensated_sum, sum_of_products
 from collect_analysis.book.store import Book
+from collect_analysis.measures.cohort import Cohort
 from collect_analysis.methods.assignment import BUCKETS, HEX_DIGITS, block_slots, bucket_limits, salt_id
 
 STRATA = ("bucket", "balance_band", "score_band", "product", "region")
@@ -108,6 +109,34 @@ def draw(book: Book, rows: ir.Table, plan: DrawPlan) -> Draw:
     )
     accounts = rows.select(account_key=rows["subject_key"], owner_key=rows["cluster_key"]).cache()
     return Draw(plan=plan, customers=both.cache(), accounts=accounts, cuts=cuts, block=len(slots) or 1)
+
+
+def drawn_again(book: Book, cohort: Cohort, arms: Sequence[str]) -> tuple[float, float, int] | None:
+    """Does the registered salt give every customer (or account) of `arms` its arm again?
+
+    Drawn by hash, an arm is a range of the 10,000 buckets as wide as its planned share; in which order the ranges lie is read from the mean
+    buckets of the arms. Returns the share whose arm comes out again, the share that would by chance, and how many are in another arm; None
+    where table `experiment` lacks one salt or the shares of all arms, or something else than customers or accounts was assigned.
+    """
+    rows = list(cohort.planned.values())
+    salts, units = ({str(row.get(name) or "") for row in rows} for name in ("salt", "unit_of_assignment"))
+    shares = {arm: float(str(row.get("share") or 0)) for arm, row in cohort.planned.items()}
+    drawn = set(arms) <= set(shares) and len(salts) == len(units) == 1 and "" not in salts and units <= {"customer", "account"}
+    if not drawn or min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-3:
+        return None
+    table = cohort.table.filter(cohort.table["arm"].isin(list(shares)))
+    key = table["cluster_key" if units == {"customer"} else "subject_key"].cast("string")
+    people = table.select("arm", key=key, bucket=hash_buckets(key, salts.pop())).distinct().cache()
+    found = book.frame(people.group_by("arm").aggregate(n=people.count(), bucket=people["bucket"].sum())).set_index("arm")
+    if set(shares) - set(found.index):
+        return None
+    mean = found["bucket"] / found["n"]
+    limits = bucket_limits({arm: shares[arm] for arm in sorted(shares, key=lambda arm: (float(mean[arm]), arm))})
+    asked = people.filter(people["arm"].isin(list(arms)))
+    own = [(asked["arm"] == arm, (asked["bucket"] >= low) & (asked["bucket"] < high)) for arm, (low, high) in limits.items()]
+    same, total = int(str(book.scalar(ibis.cases(*own).cast("int64").sum()))), int(found.loc[list(arms), "n"].sum())
+    by_chance = sum(float(found["n"][arm]) * (limits[arm][1] - limits[arm][0]) / BUCKETS for arm in arms) / total
+    return same / total, by_chance, total - same
 
 
 def arm_counts(book: Book, found: Draw) -> pd.DataFrame:

@@ -19,6 +19,8 @@ from collect_analysis.measures.cohort_events import contact_doses, paid_before, 
 Unit = Literal["share", "minor", "count"]
 # What a cohort from the book can be adjusted for; all of it is known before the day of assignment.
 BOOK_COVARIATES = ("paid_before", "balance", "bucket", "entry_balance", "entry_score")
+# Which of them are money.
+BOOK_MONEY = ("paid_before", "balance", "entry_balance")
 BOOK_DOSES = ("outbound_contacts", "right_party_contacts", "agent_minutes")
 BOOK_GUARDRAILS = ("complaints", "disputes")
 AMOUNT, PAYER = "cash_per_account", "payer_rate"
@@ -206,7 +208,7 @@ def _with_zeros(table: ir.Table, part: ir.Table) -> ir.Table:
 def _plan(book: Book, experiment_id: str) -> dict[str, dict[str, object]]:
     """What was planned per arm, from table `experiment`; empty if it was not loaded."""
     table = book.table("experiment")
-    columns = ["arm", "role", "share", "unit_of_assignment", "horizon_days", "primary_metric", "margin", "prereg_hash"]
+    columns = ["arm", "role", "share", "salt", "unit_of_assignment", "horizon_days", "primary_metric", "margin", "prereg_hash"]
     frame = book.frame(table.filter(table["experiment_id"] == experiment_id).select(*columns).order_by("arm"))
     return {str(row["arm"]): {str(key): item for key, item in row.items() if item == item} for row in frame.to_dict("records")}
 

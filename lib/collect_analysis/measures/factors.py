@@ -18,13 +18,12 @@ from collect_analysis.book.engine import MAX_RESULT_ROWS
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError, nearest
 from collect_analysis.measures.arms import subjects_of
-from collect_analysis.measures.cohort import Cohort, Outcome
+from collect_analysis.measures.cohort import BOOK_MONEY, Cohort, Outcome
 from collect_analysis.measures.cohort_events import net_payments
 
 FactorUnit = Literal["minor", "number", "category"]
 # Beyond the covariates of a cohort from the book; computed only where a report asks for them.
 BOOK_FACTORS = ("months_since_payment", "product_code", "region_code")
-_BOOK_MONEY = ("paid_before", "balance", "entry_balance")
 DAYS_PER_MONTH = 30
 # Hex digits of the hash: the whole orders the subjects, its last digit halves them.
 _FIRST_OF_SECOND_HALF = "8"
@@ -140,7 +139,7 @@ def _plain(column: ir.Column) -> ir.Value:
 def _unit(factor: Factor, column: pd.Series) -> FactorUnit:
     if not pd.api.types.is_numeric_dtype(column):
         return "category"
-    return "minor" if factor.name in _BOOK_MONEY or factor.column.endswith("_minor") else "number"
+    return "minor" if factor.name in BOOK_MONEY or factor.column.endswith("_minor") else "number"
 
 
 def _with_history(book: Book, table: ir.Table, asked: Sequence[str]) -> ir.Table:

@@ -11,7 +11,7 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.arms import arm_sums, subjects_of
-from collect_analysis.measures.cohort import Cohort, Outcome
+from collect_analysis.measures.cohort import BOOK_MONEY, Cohort, Outcome
 from collect_analysis.methods.experiments import KEYS, SUMS
 from collect_analysis.methods.levels import MOST_LEVELS, level_names
 
@@ -19,7 +19,6 @@ STRATUM, UNKNOWN = "stratum", "unknown"
 # What an account is, known when it entered the book.
 ACCOUNT_SEGMENTS = ("product_code", "portfolio_code", "region_code")
 SUM_COLUMNS = ["segment", "level", "lower", "upper", "level_unit", *KEYS, "arm", *SUMS, "note"]
-_MONEY = ("paid_before", "balance", "entry_balance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +57,7 @@ def declared_segments(cohort: Cohort, names: Sequence[str], cuts: Mapping[str, S
             item = covariates[name]
             if not own:
                 problems.append(f"segment '{name}' is a number; declare its cut points, as segment_cuts: {{{name}: [10, 20]}}")
-            money = name in _MONEY or item.column.endswith("_minor")
+            money = name in BOOK_MONEY or item.column.endswith("_minor")
             found.append(Segment(name=name, column=item.column, cuts=own, numeric=True, money=money, late=item.measured != "before"))
         else:
             known = ", ".join(sorted([*covariates, *codes]))

@@ -9,9 +9,10 @@ import pandas as pd
 
 Grade = Literal["A", "B", "C", "D", "none"]
 Design = Literal["randomised", "quasi_experiment", "adjusted", "raw"]
+Consequence = Literal["refuse", "raw", "adjusted", "downgrade", "note"]
 
 GRADE_MEANING: dict[Grade, str] = {
-    "A": "randomised, allocation as planned, primary metric declared before, horizon complete",
+    "A": "randomised and shown to be so, arms alike before, allocation as planned, primary metric declared before, horizon complete",
     "B": "natural experiment with every diagnostic passed, or a randomised test short of one condition",
     "C": "adjusted comparison with overlap and sensitivity reported, or better evidence short of conditions",
     "D": "before/after or raw comparison",
@@ -29,7 +30,8 @@ CLAIMED = (
 class Condition:
     """One thing that must hold for a claim.
 
-    `consequence` is what follows when it does not: `refuse` (no claim), `downgrade` (one grade less), `note` (said, no more).
+    `consequence` is what follows when it does not: `refuse` (no claim), `raw` or `adjusted` (no better than a comparison of that kind, whatever
+    the design), `downgrade` (one grade less), `note` (said, no more).
     A condition says what was found either in a sentence (`detail`, and `remedy`: the smallest change that would make the question
     answerable) or, where it is worded for readers of several languages, in `details`: the numbers its wording needs. One that is a `caveat`
     stands, where it is not met, beside the decision as well.
@@ -38,20 +40,25 @@ class Condition:
     name: str
     met: bool
     detail: str = ""
-    consequence: Literal["refuse", "downgrade", "note"] = "refuse"
+    consequence: Consequence = "refuse"
     remedy: str = ""
     details: Mapping[str, object] = field(default_factory=dict)
     caveat: bool = False
 
 
 def grade(design: Design, conditions: Iterable[Condition]) -> Grade:
-    """Evidence grade of a claim: the best its design allows, one less per unmet `downgrade`, none on any unmet `refuse`."""
+    """Evidence grade of a claim.
+
+    The best its design allows, one less per unmet `downgrade`, at most that of an adjusted or a raw comparison on an unmet condition that
+    says so, none on any unmet `refuse`.
+    """
     unmet = [condition for condition in conditions if not condition.met]
     if refused(unmet):
         return "none"
     steps = sum(condition.consequence == "downgrade" for condition in unmet)
-    best = _ORDER.index(_BEST[design])
-    return _ORDER[min(best + steps, _ORDER.index("D"))]
+    most = [_BEST["raw" if item.consequence == "raw" else "adjusted"] for item in unmet if item.consequence in ("raw", "adjusted")]
+    reached = max([_ORDER.index(_BEST[design]) + steps, *(_ORDER.index(best) for best in most)])
+    return _ORDER[min(reached, _ORDER.index("D"))]
 
 
 def refused(conditions: Iterable[Condition]) -> list[Condition]:

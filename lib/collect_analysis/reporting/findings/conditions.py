@@ -33,7 +33,9 @@ def _worded(item: Condition, lang: str) -> Condition:
 def _written(name: str, value: object, lang: str) -> str:
     """A number of a condition as the language writes it; a name that ends in `_share` is a percentage."""
     if isinstance(value, (list, tuple)):
-        return ", ".join(str(entry) for entry in value)
+        return ", ".join(texts.value(name, str(entry), lang) for entry in value)
+    if name == "variable":
+        return texts.value("covariate", str(value), lang)
     if name.endswith("_share"):
         return formats.share(float(str(value)), lang)
     if isinstance(value, (int, float)):

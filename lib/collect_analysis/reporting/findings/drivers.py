@@ -10,6 +10,7 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import drivers as decisions
 from collect_analysis.decisions import fitness
+from collect_analysis.decisions.lot import by_lot
 from collect_analysis.measures import arms
 from collect_analysis.measures import factors as measures
 from collect_analysis.measures.cohort import Cohort, open_cohort
@@ -124,8 +125,9 @@ def _date(day: float) -> date:
 
 def conditions_of_test(book: Book, cohort: Cohort, taken: Read, params: Drivers) -> list[Condition]:
     """What the third answer rests on: all that a strategy review asks of a test, and what learning from it asks beside."""
-    own = decisions.uplift_conditions(taken.subjects, randomised=params.randomised, champion=params.champion, challenger=params.challenger)
-    return [*_review_conditions(book, cohort, params), *own]
+    test = _review_conditions(book, cohort, params)
+    own = decisions.uplift_conditions(taken.subjects, randomised=by_lot(test), champion=params.champion, challenger=params.challenger)
+    return [*test, *own]
 
 
 def _review_conditions(book: Book, cohort: Cohort, params: Drivers) -> list[Condition]:
@@ -160,6 +162,7 @@ def _as_params(params: Drivers, lever) -> Drivers:
             "planned_shares": lever.planned_shares,
             "randomised": lever.randomised,
             "preregistration": lever.preregistration,
+            "lot_document": lever.lot_document,
             "dose": "",
             "min_dose_difference": 0.0,
         }

@@ -1,7 +1,9 @@
 """What every notebook about one experiment says the same way: who was planned and came, the conditions, the tables, the guardrails."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import fields
+from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,15 +13,19 @@ from collect_analysis.decisions import fitness
 from collect_analysis.decisions.fitness import Evidence, ReviewPlan
 from collect_analysis.decisions.verdict import guardrail_table
 from collect_analysis.measures import adjusted, arms
-from collect_analysis.measures.cohort import Cohort, Covariate, Outcome
+from collect_analysis.measures.assignment import drawn_again
+from collect_analysis.measures.balance import DAY_ZERO, Balance, balance
+from collect_analysis.measures.cohort import BOOK_MONEY, Cohort, Covariate, Outcome
 from collect_analysis.methods.evidence import Condition, refused, withheld
 from collect_analysis.methods.experiments import arm_means, compare_arms
 from collect_analysis.methods.strata import post_stratified_means, stratum_weights
 from collect_analysis.reporting import tables
-from collect_analysis.reporting.disclosure import suppress_small_cells
+from collect_analysis.reporting.disclosure import SUPPRESSED, suppress_small_cells
 from collect_analysis.reporting.kinds.experiment import DeclaredExperiment
-from collect_analysis.reporting.texts import say
+from collect_analysis.reporting.texts import formats, say
 
+# What the balance table's columns are headed as: codes of other columns would be translated otherwise.
+_HEADED = {"variable": "covariate", "level": "known_level"}
 NOT_ANSWERABLE = "not answerable: see the conditions that are not met"
 
 
@@ -57,11 +63,11 @@ def weights_of(book: Book, cohort: Cohort, params: DeclaredExperiment) -> Mappin
     return None if strata is None else stratum_weights(strata)
 
 
-def conditions_of(book: Book, cohort: Cohort, params: DeclaredExperiment, *, means: pd.DataFrame, doses: pd.DataFrame) -> list[Condition]:
-    """Which conditions does the test meet? Asks the book for what they need beside means and doses."""
+def conditions_of(
+    book: Book, cohort: Cohort, params: DeclaredExperiment, *, means: pd.DataFrame, doses: pd.DataFrame, alike: Balance | None = None
+) -> list[Condition]:
+    """Which conditions does the test meet? Asks the book for what they need beside means, doses and balance (`alike`, where it is known)."""
     primary = cohort.outcome(params.primary_outcome, params.horizon_days)
-    declared = adjusted.covariates_of(cohort, params.covariates)
-    before = [item for item in declared if item.measured == "before"]
     facts = arms.arm_facts(book, cohort)
     evidence = Evidence(
         facts=facts,
@@ -71,12 +77,86 @@ def conditions_of(book: Book, cohort: Cohort, params: DeclaredExperiment, *, mea
         means=means[(means["outcome"] == primary.name) & (means["horizon_days"] == primary.horizon_days)],
         doses=doses,
         planned=cohort.planned,
-        late=[item.name for item in declared if item.measured != "before"],
-        incomplete=adjusted.missing_covariates(book, cohort, params.arms, before),
-        flat=adjusted.flat_covariates(book, cohort, params.arms, before),
+        **declared_covariates(book, cohort, params),
         strata=_strata(book, cohort, params, facts),
+        balance=alike or balance_of(book, cohort, params),
+        salt=drawn_again(book, cohort, params.arms),
     )
     return fitness.requirements(plan_of(params), evidence)
+
+
+def declared_covariates(book: Book, cohort: Cohort, params: DeclaredExperiment) -> dict[str, Any]:
+    """What is wrong with the declared covariates, and which of them can be adjusted for: late, incomplete, flat, usable of `Evidence`."""
+    declared = adjusted.covariates_of(cohort, params.covariates)
+    before = [item for item in declared if item.measured == "before"]
+    incomplete = adjusted.missing_covariates(book, cohort, params.arms, before)
+    flat = adjusted.flat_covariates(book, cohort, params.arms, before)
+    usable = [item.name for item in before if item.name not in incomplete and item.name not in flat]
+    late = [item.name for item in declared if item.measured != "before"]
+    return {"late": late, "incomplete": incomplete, "flat": flat, "usable": usable}
+
+
+def balance_of(book: Book, cohort: Cohort, params: DeclaredExperiment) -> Balance:
+    """How alike the arms were before assignment (`balance.balance`), within strata where the assignment was stratified."""
+    strata = strata_of(book, cohort, params)
+    names = [] if strata is None else sorted(set(strata["stratum"].astype(str)))
+    weights = None if strata is None else stratum_weights(strata)
+    return balance(book, cohort, params.arms, min_cell=params.min_cell, strata=names, weights=weights)
+
+
+def balance_table(alike: Balance, params: DeclaredExperiment) -> pd.DataFrame:
+    """The table of a balance as it may leave: without the shares of levels that few subjects of an arm have."""
+    table = alike.table
+    hidden = pd.Series(False, index=table.index)
+    for mean, cases in (("mean", "cases"), ("base_mean", "base_cases")):
+        counted = table[mean].astype(float) * table[cases]
+        hidden |= (table["level"] != "") & (counted > 0.5) & (counted < params.min_cell - 0.5)
+    numbers = ["mean", "base_mean", "standardised"]
+    return table.assign(
+        **{name: table[name].astype(float).mask(hidden) for name in numbers},
+        note=hidden.map({True: SUPPRESSED.format(min_cell=params.min_cell), False: ""}),
+    )
+
+
+def balance_measures(alike: Balance) -> pd.DataFrame:
+    """The joint test and the largest differences as rows: statistic (chi2, largest_difference, largest_distance), value, note."""
+    table, joint = alike.table, alike.joint
+    degrees = f"p {joint.p_value:.4g} on {joint.df:.0f} degrees of freedom" if joint.p_value == joint.p_value else ""
+    rows = [
+        ("chi2", joint.chi2, degrees),
+        ("largest_difference", float(table["standardised"].abs().max()), ""),
+        ("largest_distance", float(table["distance"].max()), ""),
+    ]
+    return pd.DataFrame(rows, columns=["statistic", "value", "note"])
+
+
+def show_balance(table: pd.DataFrame, params: DeclaredExperiment, cohort: Cohort, currency: str) -> tables.ShownTable:
+    """The balance table as a manager reads it: days as days, levels of codes as shares, of each code the level that differs most."""
+    if table.empty:
+        return tables.show(pd.DataFrame({"note": [say("no_balance_known", params.lang)]}), lang=params.lang)
+    largest = table["standardised"].abs().fillna(0).groupby([table["variable"], table["arm"]]).transform("max")
+    shown = table[(table["kind"] != "code") | (table["standardised"].abs() >= largest)].copy()
+    money = frozenset() if cohort.supplied else BOOK_MONEY
+    for name in ("mean", "base_mean"):
+        shown[name] = [
+            _written(value, row, money, params.lang, currency) for value, row in zip(shown[name], shown.to_dict("records"), strict=True)
+        ]
+    columns = ["variable", *(["level"] if (shown["level"] != "").any() else []), "arm", "base_mean", "mean", "standardised", "distance"]
+    columns = [name for name in columns if name != "arm" or len(params.challengers) > 1]
+    named = [_HEADED.get(name, name) for name in columns]
+    return tables.show(shown.rename(columns=_HEADED), lang=params.lang, columns=named)
+
+
+def _written(value: float, row: Mapping[Hashable, Any], money: Collection[str], lang: str, currency: str) -> str:
+    """The mean of a variable: of a day the day, of a code the share, else the number."""
+    if pd.isna(value):
+        return formats.UNDEFINED
+    if row["level"]:
+        return formats.share(value, lang)
+    if row["kind"] == "day":
+        return formats.day(DAY_ZERO + timedelta(days=round(value)), lang)
+    unit = "minor" if row["variable"] in money or str(row["variable"]).endswith("_minor") else "count"
+    return formats.with_unit(value, unit, lang, currency=currency, compact=True)
 
 
 def usable_covariates(cohort: Cohort, params: DeclaredExperiment, found: Sequence[Condition]) -> list[Covariate]:

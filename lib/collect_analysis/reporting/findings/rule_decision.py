@@ -9,6 +9,7 @@ import pandas as pd
 from collect_analysis.decisions.rule_change import ALL_ROWS, LEAST_RANDOM, changed
 from collect_analysis.decisions.rules import Requirement, Rule
 from collect_analysis.decisions.verdict import ALPHA, Claim, Verdict, judge, overall
+from collect_analysis.measures.cohort import BOOK_MONEY
 from collect_analysis.methods.evidence import Grade, grade, refused
 from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.disclosure import SUPPRESSED
@@ -20,8 +21,6 @@ from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, say
 
 _CLAIMED = ("value", "low", "high", "relative", "relative_low", "relative_high", "p_adjusted")
-# Columns of the book that hold minor units.
-_MONEY = frozenset({"paid_before", "balance", "entry_balance"})
 
 # Refusals that a test with logged draws would mend.
 _MENDED_BY_TEST = frozenset(
@@ -50,7 +49,7 @@ def row_in_words(rule: Rule, number: int, params: RuleValue, *, currency: str, s
     row = rule.rows[number - 1]
     if not row.tests:
         return say("rule_all_cases" if len(rule.rows) == 1 else "rule_other_cases", params.lang)
-    money = frozenset() if supplied else _MONEY
+    money = frozenset() if supplied else frozenset(BOOK_MONEY)
     text = "; ".join(_asked(name, test, params.lang, currency if name in money else "") for name, test in row.tests.items())
     return say("rule_not_before", params.lang, text=text) if rule.shares_cases(number) else text
 

@@ -13,6 +13,8 @@ from collect_analysis.decisions import fitness, validity
 from collect_analysis.decisions.monitoring import PACE_DAYS, Outlook, outlook
 from collect_analysis.decisions.verdict import guardrail_table
 from collect_analysis.measures import arms, fidelity, looks
+from collect_analysis.measures.assignment import drawn_again
+from collect_analysis.measures.balance import Balance
 from collect_analysis.measures.cohort import Cohort, Outcome, open_cohort
 from collect_analysis.methods import interim
 from collect_analysis.methods.evidence import Condition, refused, withheld
@@ -20,7 +22,7 @@ from collect_analysis.methods.experiments import arm_means, compare_arms
 from collect_analysis.methods.power import risen_variance
 from collect_analysis.methods.sequential import conditional_power, final_bound
 from collect_analysis.reporting.disclosure import suppress_small_cells
-from collect_analysis.reporting.findings.experiment import NOT_ANSWERABLE, plan_of
+from collect_analysis.reporting.findings.experiment import NOT_ANSWERABLE, balance_of, declared_covariates, plan_of
 from collect_analysis.reporting.kinds.test_monitor import TestMonitor
 
 ALPHA, POWER = 0.05, 0.8
@@ -204,6 +206,7 @@ def conditions_of(
     weekly: pd.DataFrame,
     crossed: pd.DataFrame,
     lost: pd.DataFrame,
+    alike: Balance | None = None,
 ) -> list[Condition]:
     """Which conditions does the running test meet? (`validity.running_requirements`)"""
     evidence = fitness.Evidence(
@@ -214,6 +217,9 @@ def conditions_of(
         means=pd.DataFrame(),
         doses=doses,
         planned=cohort.planned,
+        usable=declared_covariates(book, cohort, params)["usable"],
+        balance=alike or balance_of(book, cohort, params),
+        salt=drawn_again(book, cohort, params.arms),
     )
     ahead = timetable(book, params, watched)
     seen = validity.Watch(

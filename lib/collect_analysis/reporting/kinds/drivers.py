@@ -33,6 +33,7 @@ class Lever(BaseModel):
     planned_shares: dict[str, Share] = {}
     randomised: Annotated[bool, Field(strict=True)] = True
     preregistration: str = ""
+    lot_document: str = ""
 
 
 class Drivers(DeclaredExperiment):

@@ -20,7 +20,9 @@ class DeclaredExperiment(ReportParameters):
     -> the largest tolerable rise per 1,000 cases. `dose`, `min_dose_difference`: in which dose the arms must differ, and by how much at
     least (relative). `capacity_tolerance`: how much more agent time a challenger may use (relative). `planned_shares`: arm -> planned
     share, where neither table `experiment` nor logged probabilities tell. `assigned_in_clusters`: more than one subject was assigned
-    together (household, branch). `preregistration`: where the plan was filed, if table `experiment` has no hash.
+    together (household, branch). `preregistration`: where the plan was filed, if table `experiment` has no hash. `randomised`: false where
+    nobody drew lots; that somebody did must be shown by logged probabilities, a registered plan, its salt, or `lot_document`: where the draw
+    is written down (protocol, publication).
     """
 
     experiment_id: Name
@@ -38,6 +40,7 @@ class DeclaredExperiment(ReportParameters):
     randomised: bool = True
     assigned_in_clusters: bool = False
     preregistration: str = ""
+    lot_document: str = ""
 
     @field_validator("planned_shares")
     @classmethod

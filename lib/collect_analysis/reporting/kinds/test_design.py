@@ -74,6 +74,8 @@ class TestDesign(DeclaredExperiment):
             problems.append("randomised is false; a test is designed to be randomised, remove the line")
         if self.preregistration:
             problems.append("preregistration is written by this report; leave it empty")
+        if self.lot_document:
+            problems.append("lot_document is of a draw that was made; this report makes it, leave it empty")
         if self.starts_on <= self.as_of:
             problems.append(f"starts_on {self.starts_on} is not after as_of {self.as_of}; a test is designed before it starts")
         if self.margin_relative <= 0:
