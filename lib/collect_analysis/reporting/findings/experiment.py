@@ -105,17 +105,20 @@ def balance_of(book: Book, cohort: Cohort, params: DeclaredExperiment) -> Balanc
 
 
 def balance_table(alike: Balance, params: DeclaredExperiment) -> pd.DataFrame:
-    """The table of a balance as it may leave: without the shares of levels that few subjects of an arm have."""
+    """The table of a balance as it may leave: without the shares of levels that few subjects of an arm have.
+
+    Where one level of a code alone is hidden, so is the next smallest: the shares of an arm sum to 1.
+    """
     table = alike.table
-    hidden = pd.Series(False, index=table.index)
-    for mean, cases in (("mean", "cases"), ("base_mean", "base_cases")):
-        counted = table[mean].astype(float) * table[cases]
-        hidden |= (table["level"] != "") & (counted > 0.5) & (counted < params.min_cell - 0.5)
-    numbers = ["mean", "base_mean", "standardised"]
-    return table.assign(
-        **{name: table[name].astype(float).mask(hidden) for name in numbers},
-        note=hidden.map({True: SUPPRESSED.format(min_cell=params.min_cell), False: ""}),
-    )
+    both = [table[mean].astype(float) * table[cases] for mean, cases in (("mean", "cases"), ("base_mean", "base_cases"))]
+    counted = pd.concat([item.where((item > 0.5) & (table["level"] != "")) for item in both], axis=1).min(axis=1)
+    hidden = counted < params.min_cell - 0.5
+    for _, own in table[table["level"] != ""].groupby(["variable", "arm"]):
+        left = counted[own.index][~hidden[own.index]].dropna()
+        if hidden[own.index].sum() == 1 and len(left):
+            hidden |= hidden.index == left.idxmin()
+    numbers = {name: table[name].astype(float).mask(hidden) for name in ("mean", "base_mean", "standardised")}
+    return table.assign(**numbers, note=np.where(hidden, SUPPRESSED.format(min_cell=params.min_cell), ""))
 
 
 def balance_measures(alike: Balance) -> pd.DataFrame:
