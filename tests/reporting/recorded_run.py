@@ -87,15 +87,17 @@ def write_run(
         name=name, book="sample", as_of=as_of, lang=lang, audience=audience, period_start=date(2026, 4, 1), period_end=date(2026, 6, 30)
     )
     record = RunRecorder(parameters, str(folder))
-    shown = record.table("league", league(names))
+    shown = record.table("league", league(names), people="placed_accounts")
     displayed = tables.show(shown, lang=lang, currency="VND", percent=["share_now", "share_next"])
     forest = record.figure("league", intervals.interval_plot(shown, label="unit_name", xlabel="O/E", lang=lang, reference=1.0))
-    curve = record.table("curves", liquidation(names))
+    curve = record.table("curves", liquidation(names), people=5_000)
     drawn = record.figure(
         "curves",
         curves.line_curves(curve, x="age_months", xlabel="Months", ylabel="Collected", lang=lang, curve="unit_name", percent=True),
     )
-    record.measures("index", shown.assign(value=[value, *shown["value"][1:]]), by=["unit_name"], unit="ratio", kpi="E2")
+    record.measures(
+        "index", shown.assign(value=[value, *shown["value"][1:]]), by=["unit_name"], unit="ratio", kpi="E2", people="placed_accounts"
+    )
     record.conditions(
         [
             Condition(name="overlap", met=True, detail="Every agency holds accounts of every stratum."),

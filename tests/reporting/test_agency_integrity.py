@@ -78,9 +78,9 @@ def test_every_test_has_a_section(checked: findings.Integrity) -> None:
 
 def test_what_is_recorded_names_no_person(checked: findings.Integrity) -> None:
     record = RunRecorder(parameters())
-    record.measures("integrity_tests", findings.measured(checked.tests), by=["test", "unit_key"])
-    record.measures("false_alarms", findings.alarms_measured(checked.alarms), by=["test"])
-    shown = record.table("tests", checked.tests)
+    record.measures("integrity_tests", findings.measured(checked.tests), by=["test", "unit_key"], people="denominator")
+    record.measures("false_alarms", findings.alarms_measured(checked.alarms), by=["test"], people=1_000)
+    shown = record.table("tests", checked.tests, people="cases")
     told = record.as_json()["measures"]
     assert told
     assert not PERSONAL & {*shown.columns, *(name for item in told for name in item["by"])}  # type: ignore[union-attr]

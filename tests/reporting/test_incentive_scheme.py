@@ -109,7 +109,7 @@ def test_every_part_is_recorded_and_shown(cases: dict[str, findings.Case], lang:
          findings.cliff_table, findings.luck_table, findings.luck_by_group, findings.luck_by_pooling, findings.games,
          findings.single_changes, findings.terms)
     ):  # fmt: skip
-        assert len(record.table(f"t{number}", make(case)))
+        assert len(record.table(f"t{number}", make(case), people=1_000))
     games = findings.games(case)
     record.figure("games", figures.games(games, lang=lang, limit=0.03))
     record.figure("cost", figures.cost(findings.cost_by_month(case), lang=lang, currency="VND"))

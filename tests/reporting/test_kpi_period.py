@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from collect_analysis.book.store import Book, open_book
 from collect_analysis.decisions.period import attention, period_verdict, standings
@@ -14,12 +13,11 @@ from collect_analysis.errors import DisclosureError, ParameterError
 from collect_analysis.measures.identities import NEEDS, identities
 from collect_analysis.measures.kpi_table import Facts, compared
 from collect_analysis.measures.periods import Period
-from collect_analysis.reporting.disclosure import suppress_small_cells
 from collect_analysis.reporting.figures import kpi as figures
 from collect_analysis.reporting.findings import kpi_decision, kpi_period
 from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
 from collect_analysis.reporting.parameters import validate
-from collect_analysis.reporting.results import Decision, RunRecorder
+from collect_analysis.reporting.results import Decision, NoPeople, RunRecorder
 
 from tests.small_book import book_of
 
@@ -45,11 +43,13 @@ class Review:
             mine = like.kpis["scope_type"].isin(kpi_period.grains_of(params))
             self.facts, self.kpis = like.facts, like.kpis[mine].reset_index(drop=True)
         self.told = kpi_period.told(self.kpis, params)
-        self.record.measures("kpi", kpi_period.measured(self.told), by=["scope_type", "scope_key"])
-        self.shown = self.record.table("kpis", self.told)
+        self.record.measures("kpi", kpi_period.measured(self.told), by=["scope_type", "scope_key"], people="cases")
+        self.shown = self.record.table("kpis", self.told, people="cases")
         self.states, self.attributed = kpi_period.promises_due(self.facts), kpi_period.attributed_cash(self.facts)
         self.rules, self.posted = kpi_period.rules(self.facts), kpi_period.postings(self.facts)
-        self.meanings = self.record.table("definitions", kpi_period.definitions(self.facts, params.lang))
+        self.meanings = self.record.table(
+            "definitions", kpi_period.definitions(self.facts, params.lang), people=NoPeople("what each figure means")
+        )
         self.sums = identities(self.facts, self.kpis)
         self.found = kpi_decision.identities(self.facts, self.sums, lang=params.lang)
         verdict = period_verdict(self.shown, hard_breaches=kpi_period.hard_breaches(self.rules))
@@ -136,19 +136,10 @@ def test_officers_are_told_to_team_leads_only(reviews: dict[str, Review]) -> Non
     assert not (reviews["en"].shown["scope_type"] == "officer").any()
     managers = RunRecorder(parameters())
     with pytest.raises(DisclosureError, match="of officers"):
-        managers.table("kpis", reviews["leads"].shown)
+        managers.table("kpis", reviews["leads"].shown, people="cases")
     with pytest.raises(DisclosureError, match="of officers"):
-        managers.measures("kpi", reviews["leads"].shown, by=["scope_type", "scope_key"])
+        managers.measures("kpi", reviews["leads"].shown, by=["scope_type", "scope_key"], people="cases")
     assert "team leads only" in kpi_period.by_officer(reviews["en"].shown, reviews["en"].params, reviews["en"].book).as_text()
-
-
-def test_what_a_small_cell_hides_cannot_be_subtracted() -> None:
-    row = {"value": 0.5, "low": 0.1, "high": 0.9, "numerator": 2, "denominator": 4, "cases": 4, "previous": 0.6, "previous_cases": 40}
-    row |= {"change": -0.1, "change_low": -0.5, "change_high": 0.3, "target": 0.7, "target_gap": -0.2, "note": ""}
-    hidden = suppress_small_cells(pd.DataFrame([row, {**row, "cases": 40, "previous_cases": 4}]), min_cell=10)
-    assert hidden.loc[0, ["value", "low", "high", "numerator", "change", "change_low", "change_high", "target_gap"]].isna().all()
-    assert hidden.loc[1, ["previous", "change", "change_low", "change_high"]].isna().all()
-    assert hidden.loc[1, "value"] == 0.5
 
 
 def test_every_figure_of_the_page_is_drawn_with_its_labels(reviews: dict[str, Review]) -> None:

@@ -12,7 +12,7 @@ from collect_analysis.reporting.findings import kpi_validation_decision as words
 from collect_analysis.reporting.findings.conditions import worded
 from collect_analysis.reporting.kinds.kpi_validation import KpiValidation
 from collect_analysis.reporting.parameters import validate
-from collect_analysis.reporting.results import RunRecorder
+from collect_analysis.reporting.results import NoPeople, RunRecorder
 
 
 def parameters(**changes: Any) -> KpiValidation:
@@ -76,8 +76,10 @@ def test_the_page_speaks_its_language(book: Book, case: findings.Study, lang: st
 def test_no_officer_leaves(case: findings.Study) -> None:
     record = RunRecorder(parameters())
     for name in ("judged", "reliability", "control", "overlaps"):
-        record.table(name, getattr(case, name))
-    record.measures("kpi_worth", findings.measured(case.judged), by=["kpi", "property"])
+        record.table(name, getattr(case, name), people=1_000)
+    record.measures(
+        "kpi_worth", findings.measured(case.judged), by=["kpi", "property"], people=NoPeople("shares of variance between officers")
+    )
 
 
 def test_two_months_are_refused_without_a_number(book: Book) -> None:

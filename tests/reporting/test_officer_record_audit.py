@@ -81,8 +81,8 @@ def test_single_officers_are_told_to_team_leads_only(audit: findings.Record) -> 
     assert "officer_key" in leads
     assert "officer_key" not in findings.officers_told(some, parameters())
     with pytest.raises(DisclosureError, match="officer_key"):
-        RunRecorder(parameters()).table("officers", leads)
-    RunRecorder(parameters(audience="team_leads")).table("officers", leads)
+        RunRecorder(parameters()).table("officers", leads, people=1_000)
+    RunRecorder(parameters(audience="team_leads")).table("officers", leads, people=1_000)
 
 
 def test_no_officer_is_listed_for_what_a_system_did(audit: findings.Record) -> None:
@@ -92,6 +92,6 @@ def test_no_officer_is_listed_for_what_a_system_did(audit: findings.Record) -> N
 
 def test_a_count_of_the_record_is_recorded_with_what_it_is_of(audit: findings.Record) -> None:
     record = RunRecorder(parameters())
-    record.measures("record_findings", findings.measured(audit.types), by=["type"])
+    record.measures("record_findings", findings.measured(audit.types), by=["type"], people="denominator")
     for name in ("types", "units", "clock", "completeness"):
-        record.table(name, getattr(audit, name))
+        record.table(name, getattr(audit, name), people=1_000)

@@ -54,7 +54,7 @@ def test_a_run_names_its_list_without_its_content(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="list assignment was recorded already"):
         record.operational_list("assignment", batches(), write=False)
     with pytest.raises(DisclosureError, match="account_key"):
-        record.table("assignment", pd.DataFrame({"account_key": ["acc-1"]}))
+        record.table("assignment", pd.DataFrame({"account_key": ["acc-1"]}), people="cases")
 
 
 def test_without_leave_nothing_is_written(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Page:
         self.decision = pace_decision.decision_of(landed)
         self.record.decide(self.decision)
         self.tables = {
-            name: self.record.table(name, made(landed))
+            name: self.record.table(name, made(landed), people=1_000)
             for name, made in {
                 "curve": findings.curve_table, "sources": findings.sources_table, "scopes": findings.scope_table, "bridge": findings.bridge_table,
                 "errors": findings.error_curve, "tested": findings.tested_table, "stages": findings.stage_table,
@@ -46,10 +46,12 @@ class Page:
             }.items()
         }  # fmt: skip
         for key in ("unit_key", "bucket", "product_code"):
-            self.tables[key] = self.record.table(key, findings.bridge_by(landed, key))
-        self.record.measures("landing", findings.forecast_measures(landed), by=["measure", "scope_type", "scope_key"])
-        self.record.measures("bridge", findings.bridge_measures(self.tables["bridge"]), by=["pace_step"], unit="minor")
-        self.record.measures("test", findings.error_measures(self.tables["stages"]), by=["measure", "pace_stage"], unit="share")
+            self.tables[key] = self.record.table(key, findings.bridge_by(landed, key), people=1_000)
+        self.record.measures("landing", findings.forecast_measures(landed), by=["measure", "scope_type", "scope_key"], people=1_000)
+        self.record.measures("bridge", findings.bridge_measures(self.tables["bridge"]), by=["pace_step"], unit="minor", people=1_000)
+        self.record.measures(
+            "test", findings.error_measures(self.tables["stages"]), by=["measure", "pace_stage"], unit="share", people=1_000
+        )
 
     def shown(self) -> list[Any]:
         landed, tables = self.landed, self.tables

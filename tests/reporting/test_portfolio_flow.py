@@ -20,7 +20,7 @@ from collect_analysis.reporting.findings.portfolio_flow import Review
 from collect_analysis.reporting.findings.portfolio_flow_decision import decision_of
 from collect_analysis.reporting.kinds.portfolio_flow import PortfolioFlow
 from collect_analysis.reporting.parameters import validate
-from collect_analysis.reporting.results import Decision, RunRecorder
+from collect_analysis.reporting.results import Decision, NoPeople, RunRecorder
 
 from tests.small_book import book_of
 
@@ -37,21 +37,30 @@ class Page:
         params, book, self.review = review.params, review.book, review
         record = self.record = RunRecorder(params)
         record.conditions(worded(review.conditions, params.lang))
-        judged = record.table("judged", review.judged())
-        matrix = record.table("matrix", review.matrix())
-        last = record.table("last_month", review.last_rates())
-        record.measures("flow_rate", last, by=["from", "rate"], unit="share")
-        projection = record.table("projection", review.projection())
-        record.measures("projected", projection, by=["state", "step"], unit="count")
-        errors, money = record.table("backtest_errors", review.errors()), record.table("money", review.money())
-        record.measures("money", money, by=["state", "step"], unit="minor")
-        fates, months = record.table("fates", review.fates()), record.table("months_left", review.months_left())
-        self.cures = record.table("cures", review.cures())
-        bridge, groups = record.table("provision", review.bridge), record.table("debt_groups", review.group_matrix())
+        judged = record.table("judged", review.judged(), people="denominator")
+        matrix = record.table("matrix", review.matrix(), people="cases")
+        last = record.table("last_month", review.last_rates(), people="denominator")
+        record.measures("flow_rate", last, by=["from", "rate"], unit="share", people="denominator")
+        projection = record.table("projection", review.projection(), people=NoPeople("projected counts of whole buckets"))
+        record.measures("projected", projection, by=["state", "step"], unit="count", people=1_000)
+        errors, money = (
+            record.table("backtest_errors", review.errors(), people=NoPeople("errors of projections")),
+            record.table("money", review.money(), people=NoPeople("projected money of the whole book")),
+        )
+        record.measures("money", money, by=["state", "step"], unit="minor", people=1_000)
+        fates, months = (
+            record.table("fates", review.fates(), people="cases"),
+            record.table("months_left", review.months_left(), people="cases"),
+        )
+        self.cures = record.table("cures", review.cures(), people="denominator")
+        bridge, groups = (
+            record.table("provision", review.bridge, people="count"),
+            record.table("debt_groups", review.group_matrix(), people="cases"),
+        )
         shown = (
             words.act_table(judged, params, book), words.rates_table(last, params), words.errors_table(errors, params),
             words.money_table(money, params, book), words.fates_table(fates, months, params),
-            words.product_table(record.table("products", review.by_product()), params, book),
+            words.product_table(record.table("products", review.by_product(), people="denominator"), params, book),
             words.cures_table(self.cures, params, book), words.group_table(groups, params), words.bridge_table(bridge, params, book),
             words.tests_table(review.order, review.steadiness, params), words.memory_table(review.memory(), params),
         )  # fmt: skip

@@ -16,7 +16,7 @@ from collect_analysis.reporting import parameters
 from collect_analysis.reporting.results import Decision, RunRecorder
 params = parameters.from_notebook("kpi_period", globals())
 record = RunRecorder(params, run_dir)
-record.measure("kept_rate", 0.75, numerator=30, denominator=40, unit="share", kpi="C8")
+record.measure("kept_rate", 0.75, people=40, numerator=30, denominator=40, unit="share", kpi="C8")
 record.decide(Decision(question="Keep the target?", answer="Keep it.", confidence="high", grade="C"))
 print(record.finish())
 """

@@ -37,8 +37,8 @@ class Page:
     def __init__(self, book: Book, card: Card, params: Scorecard) -> None:
         self.book, self.card, self.params = book, card, params
         self.record = RunRecorder(params)
-        self.bands = self.record.table("bands", scorecard.band_counts(card, params))
-        self.units = self.record.table("units", scorecard.told_units(card, params))
+        self.bands = self.record.table("bands", scorecard.band_counts(card, params), people="officers")
+        self.units = self.record.table("units", scorecard.told_units(card, params), people="cases")
         self.people = scorecard.told_officers(card, params)
         self.decision: Decision = scorecard_decision.decision_of(card, params, book)
 
@@ -49,10 +49,10 @@ class Page:
             scorecard.bands_shown(self.bands, params),
             scorecard.unit_table(self.units, params, book),
             scorecard.officer_table(self.people, params, book),
-            scorecard.reliability_shown(self.record.table("reliability", card.reliability), params),
-            scorecard.gate_shown(self.record.table("gates", card.gates), params, book),
-            scorecard.tenure_shown(self.record.table("tenure", card.tenure), params),
-            scorecard.calibration_shown(self.record.table("calibration", card.calibration), params, book),
+            scorecard.reliability_shown(self.record.table("reliability", card.reliability, people="officers"), params),
+            scorecard.gate_shown(self.record.table("gates", card.gates, people="denominator"), params, book),
+            scorecard.tenure_shown(self.record.table("tenure", card.tenure, people="cases"), params),
+            scorecard.calibration_shown(self.record.table("calibration", card.calibration, people="cases"), params, book),
         ]
         checks = [f"{item.name} {item.detail} {item.remedy}" for item in scorecard_decision.said_conditions(card, params)]
         asked = [self.decision.question, self.decision.answer, self.decision.confidence, *self.decision.caveats, str(self.decision.action)]
@@ -106,7 +106,7 @@ def test_managers_read_of_teams_and_numbers_but_of_no_officer(sample: Book, card
     assert "off-" not in page.texts()
     assert page.people.empty
     with pytest.raises(DisclosureError, match="officer_key"):
-        page.record.table("officers", card.officers)
+        page.record.table("officers", card.officers, people="cases")
     leads = Page(sample, card, parameters(audience="team_leads"))
     assert "off-" in leads.texts()
     assert set(leads.decision.action["recognise"]) <= set(card.officers["officer_key"])
@@ -124,7 +124,11 @@ def test_small_holdings_are_not_told(sample: Book, card: Card) -> None:
     few = card.officers.assign(cases=np.where(card.officers["officer_key"] == "off-0009", 4, card.officers["cases"]))
     changed = Card(**{**vars(card), "officers": few})
     params = parameters(audience="team_leads")
-    shown = Page(sample, changed, params).record.table("officers", scorecard.told_officers(changed, params)).set_index("officer_key")
+    shown = (
+        Page(sample, changed, params)
+        .record.table("officers", scorecard.told_officers(changed, params), people="cases")
+        .set_index("officer_key")
+    )
     row = shown.loc["off-0009"]
     assert row[["value", "low", "raw", "collected_minor", "payer_value", "attainment"]].isna().all()
     assert row["band"] == "too_few"

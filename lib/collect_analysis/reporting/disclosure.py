@@ -1,17 +1,36 @@
 """What may leave: person-level columns never, small cells not, in one place."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import pandas as pd
 
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import DisclosureError
+from collect_analysis.reporting import row_labels
 
 PERSONAL = frozenset(column for table in TABLES.values() for column in table.personal_columns)
 # An officer is a person too, but some reports are made for those who lead officers.
 OFFICER = "officer_key"
 SUPPRESSED = "suppressed: fewer than {min_cell} cases"
-# What a small row tells, also by subtraction: with a value hidden, its distance from a known target must be hidden too.
-_HIDDEN = ("value", "low", "high", "numerator", "change", "change_low", "change_high", "target_gap")
-_HIDDEN_BEFORE = ("previous", "change", "change_low", "change_high")
+UNKNOWN = "suppressed: nobody counted how many people are behind it"
+# Columns that count people: a table that holds one cannot say that it rests on nobody.
+COUNTS = frozenset({"accounts", "cases", "clusters", "customers", "debtors", "payers"})
+# What stands beside a row from the period before, hidden where that period rests on too few.
+_BEFORE = ("previous", "previous_cases", "change", "change_low", "change_high", "change_standing")
+# What must not be computed from means of a small group.
+_VALUES = ("value", "low", "high", "numerator")
+
+
+@dataclass(frozen=True)
+class NoPeople:
+    """Says of a recorded table that no row of it rests on people, and why: terms of a contract, a model's settings, results of checks."""
+
+    reason: str
+
+
+# Which column (or columns) count the people behind a row; or how many people every row of the table rests on.
+People = str | Sequence[str] | int | NoPeople
 
 
 def refuse_personal(frame: pd.DataFrame, *, name: str, audience: str) -> None:
@@ -33,33 +52,101 @@ def refuse_personal(frame: pd.DataFrame, *, name: str, audience: str) -> None:
         )
 
 
-def suppress_small_cells(table: pd.DataFrame, *, min_cell: int, cases: str = "cases") -> pd.DataFrame:
-    """Blank what rests on fewer than `min_cell` cases and say so in `note`.
+def counted_by(table: pd.DataFrame, people: People, *, name: str) -> tuple[str, ...]:
+    """The columns of a table that count the people behind a row; none where it rests on nobody.
 
-    Looks at the column `cases` (accounts or events behind the row); a table without it but with a `denominator` uses that. Blanks `value`,
-    `low`, `high`, `numerator`, the change and the distance from a target where present; the row stays, so that nobody takes it for zero.
-    Where the period before rests on too few (`previous_cases`), `previous` and the change are blanked. A table without such columns is
-    returned as it is.
+    Raises
+    ------
+    DisclosureError
+        The table lacks such a column, or holds a count of people although it is said to rest on nobody.
     """
-    table = _without_small_previous(table, min_cell)
-    basis = cases if cases in table.columns else "denominator"
-    if basis not in table.columns:
-        return table
-    small = table[basis].notna() & (table[basis] > 0) & (table[basis] < min_cell)
-    if not small.any():
+    if isinstance(people, int):
+        return ()
+    if isinstance(people, NoPeople):
+        counting = sorted(COUNTS & set(table.columns))
+        if counting or not people.reason.strip():
+            what = f"has column(s) {', '.join(counting)}" if counting else "gives no reason"
+            raise DisclosureError(
+                f"table '{name}' is recorded as resting on no people but {what}; name the column that counts them (people=...)"
+            )
+        return ()
+    columns = (people,) if isinstance(people, str) else tuple(people)
+    absent = [column for column in columns if column not in table.columns]
+    if absent and _told(table).any():
+        raise DisclosureError(
+            f"table '{name}' has no column {', '.join(absent)}, which should count the people behind each row; add it, or name another (people=...)"
+        )
+    return () if absent else columns
+
+
+def small_rows(table: pd.DataFrame, columns: Sequence[str], *, min_cell: int) -> pd.Series:
+    """Which rows rest on one person or more, but on fewer than `min_cell`, by any of the counting columns."""
+    small = pd.Series(False, index=table.index)
+    for column in columns:
+        count = table[column].astype(float)
+        small |= (count > 0) & (count < min_cell)
+    return small
+
+
+def uncounted_rows(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """Which rows tell numbers although a counting column is empty."""
+    if not columns:
+        return pd.Series(False, index=table.index)
+    return table[list(columns)].isna().any(axis=1) & _told(table.drop(columns=list(columns)))
+
+
+def _told(table: pd.DataFrame) -> pd.Series:
+    """Which rows tell a number that is no label."""
+    numbers = [name for name in table.columns if name not in row_labels.LABELS and pd.api.types.is_numeric_dtype(table[name])]
+    return table[numbers].notna().any(axis=1)
+
+
+def hide(table: pd.DataFrame, rows: pd.Series, *, note: str) -> pd.DataFrame:
+    """The table with everything but labels blanked in `rows`, and `note` saying why; the rows stay, so that nobody takes them for zero."""
+    if not rows.any():
         return table
     shown = table.copy()
-    for column in _HIDDEN:
-        if column in shown.columns:
-            shown[column] = shown[column].astype(float).mask(small)
-    note = shown["note"] if "note" in shown.columns else pd.Series("", index=shown.index)
-    shown["note"] = note.fillna("").mask(small, SUPPRESSED.format(min_cell=min_cell))
+    for column in shown.columns:
+        if column not in row_labels.LABELS and column != "note":
+            shown[column] = _blanked(shown[column], rows)
+    before = shown["note"].fillna("") if "note" in shown.columns else pd.Series("", index=shown.index)
+    shown["note"] = before.mask(rows, note)
     return shown
 
 
-def _without_small_previous(table: pd.DataFrame, min_cell: int) -> pd.DataFrame:
-    if "previous_cases" not in table.columns:
+def hide_before(table: pd.DataFrame, rows: pd.Series) -> pd.DataFrame:
+    """The table with the period before, and the change since, blanked in `rows`."""
+    present = [column for column in _BEFORE if column in table.columns]
+    return table.assign(**{column: _blanked(table[column], rows) for column in present}) if rows.any() else table
+
+
+def _blanked(column: pd.Series, rows: pd.Series) -> pd.Series:
+    if pd.api.types.is_bool_dtype(column):
+        return column.astype(object).mask(rows, None)
+    return column.astype(float).mask(rows) if pd.api.types.is_numeric_dtype(column) else column.mask(rows, None)
+
+
+def without_small_cells(table: pd.DataFrame, people: People, *, min_cell: int, name: str) -> pd.DataFrame:
+    """What may be shown of a table: small rows without anything but their labels, and those only where they are public codes.
+
+    A row is small where any of its counting columns (`people`) is above 0 and under `min_cell`; a row that tells numbers while its count is
+    empty is hidden too. Where the period before rests on too few (`previous_cases`), what it says and the change are blanked.
+    """
+    columns = counted_by(table, people, name=name)
+    if "previous_cases" in table.columns:
+        table = hide_before(table, small_rows(table, ["previous_cases"], min_cell=min_cell))
+    small, uncounted = small_rows(table, columns, min_cell=min_cell), uncounted_rows(table, columns)
+    if isinstance(people, int) and 0 < people < min_cell:
+        small = pd.Series(True, index=table.index)
+    shown = hide(hide(table, uncounted, note=UNKNOWN), small, note=SUPPRESSED.format(min_cell=min_cell))
+    return row_labels.neutral(shown, small | uncounted)
+
+
+def suppress_small_cells(table: pd.DataFrame, *, min_cell: int, cases: str = "cases") -> pd.DataFrame:
+    """Means of groups without the values of those under `min_cell` cases, so that nothing is computed from them; `note` says so."""
+    small = small_rows(table, [cases], min_cell=min_cell)
+    if not small.any():
         return table
-    small = table["previous_cases"].notna() & (table["previous_cases"] > 0) & (table["previous_cases"] < min_cell)
-    present = [column for column in _HIDDEN_BEFORE if column in table.columns]
-    return table.assign(**{column: table[column].astype(float).mask(small) for column in present}) if small.any() else table
+    hidden = table.assign(**{column: _blanked(table[column], small) for column in _VALUES if column in table.columns})
+    note = hidden["note"].fillna("") if "note" in hidden.columns else pd.Series("", index=hidden.index)
+    return hidden.assign(note=note.mask(small, SUPPRESSED.format(min_cell=min_cell)))

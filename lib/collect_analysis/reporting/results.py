@@ -14,7 +14,8 @@ import pyarrow as pa
 from collect_analysis.book.durable import write_json
 from collect_analysis.errors import RunError
 from collect_analysis.methods.evidence import Condition, Grade
-from collect_analysis.reporting.disclosure import refuse_personal, suppress_small_cells
+from collect_analysis.reporting import row_labels
+from collect_analysis.reporting.disclosure import NoPeople, People, refuse_personal, without_small_cells
 from collect_analysis.reporting.operational_lists import OperationalList, write_list
 
 SCHEMA = 1
@@ -113,17 +114,25 @@ class RunRecorder:
         self._decision: Decision | None = None
         self._caveats: list[str] = []
         self._names: set[tuple[str, ...]] = set()
+        self._masked: dict[tuple[str, str], int] = {}
 
     def _claim(self, *name: str) -> None:
         if name in self._names:
             raise RunError(f"{' '.join(name)} was recorded already; record each name once")
         self._names.add(name)
 
+    def _disclosed(self, name: str, table: pd.DataFrame, people: People) -> pd.DataFrame:
+        """What may be shown of a table."""
+        table, masked = row_labels.without_personal_labels(table)
+        self._masked |= {(name, column): count for column, count in masked.items()}
+        return without_small_cells(table, people, min_cell=self.parameters.min_cell, name=name)
+
     def measure(
         self,
         name: str,
         value: float | None,
         *,
+        people: int | NoPeople,
         by: dict[str, str] | None = None,
         low: float | None = None,
         high: float | None = None,
@@ -134,15 +143,16 @@ class RunRecorder:
         grade: str = "",
         note: str = "",
     ) -> None:
-        """Record one number by `name` and `by`; a share whose denominator is under `min_cell` is suppressed."""
+        """Record one number by `name` and `by`; it is suppressed where fewer than `min_cell` people are behind it."""
         row = pd.DataFrame([{"value": value, "low": low, "high": high, "numerator": numerator, "denominator": denominator, "note": note}])
-        self.measures(name, row, unit=unit, kpi=kpi, grade=grade, labels=by)
+        self.measures(name, row, people=people, unit=unit, kpi=kpi, grade=grade, labels=by)
 
     def measures(
         self,
         name: str,
         table: pd.DataFrame,
         *,
+        people: People,
         by: Iterable[str] = (),
         unit: str = "",
         kpi: str = "",
@@ -152,11 +162,11 @@ class RunRecorder:
         """Record one number per row of a tidy table with columns value, low, high, numerator, denominator, note, unit, kpi,
         definition (id and hash of a KPI's definition; those present).
 
-        `by` names the label columns. A `unit` or `kpi` column wins over the argument.
+        `people` is as in `table`. `by` names the label columns. A `unit` or `kpi` column wins over the argument.
         """
         keys = list(by)
         refuse_personal(table[keys], name=name, audience=self.parameters.audience)
-        for row in suppress_small_cells(table, min_cell=self.parameters.min_cell).to_dict("records"):
+        for row in self._disclosed(name, table, people).to_dict("records"):
             where = {**(labels or {}), **{key: str(row[key]) for key in keys}}
             self._claim("measure", name, str(row.get("kpi", kpi)), *(f"{key}={item}" for key, item in sorted(where.items())))
             numbers = {key: plain(row.get(key)) for key in ("value", "low", "high", "numerator", "denominator")}
@@ -174,10 +184,14 @@ class RunRecorder:
                 )
             )
 
-    def table(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
-        """Record a table and return what may be shown of it: draw and display the returned one."""
+    def table(self, name: str, table: pd.DataFrame, *, people: People) -> pd.DataFrame:
+        """Record a table and return what may be shown of it: draw and display the returned one.
+
+        `people` names the column (or columns) that count the people behind a row, or says that no row rests on people, and why
+        (`NoPeople("terms of the contract")`). Small rows keep nothing but their labels.
+        """
         refuse_personal(table, name=name, audience=self.parameters.audience)
-        shown = suppress_small_cells(table, min_cell=self.parameters.min_cell).reset_index(drop=True)
+        shown = self._disclosed(name, table, people).reset_index(drop=True)
         self._claim("table", name)
         self._tables[name] = f"tables/{name}.csv"
         if self.folder:
@@ -208,7 +222,7 @@ class RunRecorder:
         found = write_list(name, batches, run_folder=self.folder if write else None)
         words = {"rows": found.rows, "sha256": found.sha256, "file": f"lists/{name}.csv"}
         self.check(f"list_{name}", True, detail=say("list_written" if write else "list_not_written", self.parameters.lang, **words))
-        self.measure("list_rows", found.rows, by={"list": name}, unit="count")
+        self.measure("list_rows", found.rows, people=found.rows, by={"list": name}, unit="count")
         return found
 
     def document(self, name: str, content: str | bytes) -> str:

@@ -106,7 +106,7 @@ def officers_of(record: RunRecorder, setting: Setting, params: TargetSetting) ->
     if params.audience != "team_leads":
         return pd.DataFrame()
     table = scopes_of(setting, officers=True)
-    return record.table("officers", table[table["scope_type"] == "officer"].reset_index(drop=True))
+    return record.table("officers", table[table["scope_type"] == "officer"].reset_index(drop=True), people="accounts")
 
 
 def reconciliation_of(setting: Setting) -> pd.DataFrame:

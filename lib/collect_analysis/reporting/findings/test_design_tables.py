@@ -17,7 +17,7 @@ from collect_analysis.methods.sequential import boundaries
 from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.findings.test_design import Size, balance_of
 from collect_analysis.reporting.kinds.test_design import TestDesign
-from collect_analysis.reporting.results import RunRecorder, plain
+from collect_analysis.reporting.results import NoPeople, RunRecorder, plain
 from collect_analysis.reporting.tables import Absent, ShownTable
 from collect_analysis.reporting.texts import formats, label, say
 
@@ -143,7 +143,7 @@ def show_looks(record: RunRecorder, params: TestDesign) -> ShownTable | Absent:
     looks = looks_of(params)
     if isinstance(looks, Absent):
         return looks
-    return tables.show(record.table("looks", looks), lang=params.lang, percent=["fraction"])
+    return tables.show(record.table("looks", looks, people=NoPeople("terms of the test")), lang=params.lang, percent=["fraction"])
 
 
 def registered(book: Book, drawn: Draw | None, size: Size, verdict: DesignVerdict, params: TestDesign) -> dict[str, object]:

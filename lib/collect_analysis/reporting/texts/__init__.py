@@ -57,6 +57,11 @@ def value(column: str, code: str, lang: str) -> str:
     return entry[lang] if entry else code
 
 
+def codes() -> frozenset[str]:
+    """Every code that has a word in some column."""
+    return frozenset(str(code) for known in _section("values").values() for code in known)
+
+
 def phrase(text: str, lang: str) -> str:
     """An English sentence of a note or check in `lang`; one that the catalogue does not hold is shown as it is."""
     if lang == "en" or not text:
