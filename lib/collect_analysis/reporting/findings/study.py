@@ -54,3 +54,13 @@ class Study:
     measured: int = 0
     rules: pd.DataFrame = field(default_factory=pd.DataFrame)
     parts: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def people(self) -> int:
+        """How many cases the study rests on."""
+        return self.measured or int(self.treated["cases"].sum())
+
+    def counted_by(self, name: str) -> str | int:
+        """What counts the people behind a row of table `name`: its column `cases` where every row has one, else the cases of the study."""
+        table: pd.DataFrame = getattr(self, name)
+        return "cases" if "cases" in table.columns and table["cases"].notna().all() else self.people
