@@ -102,7 +102,6 @@ def test_a_label_that_looks_like_a_person_is_never_told(label: str) -> None:
         "cards-2024",
         "2026-06-30",
         "15.344.841 VND",
-        "Do Not Call",
         "first-181_360-large-high",
         "exp-small-challenger",
         "20260630",

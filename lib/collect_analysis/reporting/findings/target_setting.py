@@ -95,8 +95,8 @@ def scopes_of(setting: Setting, *, officers: bool = False) -> pd.DataFrame:
 
 
 def measured(scopes: pd.DataFrame) -> pd.DataFrame:
-    """The targets as measures: value (target), low and high (P20 and P80 of the forecast)."""
-    return scopes[["scope_type", "scope_key"]].assign(
+    """The targets as measures: value (target), low and high (P20 and P80 of the forecast), accounts."""
+    return scopes[["scope_type", "scope_key", "accounts"]].assign(
         value=scopes["target_minor"], low=scopes["p20_minor"], high=scopes["p80_minor"], note=scopes.get("note", "")
     )
 
