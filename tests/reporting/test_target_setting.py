@@ -24,7 +24,7 @@ from collect_analysis.reporting.findings import target_views as views
 from collect_analysis.reporting.findings.target_setting import Setting
 from collect_analysis.reporting.kinds.target_setting import TargetSetting
 from collect_analysis.reporting.parameters import validate
-from collect_analysis.reporting.results import NoPeople, RunRecorder
+from collect_analysis.reporting.results import RunRecorder
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 JUNE = Period(date(2026, 6, 1), date(2026, 6, 30))
@@ -136,7 +136,7 @@ def test_without_enough_history_no_target_is_told(may: Book, june: Setting) -> N
 def told(setting: Setting, book: Book, params: TargetSetting) -> list[str]:
     """Every table and sentence of the page."""
     record, lang = RunRecorder(params), params.lang
-    scopes = record.table("scopes", findings.scopes_of(setting), people=NoPeople("targets of whole scopes"))
+    scopes = record.table("scopes", findings.scopes_of(setting), people="accounts")
     rows, digest = findings.write_sheet(record, book, setting, params)
     made = decision.decision_of(setting, params, book, digest=digest)
     shown = [
