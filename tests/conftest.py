@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Names in COLLECT_REQUIRE (comma-separated: data, browser, postgres, spark) turn "skipped because it is not here" into a failure.
+# Names in COLLECT_REQUIRE (comma-separated: data, cases, browser, postgres, spark) turn "skipped because it is not here" into a failure.
 REQUIRED = frozenset(filter(None, os.environ.get("COLLECT_REQUIRE", "").split(",")))
 PROJECT = Path(__file__).resolve().parent.parent
 # A property is about values; how long an example takes says only how busy the machine is.
@@ -37,6 +37,15 @@ def shared_data() -> Path:
     folder = Path(os.environ.get("COLLECT_DATA", PROJECT.parent / "shared" / "data"))
     if not (folder / "README.md").is_file():
         skip_or_fail("data", f"no data sets in {folder}; set COLLECT_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Folder of the small cases: deliveries with their mapping files, and what is right for them."""
+    folder = Path(os.environ.get("COLLECT_CASES", PROJECT.parent / "shared" / "cases"))
+    if not folder.is_dir():
+        skip_or_fail("cases", f"no cases in {folder}; set COLLECT_CASES")
     return folder
 
 

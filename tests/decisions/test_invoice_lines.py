@@ -38,7 +38,8 @@ def billed(*rows: tuple) -> pd.DataFrame:
 def earned(*rows: tuple) -> pd.DataFrame:
     """Payments: key, amount, tier, rate, and what else is special."""
     made = [
-        {**PAID, "payment_key": row[0], "amount_minor": row[1], "tier_from": row[2], "rate": row[3]} | (row[4] if len(row) > 4 else {})
+        {**PAID, "payment_key": row[0], "origin_key": row[0], "amount_minor": row[1], "tier_from": row[2], "rate": row[3]}
+        | (row[4] if len(row) > 4 else {})
         for row in rows
     ]
     return pd.DataFrame(made)
@@ -51,7 +52,7 @@ FIVE = earned(
     ("p3", 500_000, 3, 0.22),
     ("p4", 250_001, 3, 0.22),
     ("p5", 700_000, 0, 0.18),
-    ("r3", -500_000, 3, 0.22, {"reversal_of": "p3"}),
+    ("r3", -500_000, 3, 0.22, {"reversal_of": "p3", "origin_key": "p3"}),
 )
 
 
@@ -125,6 +126,34 @@ def test_a_credit_may_name_the_payment_it_takes_back() -> None:
 def test_a_payment_and_its_reversal_both_left_out_owe_nothing() -> None:
     lines = billed(("p1", 1_000_000, 0.18, 180_000, 18_000))
     assert matched(lines, FIVE[FIVE["payment_key"].isin(["p1", "p3", "r3"])]).parts.empty
+
+
+# p1 was taken back in part, in two steps; the first step was given back.
+PARTS = earned(
+    ("p1", 1_000_000, 0, 0.18),
+    ("r1", -300_000, 0, 0.18, {"reversal_of": "p1", "origin_key": "p1"}),
+    ("r2", -100_000, 0, 0.18, {"reversal_of": "p1", "origin_key": "p1"}),
+    ("b1", 300_000, 0, 0.18, {"reversal_of": "r1", "origin_key": "p1"}),
+)
+
+
+def test_credits_in_parts_are_told_apart_by_their_amounts() -> None:
+    lines = billed(
+        ("p1", 1_000_000, 0.18, 180_000, 18_000),
+        ("p1", -100_000, 0.18, -18_000, -1_800),
+        ("p1", -300_000, 0.18, -54_000, -5_400),
+        ("b1", 300_000, 0.18, 54_000, 5_400),
+    )
+    assert matched(lines, PARTS).parts.empty
+    # What went out and came back within the month needs no line.
+    assert matched(lines.head(2), PARTS).parts.empty
+
+
+def test_a_payment_taken_back_in_part_and_left_out_owes_what_is_left() -> None:
+    """1,000,000 - 100,000 at 18 % with 10 % tax were earned and not billed; what went out and came back again owes nothing."""
+    lines = billed(("p9", 1_000, 0.18, 180, 18))
+    found = matched(lines, pd.concat([PARTS, earned(("p9", 1_000, 0, 0.18))], ignore_index=True))
+    assert found.parts["difference_minor"].sum() == -178_200
 
 
 def test_lines_that_bill_a_tier_are_held_against_the_sums_of_the_tier() -> None:

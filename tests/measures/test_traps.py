@@ -150,7 +150,7 @@ p5, a, -99, 2026-07-02, true, p4, r2"""
     again = cash.repeated_postings(book, start=JUNE.start, end=JUNE.end)
     assert again.to_dict("records") == [{"rows": 1, "amount_minor": 10}]
     kinds = cash.postings(book, start=JUNE.start, end=JUNE.end).set_index("kind")
-    assert kinds["rows"].to_dict() == {"counted": 2, "not_eligible": 1, "reversed": 1}
+    assert kinds["rows"].to_dict() == {"counted": 3, "not_eligible": 1, "taken_back": 1}
 
 
 # Trap 7

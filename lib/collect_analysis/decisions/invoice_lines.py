@@ -78,7 +78,7 @@ def matched(lines: pd.DataFrame, earned: pd.DataFrame) -> Matched:
     rest = taken[taken["_merge"] == "left_only"].drop(columns="_merge")
     by_tier = rest["invoice_id"].isin(whole["invoice_id"])
     tiers, tiers_left = _whole_tiers(whole, rest[by_tier])
-    missing = pd.concat([_missing(rest[~by_tier], found), tiers_left], ignore_index=True)
+    missing = pd.concat([_missing(rest[~by_tier]), tiers_left], ignore_index=True)
     worked = pd.concat([found, tiers], ignore_index=True)
     return _taken_apart(worked, missing)
 
@@ -92,18 +92,21 @@ def owed_on(lines: pd.DataFrame, earned: pd.DataFrame) -> pd.DataFrame:
 
 
 def _credits_named(lines: pd.DataFrame, owed: pd.DataFrame) -> pd.DataFrame:
-    """A negative line that names the payment it takes back is a line for the reversal of that payment."""
-    credit = owed[owed["reversal_of"].notna()].drop_duplicates(["invoice_id", "reversal_of"])
-    named = lines.merge(
-        credit[["invoice_id", "reversal_of", "payment_key", "posted_on"]].rename(columns={"payment_key": "by", "posted_on": "by_on"}),
-        left_on=["invoice_id", "payment_key"],
-        right_on=["invoice_id", "reversal_of"],
+    """A negative line that names a payment is a line for a reversal of it; of several lines and reversals the smallest go together."""
+    credit = owed[(owed["payment_key"] != owed["origin_key"]) & (owed["amount_minor"] < 0)].sort_values(["amount_minor", "payment_key"])
+    credit = credit.assign(nth=credit.groupby(["invoice_id", "origin_key"]).cumcount())
+    credit = credit[["invoice_id", "origin_key", "nth", "payment_key", "posted_on"]]
+    below = lines[lines["base_minor"] < 0].sort_values(["base_minor", "line_no"])
+    nth = below.groupby(["invoice_id", "payment_key"]).cumcount().reindex(lines.index)
+    named = lines.assign(nth=nth).merge(
+        credit.rename(columns={"payment_key": "by", "posted_on": "by_on"}),
+        left_on=["invoice_id", "payment_key", "nth"],
+        right_on=["invoice_id", "origin_key", "nth"],
         how="left",
     )
-    meant = (named["base_minor"] < 0) & named["by"].notna()
-    named["payment_key"] = named["payment_key"].mask(meant, named["by"])
-    named["posted_on"] = named["posted_on"].mask(meant, named["by_on"])
-    return named.drop(columns=["reversal_of", "by", "by_on"])
+    named["payment_key"] = named["by"].fillna(named["payment_key"])
+    named["posted_on"] = named["by_on"].fillna(named["posted_on"])
+    return named.drop(columns=["nth", "origin_key", "by", "by_on"])
 
 
 def _single(lines: pd.DataFrame, owed: pd.DataFrame) -> pd.DataFrame:
@@ -160,24 +163,10 @@ def _whole_tiers(lines: pd.DataFrame, rest: pd.DataFrame) -> tuple[pd.DataFrame,
     return pd.DataFrame(rows, columns=[*lines.columns, "reason", "right_base_minor", "right_rate", "right_tax"]), left.drop(columns="taken")
 
 
-def _missing(rest: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """Payments without a line, and credits not given; a payment and its reversal that are both left out of one invoice owe nothing."""
-    pairs = rest[rest["reversal_of"].notna()][["invoice_id", "payment_key", "reversal_of", "amount_minor"]].merge(
-        rest[["invoice_id", "payment_key", "amount_minor"]],
-        left_on=["invoice_id", "reversal_of"],
-        right_on=["invoice_id", "payment_key"],
-        suffixes=("", "_taken"),
-    )
-    pairs = pairs[pairs["amount_minor"] == -pairs["amount_minor_taken"]]
-    settled = pd.MultiIndex.from_frame(
-        pd.concat(
-            [
-                pairs[["invoice_id", "payment_key"]],
-                pairs[["invoice_id", "payment_key_taken"]].rename(columns={"payment_key_taken": "payment_key"}),
-            ]
-        )
-    )
-    open_rows = rest[~pd.MultiIndex.from_frame(rest[["invoice_id", "payment_key"]]).isin(settled)]
+def _missing(rest: pd.DataFrame) -> pd.DataFrame:
+    """Payments without a line, and credits not given; a payment and its reversals left out of one invoice owe nothing where they net to 0."""
+    together = rest.groupby(["invoice_id", "origin_key"])["amount_minor"]
+    open_rows = rest[(together.transform("sum") != 0) | (together.transform("size") == 1)]
     return open_rows.rename(columns={"amount_minor": "right_base_minor", "rate": "right_rate", "tax_rate": "right_tax"}).assign(
         reason=np.where(open_rows["reversal_of"].notna(), REVERSED, UNBILLED)
     )

@@ -6,7 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from collect_analysis.book.store import Book
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.placements import months_between
 from collect_analysis.measures.scopes import FACT_SCOPES, Directory, within
@@ -76,7 +76,7 @@ def plan_facts(book: Book, held: ir.Table, directory: Directory, period: Period)
     gone = months_between(plans.until, plans.from_date) - (plans.until.day() < plans.from_date.day()).cast("int64")
     fallen = ibis.least(ibis.greatest(gone + 1, ibis.literal(0)), plans.n_instalments).cast("int64")
     plans = plans.mutate(due_minor=(plans.settled_minor * fallen // plans.n_instalments).cast("int64"))
-    money = cash(book).select("payment_key", payer="account_key", paid_on="value_date", amount_minor="amount_minor")
+    money = payments(book).select("payment_key", payer="account_key", paid_on="value_date", amount_minor="amount_minor")
     pairs = plans.select("arrangement_key", "account_key", "from_date", "until").inner_join(money, [("account_key", "payer")])
     pairs = pairs.filter(pairs.paid_on >= pairs.from_date, pairs.paid_on <= pairs.until)
     last = ibis.row_number().over(group_by=pairs.payment_key, order_by=[pairs.from_date.desc(), pairs.arrangement_key])

@@ -5,7 +5,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from collect_analysis.book.store import Book
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.contact import is_right_party
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import FACT_SCOPES, UNASSIGNED, Directory, within
@@ -15,15 +15,15 @@ UNATTRIBUTED = "unattributed"
 
 
 def attributed_cash(book: Book, contacts: ir.Table, period: Period, windows: KpiWindows, money: ir.Table | None = None) -> ir.Table:
-    """Which right-party contact does each payment of the period belong to?
+    """Which right-party contact does each payment of the period that stayed (`cash.payments`) belong to?
 
-    `contacts` is the table of `contact.contacts_of`, from `attribution_days` before the period; `money` that of `cash.cash` where it is kept.
+    `contacts` is the table of `contact.contacts_of`, from `attribution_days` before the period; `money` that of `cash.kept_cash` where it is kept.
 
     The last one on the same account from `attribution_days` before the value date to the value date itself; of several at one time the one
     with the greatest event key. One row per payment: account_key, amount_minor, unit_key, officer_key, attributed (0 or 1). A payment is
     attributed once or not at all, so that attributed and unattributed cash add up to the total.
     """
-    counted = cash(book, money)
+    counted = payments(book, money)
     paid = counted.filter(within(counted.value_date, period.start, period.end))
     paid = paid.select("payment_key", "account_key", "amount_minor", "value_date")
     first = period.start - windows.attribution_days * (period.start - period.opening)

@@ -29,7 +29,7 @@ def complete_batches(book: Book, period: Period, windows: KpiWindows) -> ir.Tabl
 def cash_while_placed(book: Book, base: ir.Table, age: int, money: ir.Table | None = None) -> ir.Table:
     """What came in on each placement up to age `age`: decision_key, account_key, value_date, amount_minor, day (since placement).
 
-    `money` is the table of `cash.cash` where it is kept.
+    `money` is the table of `cash.kept_cash` where it is kept.
     """
     money = cash(book, money).select("account_key", "value_date", "amount_minor")
     joined = base.select("decision_key", "account_key", "from_date", "to_date").inner_join(money, "account_key")
@@ -51,7 +51,7 @@ def net_placed_facts(
     One row per placement: the scopes (unit placed with), placed_minor, net_minor (cash while placed, less commission with its tax and less
     the unit's outbound contacts at their price), npv_minor (the same with each payment discounted by (1 + `discount_rate`) ^ (days / 365),
     rounded to the minor unit; costs are not discounted). What no tariff prices costs nothing here. `money` is
-    the table of `cash.cash` where it is kept. Use as `with net_placed_facts(...) as facts:`.
+    the table of `cash.kept_cash` where it is kept. Use as `with net_placed_facts(...) as facts:`.
     """
     age = windows.liquidation_months
     with (

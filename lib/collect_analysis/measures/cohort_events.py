@@ -4,6 +4,7 @@ import ibis
 import ibis.expr.types as ir
 
 from collect_analysis.book.store import Book
+from collect_analysis.measures.cash import linked
 from collect_analysis.measures.contact import is_right_party
 
 PAID_BEFORE_DAYS = 90
@@ -14,22 +15,13 @@ def _days_since(event: ir.DateValue, assigned: ir.DateValue) -> ir.IntegerValue:
 
 
 def net_payments(book: Book) -> ir.Table:
-    """Eligible postings: account_key, paid_on, known_on, amount_minor.
+    """Postings that count (`cash.linked`): account_key, paid_on, known_on, amount_minor.
 
-    A reversal counts on the day of the payment it takes back, if that counts, and is known on its own day.
+    A reversal counts on the day of the payment it takes back, and is known on its own day.
     """
-    payment = book.table("payment")
-    original = payment.select(
-        original_key=payment["payment_key"], original_date=payment["value_date"], original_eligible=payment["eligible"]
-    )
-    joined = payment.left_join(original, payment["reversal_of"] == original["original_key"])
-    joined = joined.filter(joined["eligible"], joined["original_eligible"].fill_null(True))
-    return joined.select(
-        account_key=joined["account_key"],
-        paid_on=joined["original_date"].fill_null(joined["value_date"]),
-        known_on=joined["value_date"],
-        amount_minor=joined["amount_minor"],
-    )
+    posting = linked(book)
+    counted = posting.filter(posting["counts"])
+    return counted.select("account_key", "amount_minor", paid_on="origin_day", known_on="value_date")
 
 
 def paid_within(book: Book, assigned: ir.Table, days: int) -> ir.Table:

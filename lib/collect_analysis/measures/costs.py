@@ -23,7 +23,7 @@ def cost_facts(
     `cash_facts` is the table of `recovery.cash_facts`, `contacts` that of `contact.contacts_of`. Columns: the scopes, collected_minor (by
     holder), cost_minor: outbound contacts by the unit that made them at the price of their channel, paid minutes by the unit of the
     officer's day at the price of the officer's role, commission and its tax by the agency that held the placement on the value date. What
-    no tariff prices costs nothing here. `money` is the table of `cash.cash` where it is kept.
+    no tariff prices costs nothing here. `money` is the table of `cash.kept_cash` where it is kept.
     """
     zero = ibis.literal(0, "int64")
     collected = cash_facts.select(*FACT_SCOPES, "collected_minor", cost_minor=zero)

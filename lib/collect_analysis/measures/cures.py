@@ -4,7 +4,7 @@ import ibis
 import ibis.expr.types as ir
 
 from collect_analysis.book.store import Book
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.contact import CONNECTED
 from collect_analysis.measures.flow import month_ends
 from collect_analysis.measures.periods import KpiWindows, Period, month_end
@@ -52,7 +52,7 @@ def entry_facts(
     """Which accounts entered, and which of them paid in the month after without a conversation (F11)?
 
     An entry was open and current at one month end and open and overdue at the next; it is followed through the month after that, which lies
-    in the period. `contacts` is the table of `contact.contacts_of`, `money` that of `cash.cash` where it is kept. One row per entry: scopes of
+    in the period. `contacts` is the table of `contact.contacts_of`, `money` that of `cash.kept_cash` where it is kept. One row per entry: scopes of
     the holder at the entry, entered (1), paid, talked, self_cured (0 or 1).
     """
     ends = month_ends(book, month_end(period.opening, -1), month_end(period.end, -1))
@@ -63,8 +63,8 @@ def entry_facts(
         follows, rows.before_status == "open", rows.before_bucket == 0, rows.status == "open", rows.bucket >= 1,
         rows.month_end >= ibis.literal(period.opening),
     ).mutate(month=lambda start: start.month_end.year() * 12 + start.month_end.month())  # fmt: skip
-    money = cash(book, money)
-    money = money.filter(within(money.value_date, period.start, period.end))
+    stayed = payments(book, money)
+    money = stayed.filter(within(stayed.value_date, period.start, period.end))
     paid = money.select(payer="account_key", paid_month=money.value_date.year() * 12 + money.value_date.month() - 1).distinct()
     talk = contacts.filter(
         within(contacts.local_ts, period.start, period.end),

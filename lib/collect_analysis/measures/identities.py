@@ -7,7 +7,7 @@ import pandas as pd
 
 from collect_analysis.measures import flow, promises
 from collect_analysis.measures.attribution import UNATTRIBUTED, attribution
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import collected_by_hand, payments
 from collect_analysis.measures.contact import is_attempt
 from collect_analysis.measures.kpi_table import Facts
 from collect_analysis.measures.periods import month_end, month_start
@@ -47,9 +47,9 @@ def identities(facts: Facts, kpis: pd.DataFrame) -> pd.DataFrame:
 
     - flow_adds_up: F1 + F3 + F4 + F5 + F6 = 1, by count and by balance, in every scope;
     - assigned_stay: accounts assigned = open at the opening + entered since, whatever left (denominators do not shrink);
-    - cash_adds_up: the scopes of each grain add up to the company; no_posting_lost: the company to the postings that count (no join multiplied
-      money);
-    - attribution_adds_up: attributed cash + visible residual = all cash;
+    - cash_adds_up: the scopes of each grain add up to the company; no_posting_lost: the company to the postings themselves, every reversal
+      followed by hand (no join multiplied money, no netting lost any);
+    - attribution_adds_up: attributed cash + visible residual = all payments that stayed;
     - placed_stay: the denominator of R2 is the balance of all placements of the batches, recalled ones included;
     - promises_add_up: kept + partly + renegotiated + broken + undecided = promises falling due;
     - one_payment_one_promise: what was dealt to promises is no more than the cash of their accounts in their windows, each payment once;
@@ -110,11 +110,13 @@ def _scopes_of_cash(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
 
 def _postings(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
     counted = _company(kpis, "R1", "value")
-    return None if counted != counted else _Check(counted, _cash_of(facts))
+    if counted != counted:
+        return None
+    return _Check(counted, float(collected_by_hand(facts.book, start=facts.period.start, end=facts.period.end)))
 
 
-def _cash_of(facts: Facts) -> float:
-    money = cash(facts.book)
+def _stayed(facts: Facts) -> float:
+    money = payments(facts.book)
     inside = money.filter(within(money.value_date, facts.period.start, facts.period.end))
     return float(str(facts.book.scalar(inside.amount_minor.sum().fill_null(0).cast("int64"))))
 
@@ -124,7 +126,7 @@ def _attributed(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
     residual = float(table.loc[table["unit_key"] == UNATTRIBUTED, "numerator"].sum())
     told = _company(kpis, "C12", "numerator")
     mine = told if told == told else float(table["numerator"].sum()) - residual
-    return _Check(mine + residual, _cash_of(facts))
+    return _Check(mine + residual, _stayed(facts))
 
 
 def _placed(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
@@ -157,7 +159,7 @@ def _dealt_once(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
     promise = facts.book.table("promise")
     mine = promise.semi_join(due.select("promise_key"), "promise_key")
     window = mine.select(of_account="account_key", first=mine.made_ts.date(), due_date="due_date")
-    money = cash(facts.book).select("payment_key", "account_key", "value_date", "amount_minor")
+    money = payments(facts.book).select("payment_key", "account_key", "value_date", "amount_minor")
     grace = timedelta(days=facts.windows.grace_days)
     money = money.filter(money.value_date <= facts.period.end + grace)
     pairs = money.inner_join(window, [("account_key", "of_account")])

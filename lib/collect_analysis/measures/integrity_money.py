@@ -8,7 +8,7 @@ import pandas as pd
 
 from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.integrity_rows import as_share, not_asked
 from collect_analysis.measures.obligations import remittance_facts
 from collect_analysis.measures.periods import KpiWindows, Period
@@ -29,7 +29,7 @@ def parts(book: Book, held: ir.Table, period: Period, windows: KpiWindows, *, cl
         return not_asked(("old_money", *_REMITTED), why)
     paid = payments_on(book, held).filter(lambda rows: within(rows.value_date, period.start, period.end))
     old = _old_money(book, held, paid, claim_days)
-    taken = cash(book).filter(lambda rows: rows.source == "agency")
+    taken = payments(book).filter(lambda rows: rows.source == "agency")
     if not book.scalar(taken.count()):
         return [old, *not_asked(_REMITTED, NO_SOURCE)]
     few = as_share(book.frame(_through_agency(taken, paid)), "few_remitted")
@@ -62,7 +62,7 @@ def _already(book: Book, rows: ir.Table, claim_days: int) -> ir.Table:
     """Keys of placements whose account had paid in the days before, had a promise open, or an agreement running."""
     placed = rows.select("decision_key", "account_key", "from_date")
     earliest = (placed.from_date - ibis.interval(days=claim_days)).cast("date")
-    counted = cash(book).select(on_account="account_key", value_date="value_date")
+    counted = payments(book).select(on_account="account_key", value_date="value_date")
     payers = placed.mutate(earliest=earliest).inner_join(counted, [("account_key", "on_account")])
     found = [payers.filter(payers.value_date < payers.from_date, payers.value_date >= payers.earliest).select(old_key="decision_key")]
     if book.has("promise"):

@@ -7,7 +7,7 @@ import pandas as pd
 
 from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.integrity_rows import as_share, not_asked
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import count_of, within
@@ -33,7 +33,7 @@ def parts(book: Book, period: Period, units: Sequence[str], windows: KpiWindows,
     backdated = rows.group_by("unit_key").agg(
         observed=count_of(turned), trials=rows.count(), money=ibis.ifelse(turned, rows.amount_minor, 0).sum().cast("int64")
     )
-    counted = cash(book).select(on_account="account_key", paid="amount_minor", value_date="value_date")
+    counted = payments(book).select(on_account="account_key", paid="amount_minor", value_date="value_date")
     pairs = made.inner_join(counted, [made.account_key == counted.on_account])
     enough = pairs.paid * _TEN_THOUSAND >= pairs.amount_minor * round(windows.kept_threshold * _TEN_THOUSAND)
     earliest = (pairs.day - ibis.interval(days=days)).cast("date")

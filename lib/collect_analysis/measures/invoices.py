@@ -2,7 +2,7 @@
 
 A payment earns commission for the partner whose placement was in force on its value date, at the tariff of that day and the tier of the
 placement's age. A reversal is a credit of its own: it counts in the period of its own day, at the tier and the tariff of the money it
-takes back. Postings that are not eligible, and reversals of such, earn nothing.
+comes from. Payments that are not eligible, and their reversals, earn nothing.
 """
 
 from datetime import date
@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from collect_analysis.book.store import Book
+from collect_analysis.measures.cash import linked
 from collect_analysis.measures.economics import priced
 from collect_analysis.measures.placements import months_between
 from collect_analysis.measures.scopes import within
@@ -22,7 +23,7 @@ LINE_COLUMNS = (
     "commission_minor", "tax_minor", "invoice_total_minor", "currency", "known", "eligible", "posted_on", "standing", "tax_rate",
 )  # fmt: skip
 EARNED_COLUMNS = (
-    "payment_key", "unit_key", "posted_on", "amount_minor", "reversal_of", "currency", "tier_from", "rate", "tax_rate", "placements", "known",
+    "payment_key", "unit_key", "posted_on", "amount_minor", "reversal_of", "origin_key", "currency", "tier_from", "rate", "tax_rate", "placements", "known",
 )  # fmt: skip
 
 
@@ -36,8 +37,8 @@ def billed(book: Book, *, start: date, end: date) -> pd.DataFrame:
     """
     line = book.table("invoice_line")
     line = line.filter(line.period_end >= ibis.literal(start), line.period_start <= ibis.literal(end))
-    fact = _dated(book.table("payment")).select(
-        fact_key="payment_key", account_key="account_key", eligible="eligible", posted_on="posted_on", earned_on="value_date"
+    fact = _dated(book).select(
+        fact_key="payment_key", account_key="account_key", eligible="counts", posted_on="posted_on", earned_on="value_date"
     )
     row = line.left_join(fact, line.payment_key == fact.fact_key).mutate(known=fact.fact_key.notnull())
     held = _held(book).rename(held_account="account_key", held_unit="unit_key")
@@ -64,13 +65,12 @@ def earned(book: Book, *, start: date, end: date) -> pd.DataFrame:
     """Which payments and credits of the period earn commission, for whom, at which tier and rate?
 
     Only partners: units of type `agency`, units that no table `unit` knows, and units that billed. Columns: EARNED_COLUMNS; posted_on: the
-    row's own value date; reversal_of: the posting a credit takes back; tier_from and rate empty: no tariff; tax_rate empty: no tax;
-    placements: in how many placements at once; known: the unit is in table `unit`. A row stands twice where tariffs or placements overlap.
-    Sorted; money in minor units. Empty where nothing was paid on placements.
+    row's own value date; reversal_of: the posting a credit takes back, origin_key: the payment it comes from; tier_from and rate empty:
+    no tariff; tax_rate empty: no tax; placements: in how many placements at once; known: the unit is in table `unit`. A row stands twice where
+    tariffs or placements overlap. Sorted; money in minor units. Empty where nothing was paid on placements.
     """
-    payment = book.table("payment")
-    counted = _dated(payment.filter(payment.eligible))
-    counted = counted.filter(counted.reversal_of.isnull() | counted.origin_key.notnull(), within(counted.posted_on, start, end))
+    posting = _dated(book)
+    counted = posting.filter(posting.counts, within(posting.posted_on, start, end))
     held = _held(book).rename(held_account="account_key")
     inside = (held.from_date <= counted.value_date) & (held.to_date.isnull() | (counted.value_date < held.to_date))
     joined = counted.inner_join(held, (counted.account_key == held.held_account) & inside)
@@ -84,7 +84,17 @@ def earned(book: Book, *, start: date, end: date) -> pd.DataFrame:
         placements=joined.decision_key.count().over(ibis.window(group_by="payment_key")),
         known=joined.known_unit.notnull(),
     ).select(
-        "payment_key", "unit_key", "value_date", "posted_on", "amount_minor", "age_months", "reversal_of", "currency", "placements", "known"
+        "payment_key",
+        "unit_key",
+        "value_date",
+        "posted_on",
+        "amount_minor",
+        "age_months",
+        "reversal_of",
+        "origin_key",
+        "currency",
+        "placements",
+        "known",
     )
     frame = _days(book.frame(priced(book, paid).select(*EARNED_COLUMNS)), "posted_on")
     return frame.sort_values(["unit_key", "posted_on", "payment_key", "tier_from", "rate"], ignore_index=True)
@@ -109,10 +119,9 @@ def unit_names(book: Book) -> pd.DataFrame:
     return grouped.agg(name=("name", "last"), names=("name", lambda names: list(dict.fromkeys(names))))
 
 
-def _dated(payment: ir.Table) -> ir.Table:
-    """Postings with the day by which they are placed and priced: value_date of what a reversal takes back, else their own (posted_on)."""
-    origin = payment.select(origin_key="payment_key", origin_day="value_date")
-    row = payment.left_join(origin, payment.reversal_of == origin.origin_key)
+def _dated(book: Book) -> ir.Table:
+    """Postings (`cash.linked`) with the day by which they are placed and priced: that of the payment they belong to; posted_on is their own."""
+    row = linked(book)
     return row.mutate(posted_on=row.value_date, value_date=ibis.coalesce(row.origin_day, row.value_date))
 
 

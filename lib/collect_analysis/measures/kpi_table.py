@@ -14,7 +14,7 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.measures import conduct, contact, flow, recovery
 from collect_analysis.measures.bases import BASES
-from collect_analysis.measures.cash import KEPT, cash
+from collect_analysis.measures.cash import kept_cash
 from collect_analysis.measures.kpis import KPIS, Kpi
 from collect_analysis.measures.kpis import counted as counted_kpis
 from collect_analysis.measures.periods import KpiWindows, Period
@@ -85,7 +85,7 @@ class Facts:
     @property
     def money(self) -> ir.Table:
         """Money collected, of all days: what most relations look up."""
-        return self._once("money", lambda: cash(self.book).select(*KEPT))
+        return self._once("money", lambda: kept_cash(self.book))
 
     def holds(self, name: str) -> bool:
         """Whether the book has rows in a table, or values in a column written `table.column`."""

@@ -6,7 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from collect_analysis.book.store import Book
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import Directory, count_of, within
 
@@ -14,7 +14,7 @@ from collect_analysis.measures.scopes import Directory, count_of, within
 def message_facts(
     book: Book, contacts: ir.Table, directory: Directory, period: Period, windows: KpiWindows, money: ir.Table | None = None
 ) -> ir.Table:
-    """What became of the messages of the period? `contacts` is the table of `contact.contacts_of`, `money` that of `cash.cash` where kept.
+    """What became of the messages of the period? `contacts` is the table of `contact.contacts_of`, `money` that of `cash.kept_cash` where kept.
 
     One row per account, unit and officer with an outbound message in one of `message_channels`. Columns: scopes, sent, delivered, opened and
     open_known (messages whose opening the source records), clicked and click_known, paid (messages with cash of the account from their day to
@@ -25,8 +25,8 @@ def message_facts(
     )
     message = message.mutate(day=message.local_ts.date())
     last = period.end + timedelta(days=windows.self_pay_days)
-    money = cash(book, money)
-    paid_days = money.filter(within(money.value_date, period.start, last)).select(payer="account_key", paid_on="value_date").distinct()
+    stayed = payments(book, money)
+    paid_days = stayed.filter(within(stayed.value_date, period.start, last)).select(payer="account_key", paid_on="value_date").distinct()
     pairs = message.select("event_key", "account_key", "day").inner_join(paid_days, [("account_key", "payer")])
     until = (pairs.day + ibis.interval(days=windows.self_pay_days)).cast("date")
     followed = pairs.filter(pairs.paid_on >= pairs.day, pairs.paid_on <= until).select(followed_key="event_key").distinct()

@@ -6,7 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from collect_analysis.book.store import Book
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.placements import placed
 from collect_analysis.measures.scopes import Directory, within
@@ -35,10 +35,10 @@ def recall_facts(book: Book, directory: Directory, period: Period, windows: KpiW
 def remittance_facts(book: Book, directory: Directory, period: Period, windows: KpiWindows) -> ir.Table:
     """Which cash taken by agencies had to be remitted in the period, and which was in time (Q9)?
 
-    One row per counted payment with source `agency` whose last day to remit, `remit_days` after its value date, lies in the period. Columns:
-    scopes of the unit the account was placed with on the value date, due_minor, in_time_minor. Money not remitted is not in time.
+    One row per payment that stayed (`cash.payments`) with source `agency` whose last day to remit, `remit_days` after its value date, lies in
+    the period. Columns: scopes of the unit the account was placed with on the value date, due_minor, in_time_minor. Money not remitted is not in time.
     """
-    counted = cash(book)
+    counted = payments(book)
     last_day = (counted.value_date + ibis.interval(days=windows.remit_days)).cast("date")
     taken = counted.filter(counted.source == "agency").mutate(last_day=last_day)
     fell = taken.filter(within(taken.last_day, period.start, period.end))

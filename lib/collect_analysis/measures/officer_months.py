@@ -9,6 +9,7 @@ import pandas as pd
 
 from collect_analysis.book.store import Book
 from collect_analysis.measures.assignment import hash_buckets
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.contact import is_right_party
 from collect_analysis.measures.kpi_table import Facts, missing_for
@@ -142,9 +143,8 @@ def month_edges(book: Book, first: date, last: date, *, days: int = 3) -> pd.Dat
     for name, column in (("arrangement", "from_date"), ("payment", "value_date")):
         if not book.has(name):
             continue
-        rows = book.table(name)
+        rows = payments(book) if name == "payment" else book.table(name)
         rows = rows.filter(within(rows[column], start, end))
-        rows = rows.filter(rows.eligible, rows.amount_minor > 0) if name == "payment" else rows
         what = ibis.literal("payment") if name == "payment" else rows.type
         daily = book.frame(rows.group_by(what=what, day=rows[column]).agg(n=rows.count()))
         found += [_edge(part, str(kind), months, days) for kind, part in daily.groupby("what", sort=True)]

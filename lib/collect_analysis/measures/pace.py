@@ -107,7 +107,7 @@ def daily_cash(book: Book, *, start: date, end: date) -> pd.DataFrame:
     )
     table = told.group_by("date", "unit_key", "entered").agg(
         collected_minor=told.amount_minor.sum().cast("int64"),
-        payments=told.count(),
+        payments=count_of(told.amount_minor > 0),
         largest_minor=told.amount_minor.max(),
         late_minor=told.late_minor.sum().cast("int64"),
     )

@@ -15,7 +15,7 @@ from collect_analysis.book.engine import sum_of_products
 from collect_analysis.book.store import Book
 from collect_analysis.measures import obligations, scopes
 from collect_analysis.measures import service as tickets
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.conduct import LegalLimits, judged_contacts
 from collect_analysis.measures.partner_activity import BOOK, COLUMNS, mean_of_counts, quantile_of_counts
 from collect_analysis.measures.periods import KpiWindows, Period
@@ -107,7 +107,7 @@ def _laid_out(units: Sequence[str], parts: dict[str, Part]) -> pd.DataFrame:
 
 def _remittances(book: Book, base: ir.Table, directory: Directory, period: Period, windows: KpiWindows, level: float) -> dict[str, Part]:
     names = ("remittance_days_mean", "remittance_days_p90", "remitted_in_time")
-    taken = cash(book).filter(lambda rows: rows.source == "agency")
+    taken = payments(book).filter(lambda rows: rows.source == "agency")
     if not book.scalar(count_of(book.table("payment").source.notnull())):
         return dict.fromkeys(names, NO_SOURCE)
     if not book.scalar(count_of(taken.remitted_on.notnull())):

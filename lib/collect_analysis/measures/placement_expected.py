@@ -17,7 +17,7 @@ from collect_analysis.book.engine import sum_of_products
 from collect_analysis.book.store import Book
 from collect_analysis.measures.account_months import UNKNOWN
 from collect_analysis.measures.assignment import hash_buckets
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.placement_factors import known_placement_factors
 from collect_analysis.measures.placements import Panel, months_between, results_at
 
@@ -93,7 +93,7 @@ def _described(book: Book, rows: ir.Table, panel: Panel, seed: int) -> ir.Table:
     before = ends.select(
         end_account="account_key", end_dpd="dpd", end_score="score", following=(ends.month_end + ibis.interval(days=1)).cast("date")
     )
-    money = cash(book).select(paid_account="account_key", paid_on="value_date")
+    money = payments(book).select(paid_account="account_key", paid_on="value_date")
     earlier = rows.select(of_placement="decision_key", on_account="account_key", begun="from_date").inner_join(
         money, [("on_account", "paid_account")]
     )

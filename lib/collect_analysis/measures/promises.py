@@ -1,10 +1,10 @@
 """Promises falling due and which payments kept them (C8-C11): one payment serves one promise, exactly.
 
-The rule. The payments of an account are taken in order of value date and key. Each goes, whole, to one promise: of those in whose window
-(from the day it was made to `grace_days` after the day promised) its value date lies and which are not paid in full, the first that is not
-kept yet, else the first; first means earliest day promised, then earliest made, then key. A promise is kept when what it got reaches the
-threshold. The rule is sequential, so promises are cut into groups whose windows touch: a group of one needs a sum, a larger group is
-settled payment by payment, all groups side by side in the engine.
+The rule. The payments of an account that stayed (`cash.payments`) are taken in order of value date and key. Each goes, whole, to one
+promise: of those in whose window (from the day it was made to `grace_days` after the day promised) its value date lies and which are not
+paid in full, the first that is not kept yet, else the first; first means earliest day promised, then earliest made, then key. A promise is
+kept when what it got reaches the threshold. The rule is sequential, so promises are cut into groups whose windows touch: a group of one needs
+a sum, a larger group is settled payment by payment, all groups side by side in the engine.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from collect_analysis.book.store import Book
-from collect_analysis.measures.cash import KEPT, cash
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import Directory, within
 
@@ -30,7 +30,7 @@ def due_promises(book: Book, period: Period, windows: KpiWindows, money: ir.Tabl
     One row per promise of more than nothing whose day lies in the period. Columns: promise_key, account_key, unit_key, officer_key,
     due_date, promised_minor, covered_minor (what was paid towards it, at most what was promised), paid_minor (not capped), state: kept;
     renegotiated where it was not kept, the source says so and another promise of the account was made by its day; partly, broken; or
-    undecided while the grace has not passed on the book's `as_of`. `money` is the table of `cash.cash` where it is kept. Use as
+    undecided while the grace has not passed on the book's `as_of`. `money` is the table of `cash.kept_cash` where it is kept. Use as
     `with due_promises(...) as promises:`.
     """
     grouped, paid_in = _groups(book, period, windows, money)
@@ -113,7 +113,7 @@ def _groups(book: Book, period: Period, windows: KpiWindows, money: ir.Table | N
     whole = ibis.window(group_by=[grouped.account_key, grouped.group])
     due_here = within(grouped.due_date, period.start, period.end).cast("int64").max().over(whole)
     grouped = grouped.mutate(members=grouped.count().over(whole), due_here=due_here)
-    paid_in = cash(book, money).semi_join(accounts, "account_key").select(*KEPT)
+    paid_in = payments(book, money).semi_join(accounts, "account_key").select("payment_key", "account_key", "value_date", "amount_minor")
     return grouped.filter(grouped.due_here == 1).drop("due_here"), paid_in
 
 

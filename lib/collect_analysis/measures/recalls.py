@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.contact import is_right_party
 from collect_analysis.measures.periods import month_start
 from collect_analysis.measures.placements import Panel, months_between, of_panel
@@ -108,8 +108,8 @@ def recall_batches(book: Book, panel: Panel, rule: RecallRule) -> Iterator[pa.Re
 
 
 def _paid(book: Book, since: ir.DateScalar) -> ir.Table:
-    money = cash(book)
-    return money.filter(money.value_date > since, money.amount_minor > 0).select(payer="account_key").distinct()
+    money = payments(book)
+    return money.filter(money.value_date > since).select(payer="account_key").distinct()
 
 
 def _reached(book: Book, since: ir.DateScalar) -> ir.Table:

@@ -20,7 +20,7 @@ import pandas as pd
 from collect_analysis.book.engine import compensated_sum
 from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.conduct import LegalLimits, judged_contacts
 from collect_analysis.measures.contact import is_right_party
 from collect_analysis.measures.periods import Period
@@ -167,7 +167,7 @@ class Audit:
             ]
         )
         records = records.mutate(until=(records.day + ibis.interval(days=self.rules.money_days)).cast("date"))
-        paid = cash(self.book).select("payment_key", "amount_minor", "value_date", on_account="account_key")
+        paid = payments(self.book).select("payment_key", "amount_minor", "value_date", on_account="account_key")
         pairs = records.inner_join(
             paid, [records.account_key == paid.on_account, paid.value_date >= records.day, paid.value_date <= records.until]
         )

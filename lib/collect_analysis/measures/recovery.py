@@ -9,28 +9,31 @@ import pandas as pd
 
 from collect_analysis.book.store import Book
 from collect_analysis.measures.batches import cash_while_placed, complete_batches
-from collect_analysis.measures.cash import cash
+from collect_analysis.measures.cash import kept_cash, payments
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import COMPANY, FACT_SCOPES, Directory, within
 
 
 def cash_facts(book: Book, held: ir.Table, directory: Directory, period: Period, money: ir.Table | None = None) -> ir.Table:
-    """What did each account owe and pay? `held` is the table of `scopes.holders`, `money` that of `cash.cash` where it is kept.
+    """What did each account owe and pay? `held` is the table of `scopes.holders`, `money` that of `cash.kept_cash` where it is kept.
 
     One row per account that was assigned in the period or paid in it. Columns: the scopes of its holder (`unassigned` where nobody held
-    it), assigned (1 if assigned), opening_minor, collected_minor, payer, assigned_payer (0 or 1).
+    it), assigned (1 if assigned), opening_minor, collected_minor (below 0 where more went out than came in), payer (1 if a payment of the
+    period stayed), assigned_payer (0 or 1).
     """
-    counted = cash(book, money)
+    counted = kept_cash(book) if money is None else money
     inside = counted.filter(within(counted.value_date, period.start, period.end))
-    paid = inside.group_by("account_key").agg(collected_minor=inside.amount_minor.sum().cast("int64"))
+    paid = inside.group_by("account_key").agg(
+        collected_minor=inside.amount_minor.sum().cast("int64"), paid=(inside.stayed_minor.max() > 0).cast("int64")
+    )
     joined = held.left_join(paid, held.account_key == paid.account_key)
     assigned = joined.select(
         *[held[name] for name in FACT_SCOPES],
         held.opening_minor,
         assigned=ibis.literal(1, "int64"),
         collected_minor=paid.collected_minor.fill_null(0),
-        payer=paid.collected_minor.notnull().cast("int64"),
-        assigned_payer=paid.collected_minor.notnull().cast("int64"),
+        payer=paid.paid.fill_null(0),
+        assigned_payer=paid.paid.fill_null(0),
     )
     return assigned.union(_unheld(paid.anti_join(held, "account_key"), directory))
 
@@ -38,10 +41,15 @@ def cash_facts(book: Book, held: ir.Table, directory: Directory, period: Period,
 def _unheld(paid: ir.Table, directory: Directory) -> ir.Table:
     """Cash on accounts that nobody held in the period: it is in the total, and visible."""
     nobody = paid.mutate(unit_key=ibis.null("string"), officer_key=ibis.null("string"))
-    zero, one = ibis.literal(0, "int64"), ibis.literal(1, "int64")
+    zero = ibis.literal(0, "int64")
     described = directory.describe(nobody)
     return described.select(
-        *FACT_SCOPES, opening_minor=zero, assigned=zero, collected_minor=described.collected_minor, payer=one, assigned_payer=zero
+        *FACT_SCOPES,
+        opening_minor=zero,
+        assigned=zero,
+        collected_minor=described.collected_minor,
+        payer=described.paid,
+        assigned_payer=zero,
     )
 
 
@@ -71,10 +79,11 @@ def money_age_facts(
 ) -> ir.Table:
     """How much of the cash came from accounts that had paid nothing in the `new_money_days` days before it (R11)?
 
-    One row per account and day with cash: scopes of the holder (`unassigned` where nobody held it), collected_minor, new_minor.
+    Money is what stayed of payments (`cash.payments`), on both sides. One row per account and day with a payment: scopes of the holder
+    (`unassigned` where nobody held it), collected_minor, new_minor.
     `money`: as in `cash_facts`.
     """
-    counted = cash(book, money)
+    counted = payments(book, money)
     since = period.start - timedelta(days=windows.new_money_days)
     recent = counted.filter(within(counted.value_date, since, period.end))
     daily = recent.group_by("account_key", "value_date").agg(collected_minor=recent.amount_minor.sum().cast("int64"))

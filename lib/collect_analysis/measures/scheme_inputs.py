@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.book.store import Book
+from collect_analysis.measures.cash import linked
 from collect_analysis.measures.conduct import RULES, LegalLimits, judged_contacts
 from collect_analysis.measures.officer_gates import ratios_by_month
 from collect_analysis.measures.officer_index import monthly
@@ -126,19 +127,19 @@ def taken_back(book: Book, period: Period) -> pd.DataFrame:
     """Which money counted at a month's end and was taken back later, and how many days after it came?
 
     Columns: month (of the payment), officer_key (who held the account when the month opened, or first if it entered in the month), days (from
-    payment to reversal), amount_minor. Only eligible postings reversed after the last day of their month; sorted. Empty without payments.
+    payment to reversal), amount_minor (what each reversal took back; below 0 where a reversal was taken back itself). Only of eligible
+    payments, after the last day of their month; sorted. Empty without payments.
     """
     if not book.has("payment") or not book.has("month_end"):
         return _empty("days", "amount_minor")
-    payment = book.table("payment")
-    back = payment.filter(payment.reversal_of.notnull()).group_by(undone=payment.reversal_of).agg(back_on=payment.value_date.min())
-    money = payment.filter(payment.eligible, payment.reversal_of.isnull(), within(payment.value_date, period.start, period.end))
-    joined = money.inner_join(back, money.payment_key == back.undone)
-    joined = joined.mutate(
-        month=joined.value_date.truncate("M").cast("date"),
-        days=(joined.back_on.cast("timestamp").epoch_seconds() - joined.value_date.cast("timestamp").epoch_seconds()) // 86_400,
+    posting = linked(book)
+    back = posting.filter(posting.reversal_of.notnull(), posting.counts, within(posting.origin_day, period.start, period.end))
+    dated = back.mutate(
+        month=back.origin_day.truncate("M").cast("date"),
+        days=(back.value_date.cast("timestamp").epoch_seconds() - back.origin_day.cast("timestamp").epoch_seconds()) // 86_400,
+        amount_minor=-back.amount_minor,
     )
-    later = joined.filter(joined.back_on.truncate("M").cast("date") > joined.month)
+    later = dated.filter(dated.value_date.truncate("M").cast("date") > dated.month)
     ends = book.table("month_end").select(of_account="account_key", held_by="officer_key", held_on="month_end")
     opening = later.left_join(ends, (later.account_key == ends.of_account) & (ends.held_on < later.month))
     holder = opening.group_by("payment_key", "month", "days", "amount_minor").agg(officer_key=opening.held_by.argmax(opening.held_on))

@@ -23,14 +23,15 @@ KPIS = (
             "số tiền thu của hồ sơ không có khoản trả nào trong các ngày trước đó / số tiền thu",
         ),
         population=(
-            "eligible payments of the period, each looked at on its own day",
-            "thanh toán hợp lệ trong kỳ, xét theo ngày của từng khoản",
+            "what stayed of the eligible payments of the period, each looked at on its own day; money that went out of the account later is "
+            "taken from its latest payments before",
+            "phần còn lại của các thanh toán hợp lệ trong kỳ, xét theo ngày của từng khoản; tiền chi ra sau đó trừ vào các khoản gần nhất trước nó",
         ),
         numerator=(
             "payments with no payment of the account in the window before their day",
             "khoản thu mà trong thời hạn trước đó hồ sơ không trả",
         ),
-        denominator=("collected", "số tiền thu"),
+        denominator=("what stayed of all payments", "phần còn lại của mọi khoản thanh toán"),
         unit="share",
         better="context",
         base="money_age",

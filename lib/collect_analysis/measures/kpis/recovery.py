@@ -4,8 +4,10 @@ from collect_analysis.measures.kpis.record import Kpi
 
 _SOURCE = "domain reference 2.2"
 _CASH = (
-    "eligible payments by value date; a reversed payment and its reversal both drop out",
-    "thanh toán hợp lệ theo ngày hiệu lực; thanh toán bị hủy và bút toán hủy đều loại ra",
+    "eligible payments by value date, net of what their reversals took back, on the day of the payment; amounts paid out that name no posting "
+    "on their own day",
+    "thanh toán hợp lệ theo ngày hiệu lực, trừ phần bị bút toán đảo lấy lại, tính vào ngày của khoản thanh toán; khoản chi ra không ghi bút "
+    "toán gốc tính vào ngày của nó",
 )
 _ASSIGNED = ("accounts open at the start of the period or received in it", "hồ sơ đang mở đầu kỳ hoặc nhận trong kỳ")
 _BATCHES = (
@@ -42,6 +44,10 @@ KPIS = (
         interval="total",
         undefined="no payments recorded",
         pitfalls=(
+            (
+                "a reversal restates the day of its payment, not its own: a closed month changes when a cheque bounces later",
+                "bút toán đảo làm thay đổi ngày của khoản thanh toán gốc chứ không phải ngày đảo: tháng đã khóa thay đổi khi séc bị trả lại",
+            ),
             ("value date, not posting or report date", "theo ngày hiệu lực, không theo ngày hạch toán hay ngày báo cáo"),
             _PITFALL_RESIDUAL,
             ("the interval is the noise of who happens to pay", "khoảng tin cậy là độ nhiễu do ai tình cờ trả nợ"),
