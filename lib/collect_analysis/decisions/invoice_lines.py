@@ -92,21 +92,26 @@ def owed_on(lines: pd.DataFrame, earned: pd.DataFrame) -> pd.DataFrame:
 
 
 def _credits_named(lines: pd.DataFrame, owed: pd.DataFrame) -> pd.DataFrame:
-    """A negative line that names a payment is a line for a reversal of it; of several lines and reversals the smallest go together."""
-    credit = owed[(owed["payment_key"] != owed["origin_key"]) & (owed["amount_minor"] < 0)].sort_values(["amount_minor", "payment_key"])
-    credit = credit.assign(nth=credit.groupby(["invoice_id", "origin_key"]).cumcount())
-    credit = credit[["invoice_id", "origin_key", "nth", "payment_key", "posted_on"]]
-    below = lines[lines["base_minor"] < 0].sort_values(["base_minor", "line_no"])
-    nth = below.groupby(["invoice_id", "payment_key"]).cumcount().reindex(lines.index)
-    named = lines.assign(nth=nth).merge(
-        credit.rename(columns={"payment_key": "by", "posted_on": "by_on"}),
-        left_on=["invoice_id", "payment_key", "nth"],
-        right_on=["invoice_id", "origin_key", "nth"],
-        how="left",
-    )
-    named["payment_key"] = named["by"].fillna(named["payment_key"])
-    named["posted_on"] = named["by_on"].fillna(named["posted_on"])
-    return named.drop(columns=["nth", "origin_key", "by", "by_on"])
+    """A negative line that names a payment is a line for a reversal of it: one of the same amount, else the next one that no line names."""
+    credit = owed[(owed["payment_key"] != owed["origin_key"]) & (owed["amount_minor"] < 0)]
+    credit = credit[["invoice_id", "origin_key", "amount_minor", "payment_key", "posted_on"]]
+    credit = credit.rename(columns={"payment_key": "by", "posted_on": "by_on", "amount_minor": "base_minor", "origin_key": "payment_key"})
+    open_lines, named = lines[lines["base_minor"] < 0], []
+    for keys in (["invoice_id", "payment_key", "base_minor"], ["invoice_id", "payment_key"]):
+        pairs = _in_turn(open_lines, keys).merge(_in_turn(credit, keys)[[*keys, "turn", "by", "by_on"]], on=[*keys, "turn"])
+        named.append(pairs[["invoice_id", "line_no", "by", "by_on"]])
+        taken = pd.MultiIndex.from_frame(pairs[["invoice_id", "line_no"]])
+        open_lines = open_lines[~pd.MultiIndex.from_frame(open_lines[["invoice_id", "line_no"]]).isin(taken)]
+        credit = credit[~credit["by"].isin(pairs["by"])]
+    found = lines.merge(pd.concat(named), on=["invoice_id", "line_no"], how="left", validate="one_to_one")
+    found["payment_key"] = found["by"].fillna(found["payment_key"])
+    found["posted_on"] = found["by_on"].fillna(found["posted_on"])
+    return found.drop(columns=["by", "by_on"])
+
+
+def _in_turn(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Rows numbered among those of equal keys."""
+    return rows.assign(turn=rows.groupby(keys).cumcount())
 
 
 def _single(lines: pd.DataFrame, owed: pd.DataFrame) -> pd.DataFrame:
