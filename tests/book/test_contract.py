@@ -55,7 +55,7 @@ def test_a_bad_row_is_told_with_file_line_column_value_reason_and_fix(payments: 
     told = rows[["file", "line", "column", "source_column", "value", "reason", "sentence", "fix"]].to_dict("records")
     assert told[0] == {
         "file": "cash.csv", "line": 3, "column": "amount_minor", "source_column": "amount", "value": "(50)", "reason": "unreadable_number",
-        "sentence": "is no number as declared (decimal ',', grouping '.')", "fix": "correct the declaration, or the source",
+        "sentence": "is no number as declared (decimal ',', grouping '.')", "fix": "`parentheses: true` reads (50) as -50",
     }  # fmt: skip
     assert told[1]["reason"] == "missing"
     assert pd.isna(told[1]["value"])

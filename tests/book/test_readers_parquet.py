@@ -40,7 +40,7 @@ def test_typed_cells_become_exact_texts(tmp_path: Path) -> None:
     cells = read(tmp_path, table, tuple(table.column_names))
     assert {name: column(cells, name)[0] for name in table.column_names} == {
         "text": "007", "big": "4611686018427387904", "money": "12345678901234.50", "share": "0.1", "day": "2026-06-01",
-        "local": "2026-06-01 13:05:00.250000", "zoned": "2026-06-01 13:05:00.000000Z", "flag": "true", "nothing": None,
+        "local": "2026-06-01 13:05:00.250000", "zoned": "2026-06-01 13:05:00.000Z", "flag": "true", "nothing": None,
     }  # fmt: skip
     assert all(column(cells, name)[1] is None for name in table.column_names)
     assert [cells.columns[name].native for name in ("text", "money")] == [False, True]

@@ -91,7 +91,8 @@ def test_a_good_mapping_is_typed(tmp_path: Path) -> None:
         ]),
         ("2: npl", "2: nlp", ["line 14: tables.account.columns.debt_status: code 'nlp' is not allowed here; did you mean 'npl'?"]),
         ("%d/%m/%Y", "%d/%m/%y", [
-            "line 15: tables.account.columns.open_date: '%d/%m/%y' uses %y; known are %Y, %b, %d, %m; years are written with four digits: %Y",
+            "line 15: tables.account.columns.open_date: '%d/%m/%y' uses %y; known are %H, %I, %M, %S, %Y, %b, %d, %f, %m, %p; years are written "
+            "with four digits: %Y",
             "line 15: tables.account.columns.open_date: '%d/%m/%y' lacks %Y; say where they stand",
         ]),
         ("{from: balance}", "{from: balance, value: 1}", [

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collect_analysis.book import two_columns
 from collect_analysis.book.parsing.columns import Parsed, arrow_type, parse
-from collect_analysis.book.parsing.times import fiscal_edge
 from collect_analysis.book.readers.cells import Cells, TextColumn, constant_column, text_column
 from collect_analysis.book.reasons import Fault, Severity, severity_of
 from collect_analysis.book.schema import MINOR_DIGITS, Column, Table
-from collect_analysis.book.source_format import ColumnRule, FiscalQuarter, Source, TableMapping
+from collect_analysis.book.source_format import ColumnRule, Source, TableMapping
 from collect_analysis.book.source_rules import column_of, complete_rules
 from collect_analysis.errors import DataError
 
@@ -54,10 +54,10 @@ class Delivery:
     def fault(self, target: str, reason: str, rows: np.ndarray, **facts: object) -> None:
         """Judge rows by a fault that shows in a typed column: refused, set aside or noted, as its severity says."""
         severity = severity_of(reason, self.severities)
-        values = self.rows[target].take(pa.array(rows)).to_pylist() if target in self.rows.column_names else [None] * len(rows)
-        self.set_aside(
-            Fault(target, "", reason, rows, [None if value is None else str(value)[:MOST_SHOWN] for value in values], facts, severity)
-        )
+        # As text in the engine: a year 10000, which a zone can make of the last day of 9999, is no date of Python's.
+        there = target in self.rows.column_names
+        values = self.rows[target].take(pa.array(rows)).cast(pa.string()).to_pylist() if there else [None] * len(rows)
+        self.set_aside(Fault(target, "", reason, rows, [value and value[:MOST_SHOWN] for value in values], facts, severity))
 
     def fault_of_whole(self, reason: str, **facts: object) -> None:
         """Judge the delivery as a whole: it is refused, or noted."""
@@ -146,9 +146,7 @@ def wanted_columns(mapping: TableMapping, table: Table, currency: str) -> set[st
         aliases = {alias for block in mapping.unpivot.blocks for alias in block.columns} | {mapping.unpivot.column}
         needed |= {column for block in mapping.unpivot.blocks for column in block.columns.values()}
     for rule in complete_rules(mapping, table, currency).values():
-        named = [rule.source] if rule.source else []
-        named += [rule.fiscal_quarter.year, rule.fiscal_quarter.quarter] if rule.fiscal_quarter else []
-        needed |= {column for column in named if column not in aliases}
+        needed |= set(rule.source_columns) - aliases
     return needed
 
 
@@ -159,7 +157,11 @@ def scale_of(rule: ColumnRule, currency: str) -> int:
 
 def _filled(block: _Block, column: Column, rule: ColumnRule, source: Source) -> tuple[Parsed, TextColumn]:
     if rule.fiscal_quarter is not None:
-        return _fiscal(block, rule.fiscal_quarter, source)
+        return two_columns.fiscal_quarter(block.columns, rule.fiscal_quarter, source.format.missing)
+
+    def read(cell: TextColumn) -> Parsed:
+        return parse(cell, column, rule, source.format, scale=scale_of(rule, source.currency))
+
     if rule.row_number:
         cell = block.columns[ROW_NUMBER]
     elif rule.value is not None:
@@ -167,7 +169,13 @@ def _filled(block: _Block, column: Column, rule: ColumnRule, source: Source) -> 
     else:
         cell = block.columns[str(rule.source)]
         _refuse_type(cell, column, rule, source)
-    return parse(cell, column, rule, source.format, scale=scale_of(rule, source.currency)), cell
+    if rule.debit is not None:
+        return two_columns.credit_less_debit(cell, block.columns[rule.debit], read)
+    if rule.mark is not None:
+        return two_columns.marked(cell, block.columns[rule.mark.source], rule.mark, read)
+    if rule.time is not None:
+        cell = two_columns.day_and_time(block.columns, rule)
+    return read(cell), cell
 
 
 def _refuse_type(cell: TextColumn, column: Column, rule: ColumnRule, source: Source) -> None:
@@ -182,41 +190,20 @@ def _refuse_type(cell: TextColumn, column: Column, rule: ColumnRule, source: Sou
         raise DataError(f"source {source.source}: column '{rule.source}' is {cell.type} and {column.name} is an id; deliver it as text")
 
 
-def _fiscal(block: _Block, part: FiscalQuarter, source: Source) -> tuple[Parsed, TextColumn]:
-    year, quarter = block.columns[part.year], block.columns[part.quarter]
-    width = len(quarter.words) + 1
-    pairs, inverse = np.unique((year.index.astype(np.int64) + 1) * width + quarter.index + 1, return_inverse=True)
-    found: list[date | None] = []
-    reasons = np.full(len(pairs), "", dtype=object)
-    spelled: list[str] = []
-    for place, pair in enumerate(pairs.tolist()):
-        words = [
-            None if number == 0 else column.words[number - 1].as_py().strip()
-            for column, number in ((year, pair // width), (quarter, pair % width))
-        ]
-        spelled.append(" ".join(word or "" for word in words))
-        empty = all(word is None or word in source.format.missing for word in words)
-        found.append(None if empty else fiscal_edge(words[0], words[1], part))
-        if found[-1] is None and not empty:
-            reasons[place] = "unreadable_quarter"
-    index = pa.array(inverse)
-    both = TextColumn(pa.array(spelled, pa.string()), inverse.astype(np.int32))
-    return Parsed(pa.array(found, pa.date32()).take(index), reasons[inverse], {}), both
-
-
 def _mark(delivery: Delivery, column: Column, rule: ColumnRule, parsed: Parsed, cell: TextColumn, start: int) -> None:
     marks = parsed.reasons
     if column.required:
         marks = np.where((marks == "") & parsed.values.is_null().to_numpy(zero_copy_only=False), "missing", marks)
     hidden = rule.pseudonym
-    named = rule.source or (f"{rule.fiscal_quarter.year}, {rule.fiscal_quarter.quarter}" if rule.fiscal_quarter else "")
+    named = ", ".join(rule.source_columns)
     for reason in sorted(set(np.unique(marks.astype(str))) - {""}):
         rows = np.flatnonzero(marks == reason)
         values = [_shown(cell.cell(int(row)), hidden) for row in rows]
-        delivery.set_aside(Fault(column.name, named, reason, rows + start, values, parsed.facts))
+        severity = severity_of(reason, delivery.severities)
+        delivery.set_aside(Fault(column.name, named, reason, rows + start, values, parsed.facts, severity))
         if column.type == "money" and reason not in ("missing", "out_of_range"):
             delivery.unreadable_money += len(rows)
-    for count, what in ((parsed.composed, "composed to one Unicode form (NFC)"), (parsed.trimmed, "trimmed of blanks")):
+    for what, count in parsed.changed.items():
         if count and rule.source:
             delivery.notes.append(f"{delivery.origin}: {count:,} cells of '{rule.source}' were {what}")
 

@@ -1,6 +1,7 @@
 """The deliveries of a source: its files, or its database table, read one by one as text cells and checked against control totals."""
 
 import os
+import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -8,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from collect_analysis.book.contract import wanted_columns
-from collect_analysis.book.parsing.numbers import Style, exact_total
+from collect_analysis.book.parsing.numbers import exact_total, style_of
+from collect_analysis.book.parsing.words import prepared
 from collect_analysis.book.places import project_folder
 from collect_analysis.book.readers.cells import Cells
 from collect_analysis.book.readers.files import held_still
-from collect_analysis.book.source_format import CsvFormat, ExcelFormat, PostgresFormat, Source
+from collect_analysis.book.source_format import ColumnRule, CsvFormat, ExcelFormat, PostgresFormat, Source
+from collect_analysis.book.source_rules import NUMERIC, column_of, open_column
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import DataError
 
@@ -26,7 +29,23 @@ class Place:
     content_hash: str = ""
 
 
-def locate(source: Source) -> list[Place]:
+@dataclass(frozen=True)
+class Located:
+    """The deliveries of a source, and sentences on files beside them that are none."""
+
+    places: list[Place]
+    notes: list[str]
+
+
+# Files that programs leave beside a delivery, by the start of their names.
+_BESIDE = {
+    "~$": "the mark of a workbook that is open in Excel: save and close it there, what was changed since is not in the delivery",
+    ".~lock.": "the mark of a file that is open in an office program: close it there, what was changed since is not in the delivery",
+    "._": "what macOS keeps beside a file it copies; it holds no rows",
+}
+
+
+def locate(source: Source) -> Located:
     """The deliveries of a source, by name; none if nothing is here.
 
     Raises
@@ -36,19 +55,29 @@ def locate(source: Source) -> list[Place]:
     """
     form = source.format
     if isinstance(form, PostgresFormat):
-        return [Place(None, form.table)]
+        return Located([Place(None, form.table)], [])
     folder = source_folder(source)
     if folder is None or not folder.is_dir():
-        return []
-    found = []
-    for path in sorted(folder.glob(source.files or "")):
-        name = path.relative_to(folder).as_posix()
+        return Located([], [])
+    found, notes = [], []
+    # Names may be spelled with composed or decomposed letters, whatever the mapping file's are.
+    spellings = {unicodedata.normalize(form_of, source.files or "") for form_of in ("NFC", "NFD")}
+    for path in sorted({path for spelling in spellings for path in folder.glob(spelling)}):
+        name = _spelled(path.relative_to(folder))
+        if beside := next((what for start, what in _BESIDE.items() if path.name.startswith(start)), ""):
+            notes.append(f"{name}: passed over, it is {beside}")
+            continue
         if not path.parent.resolve().is_relative_to(folder.resolve()):
             raise DataError(f"{name}: leads out of the folder of {_variable(source)}; deliver the file itself")
         max_mb = form.max_mb
         with held_still(path, name, max_mb=max_mb) as file:
             found.append(Place(path, name, file.content_hash))
-    return found
+    return Located(found, notes)
+
+
+def _spelled(path: Path) -> str:
+    """A file's name as text, bytes of it that are no UTF-8 as backslash escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def source_folder(source: Source) -> Path | None:
@@ -96,6 +125,16 @@ def read_delivery(source: Source, place: Place) -> Cells:
     return read_parquet_file(place.path, place.name, form, wanted)
 
 
+def _number_rule(source: Source, name: str) -> ColumnRule:
+    """How the mapping reads the numbers of a source column; one that fills no number is read as the format says."""
+    for table, mapping in source.tables.items():
+        for target, rule in mapping.rules.items():
+            column = column_of(TABLES[table], target)
+            if column is not None and column.type in NUMERIC and name in (rule.source, rule.debit):
+                return rule
+    return ColumnRule.model_validate({"from": name, "parentheses": True})
+
+
 class Control:
     """Adds up what the sender stated of the whole delivery while its files are read."""
 
@@ -104,18 +143,17 @@ class Control:
         self._rows = 0
         self._totals = {column: Decimal(0) for column in source.control.totals}
         self._unreadable = dict.fromkeys(source.control.totals, 0)
+        self._rules = {column: _number_rule(source, column) for column in source.control.totals}
 
     def add(self, cells: Cells) -> None:
         """Count one file."""
         self._rows += cells.rows
         form = self._source.format
         for name in self._totals:
-            column = cells.columns[name]
-            style = Style(".", "", False) if column.native else Style(form.decimal, form.grouping, True)
+            column, rule = cells.columns[name], self._rules[name]
             counts = np.bincount(column.index[column.index >= 0], minlength=len(column.words))
-            empty = [word.strip() in form.missing or not word.strip() for word in column.words.to_pylist()]
-            counts[np.array(empty, dtype=bool)] = 0
-            total, unreadable = exact_total(column.words, counts, style)
+            words = prepared(column, open_column(name), rule, form)
+            total, unreadable = exact_total(words.texts, counts, style_of(rule, form, column.native))
             self._totals[name] += total
             self._unreadable[name] += unreadable
 

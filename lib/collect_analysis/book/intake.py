@@ -77,15 +77,16 @@ def import_source(
         Another import holds the book, the disk cannot be written, the database cannot be reached.
     """
     source = read_source(mapping)
-    places = locate(source)
-    if not places:
+    located = locate(source)
+    if not located.places:
         if skip_absent or source.optional:
             return ImportReport(source=source.source, book=source.book, absent=absent_sentence(source))
         raise DataError(absent_sentence(source))
     folder = books / source.book
     with nullcontext() if dry_run else shelf.locked(folder), _incoming(folder, dry_run) as incoming:
         work = _Import(source, folder, incoming, _manifest(folder, source), now)
-        work.run(places, progress)
+        work.notes += located.notes
+        work.run(located.places, progress)
         if not dry_run:
             work.commit()
         return work.report()

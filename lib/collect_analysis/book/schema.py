@@ -55,6 +55,11 @@ class Column:
     high: float | None = None
     personal: bool = False
 
+    @property
+    def seconds(self) -> int:
+        """Seconds in the unit of a column of durations, which ends its name (`talk_s`, `logged_min`); 0: it holds no duration."""
+        return {"s": 1, "min": 60}.get(self.name.rpartition("_")[2], 0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:

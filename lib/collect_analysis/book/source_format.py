@@ -1,6 +1,7 @@
 """The format of a mapping file: how the files or tables of a source become canonical tables."""
 
 import hashlib
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -10,8 +11,12 @@ from collect_analysis.book.reasons import Severity
 _WORD = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _NAME = r"^[a-z][a-z0-9_]{0,62}$"
 _VARIABLE = r"^[A-Z][A-Z0-9_]{0,62}$"
-# Moments counted from 1970-01-01 UTC, in seconds or milliseconds.
-EPOCHS = ("epoch_s", "epoch_ms")
+# A million units with two digits after the point, in minor units.
+MOST_SCALE = 100_000_000
+# Moments counted from 1970-01-01 UTC: microseconds in one unit.
+EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+# Days counted as spreadsheets store them, and the day before their first (1900 is a leap year there, so it is one earlier).
+SERIAL_DAYS = {"excel_1900": date(1899, 12, 30), "excel_1904": date(1904, 1, 1)}
 
 
 def _as_text(value: object) -> object:
@@ -100,11 +105,20 @@ class FiscalQuarter(_Part):
     edge: Literal["start", "end"]
 
 
+class Mark(_Part):
+    """A column beside an amount that says whether it came in or went out, and its words for both."""
+
+    source: str = Field(alias="from")
+    plus: Annotated[list[Text], Field(min_length=1)]
+    minus: Annotated[list[Text], Field(min_length=1)]
+
+
 class ColumnRule(_Part):
     """How one canonical column is filled.
 
     One of `from`, `value`, `row_number`, `fiscal_quarter` says where from. Steps run in this order: trim, NFC, missing, `strip`, `upper` or
-    `lower`, `codes`, `slug`, `pseudonym`, `prefix`, then the type's own reading (`date`, `timestamp`, `scale`, ...).
+    `lower`, `codes`, `slug`, `pseudonym`, `prefix`, then the type's own reading (`date`, `timestamp`, `scale`, ...). A second source column
+    stands beside the first under `time` (of the day in `from`), `debit` (taken off the credit in `from`) or `mark` (the sign of `from`).
     """
 
     source: str | None = Field(default=None, alias="from")
@@ -123,7 +137,10 @@ class ColumnRule(_Part):
     pseudonym: bool = False
     prefix: Text = ""
 
+    time: str | None = None
     date: str | None = None
+    drop_time: bool = False
+    duration: Literal["h:mm", "h:mm:ss", "mm:ss"] | None = None
     edge: Literal["start", "end"] | None = None
     timestamp: str | None = None
     zone: str | None = None
@@ -132,13 +149,34 @@ class ColumnRule(_Part):
     decimal: Literal[".", ","] | None = None
     grouping: Literal["", ",", ".", " ", "'"] | None = None
     parentheses: bool = False
-    scale: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    trailing_minus: bool = False
+    unicode_minus: bool = False
+    percent: bool = False
+    debit: str | None = None
+    mark: Mark | None = None
+    scale: Annotated[int, Field(ge=1, le=MOST_SCALE)] | None = None
     round: bool = False
 
     equals: Text | None = None
     ends_with: Text | None = None
     true_words: list[Text] = Field(default=[], alias="true")
     false_words: list[Text] = Field(default=[], alias="false")
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """Every source column the rule reads."""
+        quarter = self.fiscal_quarter
+        named = (
+            (quarter.year, quarter.quarter) if quarter else (self.source, self.time, self.debit, self.mark.source if self.mark else None)
+        )
+        return tuple(name for name in named if name)
+
+
+def declared_signs(rule: ColumnRule, form: TextCells) -> tuple[str | None, str | None]:
+    """The decimal and the grouping sign that a mapping declares for a column: its rule's, else the format's; None: it does not say."""
+    decimal = rule.decimal or (form.decimal if "decimal" in form.model_fields_set else None)
+    grouping = rule.grouping if rule.grouping is not None else form.grouping if "grouping" in form.model_fields_set else None
+    return decimal, grouping
 
 
 class Outcome(ColumnRule):

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from collect_analysis.book.reasons import REASONS
-from collect_analysis.book.schema import Column, Table
-from collect_analysis.book.source_format import EPOCHS, ColumnRule, Outcome, Source, TableMapping
+from collect_analysis.book.schema import MINOR_DIGITS, Column, Table
+from collect_analysis.book.source_format import EPOCHS, SERIAL_DAYS, ColumnRule, Outcome, Source, TableMapping, declared_signs
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import nearest
 
@@ -14,20 +14,29 @@ Place = tuple[str | int, ...]
 Problems = Iterator[tuple[Place, str]]
 
 _SOURCES = ("from", "value", "row_number", "fiscal_quarter")
-_DATE_DIRECTIVES = frozenset("dmYb")
-_TIME_DIRECTIVES = frozenset("dmYbHMSfzIp")
+_DATE_DIRECTIVES = frozenset("dmYbHMSfIp")
+_TIME_DIRECTIVES = _DATE_DIRECTIVES | {"z"}
 # Which step belongs to which types; a step named for another type would be silently without effect.
-_NUMERIC = ("integer", "money", "number")
+NUMERIC = ("integer", "money", "number")
+_STATED = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,12})?")
 _WORDS = ("key", "text", "code")
 _ONLY_FOR = {
     "date": ("date",),
     "edge": ("date",),
+    "drop_time": ("date",),
+    "time": ("timestamp",),
     "timestamp": ("timestamp",),
     "zone": ("timestamp",),
-    "to_zone": ("timestamp",),
-    "decimal": _NUMERIC,
-    "grouping": _NUMERIC,
-    "parentheses": _NUMERIC,
+    "to_zone": ("timestamp", "date"),
+    "duration": ("integer",),
+    "decimal": NUMERIC,
+    "grouping": NUMERIC,
+    "parentheses": NUMERIC,
+    "trailing_minus": NUMERIC,
+    "unicode_minus": NUMERIC,
+    "percent": ("number",),
+    "debit": ("money",),
+    "mark": ("money",),
     "scale": ("money",),
     "round": ("money", "integer"),
     "slug": _WORDS,
@@ -69,6 +78,11 @@ def complete_rules(mapping: TableMapping, table: Table, currency: str) -> dict[s
 def rule_problems(source: Source) -> Problems:
     """Every rule of the mapping that cannot be followed: the place in the file and what is wrong."""
     yield from _check_problems(source)
+    for name, stated in source.control.totals.items():
+        if not _STATED.fullmatch(stated):
+            yield ("control", "totals", name), f"is '{stated}'; write the sum as 1234567.89, without grouping"
+    if {"decimal", "grouping"} <= source.format.model_fields_set and source.format.decimal == source.format.grouping:
+        yield ("format", "grouping"), f"decimal and grouping are both '{source.format.grouping}'; they must differ"
     for name, mapping in source.tables.items():
         table = TABLES.get(name)
         if table is None:
@@ -107,7 +121,7 @@ def _table_problems(source: Source, name: str, mapping: TableMapping, table: Tab
         elif found is None:
             yield place, f"table '{name}' has no such column; {nearest(target, list(table.column_names))}"
         else:
-            told = list(_column_problems(found, rule))
+            told = [*_column_problems(found, rule), *_amount_problems(found, rule, source)]
             yield from ((place, text) for text in told or _constant_problems(found, rule, source))
 
 
@@ -137,6 +151,11 @@ def _column_problems(column: Column, rule: ColumnRule) -> Iterator[str]:
     for step, types in _ONLY_FOR.items():
         if getattr(rule, step) not in (None, False, "", []) and column.type not in types:
             yield f"`{_SPELLING.get(step, step)}` is for columns of type {' or '.join(types)}, this one is {column.type}; remove it"
+    for step in ("time", "debit", "mark"):
+        if getattr(rule, step) is not None and rule.source is None:
+            yield f"`{step}` stands beside `from`; say which column that is"
+    if rule.duration is not None and column.type == "integer" and not column.seconds:
+        yield "`duration` is for columns of seconds (_s) or minutes (_min); remove it"
     if rule.fiscal_quarter is not None and column.type != "date":
         yield f"`fiscal_quarter` gives a date, this column is {column.type}; remove it"
     if rule.upper and rule.lower:
@@ -152,7 +171,34 @@ def _column_problems(column: Column, rule: ColumnRule) -> Iterator[str]:
         wrong = sorted({word for word in rule.codes.values() if word not in column.allowed})
         for word in wrong:
             yield f"code '{word}' is not allowed here; {nearest(word, list(column.allowed))}"
-    yield from _format_problems(rule)
+    yield from _format_problems(column, rule)
+
+
+def _amount_problems(column: Column, rule: ColumnRule, source: Source) -> Iterator[str]:
+    """What cannot be said of amounts in this currency and format."""
+    decimal, grouping = declared_signs(rule, source.format)
+    if column.type in NUMERIC and decimal is not None and decimal == grouping:
+        yield f"decimal and grouping are both '{decimal}'; they must differ"
+    if rule.scale is not None and column.type == "money" and source.currency != "XXX":
+        yield from _scale_problems(rule.scale, source.currency)
+    beside = [step for step in ("debit", "mark") if getattr(rule, step) is not None]
+    if len(beside) == 2:
+        yield "`debit` and `mark` exclude each other; keep one"
+    if beside and column.low is not None:
+        yield f"`{beside[0]}` gives amounts below 0, and {column.name} is never below {column.low:g}; remove it"
+    both = sorted(set(rule.mark.plus) & set(rule.mark.minus)) if rule.mark else []
+    if both:
+        yield f"'{both[0]}' is both plus and minus; keep one"
+
+
+def _scale_problems(scale: int, currency: str) -> Iterator[str]:
+    """A factor that no usual unit of amounts has, such as the hundred of cents in a currency without them."""
+    digits = MINOR_DIGITS.get(currency, 2)
+    units = {1: "the smallest unit", 10**digits: "units", 10 ** (digits + 3): "thousands", 10 ** (digits + 6): "millions"}
+    if scale not in units:
+        least = "has no unit below one" if digits == 0 else f"has {10**digits:,} minor units to one"
+        offers = ", ".join(f"{factor} for amounts in {unit}" for factor, unit in units.items())
+        yield f"scale {scale} multiplies every amount by {scale}, and {currency} {least}; write {offers}"
 
 
 def _constant_problems(column: Column, rule: ColumnRule, source: Source) -> Iterator[str]:
@@ -165,20 +211,18 @@ def _constant_problems(column: Column, rule: ColumnRule, source: Source) -> Iter
             yield f"the {name} '{word}' {sentence}; correct it"
 
 
-def _format_problems(rule: ColumnRule) -> Iterator[str]:
-    if rule.date is not None:
+def _format_problems(column: Column, rule: ColumnRule) -> Iterator[str]:
+    if rule.date is not None and rule.date not in SERIAL_DAYS:
         yield from _directives(rule.date, _DATE_DIRECTIVES, _needed_of_day(rule.date) if rule.edge else ("Y", "m", "d"))
     if rule.timestamp is not None and rule.timestamp not in EPOCHS:
         yield from _directives(rule.timestamp, _TIME_DIRECTIVES, ("Y", "m", "d", "H", "M"))
-    if rule.to_zone is not None and rule.zone is None:
+    if rule.to_zone is not None and rule.zone is None and column.type == "timestamp":
         yield "`to_zone` needs `zone`, the zone of the source; add it"
     for zone in filter(None, (rule.zone, rule.to_zone)):
         try:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             yield f"'{zone}' is no time zone; write one as Asia/Ho_Chi_Minh"
-    if rule.decimal is not None and rule.decimal == rule.grouping:
-        yield f"decimal and grouping are both '{rule.decimal}'; they must differ"
 
 
 def _needed_of_day(pattern: str) -> tuple[str, ...]:

@@ -1,14 +1,14 @@
 """One source column as a canonical one: the text steps, the reading of its type, its allowed values and its range."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collect_analysis.book.arrow_types import ARROW
-from collect_analysis.book.parsing import numbers, times
+from collect_analysis.book.parsing import hints, numbers, times
 from collect_analysis.book.parsing.words import Words, prepared
 from collect_analysis.book.readers.cells import TextColumn, constant_column
 from collect_analysis.book.reasons import REASONS
@@ -24,14 +24,13 @@ class Parsed:
     """A typed column of a delivery.
 
     `values` (k,) of the column's Arrow type, null where empty or unfit; `reasons` (k,) the reason's name, empty where the cell fits;
-    `facts` what the reasons' sentences need; `trimmed` and `composed` count the cells changed by trimming and by Unicode composition (NFC).
+    `facts` what the reasons' sentences need; `changed` counts the cells changed in passing, by what was done to them.
     """
 
     values: pa.Array
     reasons: np.ndarray
     facts: dict[str, object]
-    trimmed: int = 0
-    composed: int = 0
+    changed: Mapping[str, int] = field(default_factory=dict)
 
 
 def arrow_type(column: Column) -> pa.DataType:
@@ -55,7 +54,10 @@ def parse(cells: TextColumn, column: Column, rule: ColumnRule, form: Format, *, 
     if rule.default is not None:
         spread = _filled(spread, marks, column, rule, form, scale)
     counts = np.bincount(cells.index[~empty], minlength=len(words.texts))
-    return Parsed(spread, marks, facts, int(counts[words.trimmed].sum()), int(counts[words.composed].sum()))
+    changed = {"trimmed of blanks": words.trimmed, "composed to one Unicode form (NFC)": words.composed}
+    if column.type == "timestamp":
+        changed["cut to the microsecond"] = times.too_fine(words.texts)
+    return Parsed(spread, marks, facts, {what: int(counts[rows].sum()) for what, rows in changed.items()})
 
 
 def unfit_constant(word: str, column: Column, rule: ColumnRule, form: Format) -> str:
@@ -114,13 +116,17 @@ def _read_words(words: Words, column: Column, rule: ColumnRule, form: Format, na
 def _read_money(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
     style = numbers.style_of(rule, form, native)
     values, reasons = numbers.whole_numbers(words.texts, style, scale=scale, rounding=rule.round)
-    return values, reasons, {**style.facts, "unit": "the smallest unit of the currency"}
+    return values, reasons, {**_number_facts(words, reasons, style), "unit": "the smallest unit of the currency"}
 
 
 def _read_integer(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
+    if rule.duration is not None:
+        form_of = "h:mm:ss" if native else rule.duration
+        values, reasons = times.durations(words.texts, form_of, unit=column.seconds, rounding=rule.round)
+        return values, reasons, {"pattern": form_of, "unit": f"a whole number of {column.name.rpartition('_')[2]}"}
     style = numbers.style_of(rule, form, native)
     values, reasons = numbers.whole_numbers(words.texts, style, scale=1, rounding=rule.round)
-    return values, reasons, {**style.facts, "unit": "a whole number"}
+    return values, reasons, {**_number_facts(words, reasons, style), "unit": "a whole number"}
 
 
 def _read_number(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
@@ -128,8 +134,25 @@ def _read_number(words: Words, column: Column, rule: ColumnRule, form: Format, n
         flags, reasons, facts = _read_flag(words, column, rule, form, native, scale)
         return pc.cast(pc.cast(flags, pa.int8()), pa.float64()), reasons, facts
     style = numbers.style_of(rule, form, native)
-    values, reasons = numbers.real_numbers(words.texts, style)
-    return values, reasons, style.facts
+    texts = pc.utf8_rtrim_whitespace(pc.utf8_rtrim(words.texts, "%")) if rule.percent else words.texts
+    values, reasons = numbers.real_numbers(texts, style)
+    return pc.divide(values, 100.0) if rule.percent else values, reasons, _number_facts(words, reasons, style)
+
+
+def _number_facts(words: Words, reasons: np.ndarray, style: numbers.Style) -> dict[str, object]:
+    """What the sentences about numbers that are not read need: the declared signs, the two readings of the first, what would read them."""
+    facts: dict[str, object] = dict(style.facts)
+    if either := _texts(words, reasons, "either_number"):
+        facts["fraction"], facts["whole"] = numbers.readings(either[0])
+    if unread := _texts(words, reasons, "unreadable_number"):
+        facts["hint"] = hints.number_hint(unread, style)
+    return facts
+
+
+def _texts(words: Words, reasons: np.ndarray, reason: str) -> list[str]:
+    """The distinct texts with a reason of their own."""
+    rows = np.flatnonzero((reasons == reason) & (words.reasons == ""))[: hints.MOST_TRIED]
+    return words.texts.take(pa.array(rows)).to_pylist()
 
 
 def _read_flag(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
@@ -147,15 +170,29 @@ def _read_flag(words: Words, column: Column, rule: ColumnRule, form: Format, nat
 
 
 def _read_date(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
-    pattern = None if native else rule.date
-    values, reasons = times.days(words.texts, pattern, edge=rule.edge)
-    return values, reasons, {"pattern": pattern or "2026-06-30"}
+    pattern = _pattern(words, rule.date, native)
+    values, reasons = times.days(words.texts, pattern, edge=rule.edge, drop_time=rule.drop_time, to_zone=rule.to_zone)
+    facts: dict[str, object] = {"pattern": pattern or "2026-06-30"}
+    if unread := _texts(words, reasons, "unreadable_date"):
+        facts["hint"] = hints.day_hint(unread)
+    return values, reasons, facts
 
 
 def _read_timestamp(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool, scale: int) -> Read:
-    pattern = None if native else rule.timestamp
+    pattern = _pattern(words, rule.timestamp, native)
     values, reasons = times.moments(words.texts, pattern, zone=rule.zone, to_zone=rule.to_zone, utc=column.name.endswith("_utc"))
-    return values, reasons, {"pattern": pattern or "2026-06-30 13:05:00", "zone": rule.zone or ""}
+    facts: dict[str, object] = {"pattern": pattern or "2026-06-30 13:05:00", "zone": rule.zone or ""}
+    if unread := _texts(words, reasons, "unreadable_timestamp"):
+        facts["hint"] = hints.moment_hint(unread)
+    if (reasons == "other_epoch").any():
+        facts["other"] = times.other_epoch(words.texts, str(pattern))
+    return values, reasons, facts
+
+
+def _pattern(words: Words, declared: str | None, native: bool) -> str | None:
+    """The form of days and moments: as declared; typed cells that are days or moments came as ISO texts, other typed cells as declared."""
+    iso = native and pc.all(pc.match_substring_regex(words.texts, "^[0-9]{4}-[0-9]{2}-[0-9]{2}")).as_py() is not False
+    return None if iso else declared
 
 
 Reader = Callable[[Words, Column, ColumnRule, Format, bool, int], Read]

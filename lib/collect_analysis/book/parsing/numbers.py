@@ -1,4 +1,8 @@
-"""Numbers from text by declared format: amounts exactly, in whole minor units; real numbers as finite floats."""
+"""Numbers from text by declared format: amounts exactly, in whole minor units; real numbers as finite floats.
+
+A number whose value hangs on a sign that nobody declared is not read: 900.000 is 900 where the point is a decimal sign, 900000 where it
+groups digits.
+"""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collect_analysis.book.source_format import ColumnRule, Format
+from collect_analysis.book.source_format import ColumnRule, Format, declared_signs
 
 # Well above any balance and well below 64 bits, so that no sum of a book overflows what adds it up.
 MOST = 10**16
@@ -18,13 +22,24 @@ _MOST_LENGTH = 60
 _EXACT = Context(prec=120)
 
 
-@dataclass(frozen=True)
-class Style:
-    """How numbers are written: decimal sign, grouping sign, negative amounts in parentheses."""
+# Three digits after the only separator: a fraction, or a thousand.
+_EITHER = r"^[+-]?[1-9][0-9]{0,2}[.][0-9]{3}$"
+_MINUS = "\u2212"
 
-    decimal: str
-    grouping: str
-    parentheses: bool
+
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """How numbers are written: decimal sign, grouping sign, negative amounts in parentheses, with the minus behind or as U+2212.
+
+    `declared`: the mapping says which signs; else a number that could be read with either is not read.
+    """
+
+    decimal: str = "."
+    grouping: str = ""
+    parentheses: bool = False
+    trailing_minus: bool = False
+    unicode_minus: bool = False
+    declared: bool = True
 
     @property
     def facts(self) -> dict[str, object]:
@@ -43,8 +58,16 @@ class Style:
 def style_of(rule: ColumnRule, form: Format, native: bool) -> Style:
     """The style of a column: its rule's, else the file's; cells that are numbers in the source are written with a point."""
     if native:
-        return Style(".", "", False)
-    return Style(rule.decimal or form.decimal, form.grouping if rule.grouping is None else rule.grouping, rule.parentheses)
+        return Style()
+    decimal, grouping = declared_signs(rule, form)
+    return Style(
+        decimal=decimal or ("," if grouping == "." else "."),
+        grouping=grouping or "",
+        parentheses=rule.parentheses,
+        trailing_minus=rule.trailing_minus,
+        unicode_minus=rule.unicode_minus,
+        declared=decimal is not None or grouping is not None,
+    )
 
 
 def whole_numbers(texts: pa.StringArray, style: Style, *, scale: int, rounding: bool) -> tuple[pa.Int64Array, np.ndarray]:
@@ -52,13 +75,15 @@ def whole_numbers(texts: pa.StringArray, style: Style, *, scale: int, rounding: 
 
     Returns
     -------
-    The integers (d,), null where the text is null or unfit, and the reasons (d,): unreadable_number, too_fine (a fraction is left and
-    `rounding` is false; else it is rounded half to even), too_large.
+    The integers (d,), null where the text is null or unfit, and the reasons (d,): unreadable_number, either_number (no sign is declared and
+    the text can be read in two ways), too_fine (a fraction is left and `rounding` is false; else it is rounded half to even), too_large.
     """
     plain, reasons = _plain(texts, style, exponent=False)
+    if not style.declared:
+        reasons[_true(pc.match_substring_regex(plain, _EITHER))] = "either_number"
     quick = _true(pc.match_substring_regex(plain, f"^-?[0-9]{{1,{_QUICK_DIGITS}}}([.][0-9]{{1,{_QUICK_PLACES}}})?$"))
     exact = pc.cast(pc.if_else(pa.array(quick), plain, pa.scalar(None, pa.string())), pa.decimal128(24, _QUICK_PLACES))
-    scaled = pc.multiply(exact, pa.scalar(Decimal(scale), pa.decimal128(5, 0)))
+    scaled = pc.multiply(exact, pa.scalar(Decimal(scale), pa.decimal128(9, 0)))
     rounded = pc.round(scaled, 0, "half_to_even")
     fine = _true(pc.not_equal(rounded, scaled)) & (not rounding)
     large = _true(pc.greater_equal(pc.abs(rounded), pa.scalar(Decimal(MOST), rounded.type)))
@@ -87,8 +112,14 @@ def _slowly(
 
 
 def real_numbers(texts: pa.StringArray, style: Style) -> tuple[pa.FloatArray, np.ndarray]:
-    """Finite floats, an exponent allowed; reasons as `whole_numbers`."""
+    """Finite floats, an exponent allowed; reasons as `whole_numbers`.
+
+    Where no sign is declared, another number of the column that has a point and can be read in one way only tells what the point is.
+    """
     plain, reasons = _plain(texts, style, exponent=True)
+    either = _true(pc.match_substring_regex(plain, _EITHER))
+    if not style.declared and not (_true(pc.match_substring(plain, ".")) & ~either).any():
+        reasons[either] = "either_number"
     values = pc.cast(plain, pa.float64())
     endless = ~_true(pc.is_finite(values)) & plain.is_valid().to_numpy(zero_copy_only=False)
     reasons[endless] = "too_large"
@@ -98,6 +129,7 @@ def real_numbers(texts: pa.StringArray, style: Style) -> tuple[pa.FloatArray, np
 def _plain(texts: pa.StringArray, style: Style, *, exponent: bool) -> tuple[pa.StringArray, np.ndarray]:
     """Texts of the style as digits with a point and a minus sign, null where they are none of the style."""
     power = "([eE][+-]?[0-9]{1,3})?" if exponent else ""
+    texts = _leading_minus(texts, style)
     shape = f"[+-]?{style.pattern}{power}"
     shape = f"^({shape}|\\({style.pattern}\\))$" if style.parentheses else f"^{shape}$"
     fits = _true(pc.match_substring_regex(texts, shape))
@@ -115,25 +147,42 @@ def _plain(texts: pa.StringArray, style: Style, *, exponent: bool) -> tuple[pa.S
     return pc.replace_substring_regex(plain, r"^\+", ""), reasons
 
 
+def _leading_minus(texts: pa.StringArray, style: Style) -> pa.StringArray:
+    """Texts with the minus signs of the style written as a hyphen in front."""
+    if style.unicode_minus:
+        texts = pc.replace_substring(texts, _MINUS, "-")
+    return pc.replace_substring_regex(texts, r"^([^-+]*[0-9]) ?-$", r"-\1") if style.trailing_minus else texts
+
+
 def exact_sum(values: pa.Array) -> int:
     """The sum of integers without overflow, as a Python integer; empty cells add nothing."""
     numbers = pc.fill_null(values.drop_null(), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     return (int((numbers >> 32).sum()) << 32) + int((numbers & 0xFFFFFFFF).sum())
 
 
+def read_as_decimals(texts: pa.StringArray, style: Style) -> list[Decimal | None]:
+    """Texts as exact numbers of a style; None where they are none."""
+    plain, _ = _plain(texts, style, exponent=False)
+    return [None if text is None else Decimal(text) for text in plain.to_pylist()]
+
+
+def readings(text: str) -> tuple[str, str]:
+    """The two numbers that a text with one point may be: with a decimal point, with a point that groups digits."""
+    return text.lstrip("+").rstrip("0").rstrip("."), text.lstrip("+").replace(".", "")
+
+
 def exact_total(texts: pa.StringArray, counts: np.ndarray, style: Style) -> tuple[Decimal, int]:
     """The sum of the numbers written in a column, and how many cells are no number: for control totals.
 
-    `texts` (d,) are distinct, `counts` (d,) how often each stands.
+    `texts` (d,) are distinct and may be null, `counts` (d,) how often each stands.
     """
-    plain, _ = _plain(pc.utf8_trim_whitespace(texts), style, exponent=False)
     total, unreadable = Decimal(0), 0
     with localcontext(_EXACT):
-        for text, count in zip(plain.to_pylist(), counts.tolist(), strict=True):
-            if text is None:
+        for number, empty, count in zip(read_as_decimals(texts, style), texts.is_null().to_pylist(), counts.tolist(), strict=True):
+            if number is not None:
+                total += number * count
+            elif not empty:
                 unreadable += count
-            else:
-                total += Decimal(text) * count
     return total, unreadable
 
 

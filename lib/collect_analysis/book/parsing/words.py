@@ -91,6 +91,11 @@ def _step(text: str, rule: ColumnRule, *, keep: bool) -> tuple[str, str]:
     return text, ""
 
 
+def word_list(cells: TextColumn) -> list[str]:
+    """The distinct texts of a column, trimmed and composed."""
+    return [unicodedata.normalize("NFC", word.strip()) for word in cells.words.to_pylist()]
+
+
 def slug(text: str) -> str:
     """A name as a key: lower case, without accents, runs of anything but letters and digits as one hyphen."""
     bare = unicodedata.normalize("NFD", text.replace("đ", "d").replace("Đ", "D")).encode("ascii", "ignore").decode()

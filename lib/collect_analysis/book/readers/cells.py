@@ -45,9 +45,30 @@ def text_column(cells: pa.ChunkedArray | pa.Array | Sequence[str | None], *, nat
     return TextColumn(words, index, native, type_name)
 
 
+def joined_column(left: TextColumn, right: TextColumn) -> tuple[TextColumn, np.ndarray]:
+    """Two columns side by side as one, a blank between their texts, and for each of its words (d, 2) the words of both it is made of, or -1.
+
+    It is native if both are; a row with nothing in both holds nothing.
+    """
+    width = len(right.words) + 1
+    pairs, index = np.unique((left.index.astype(np.int64) + 1) * width + right.index + 1, return_inverse=True)
+    parts = np.stack([pairs // width - 1, pairs % width - 1], axis=1)
+    texts = [[word.strip() for word in column.words.to_pylist()] for column in (left, right)]
+    words = [" ".join(side[place] for side, place in zip(texts, pair, strict=True) if place >= 0) for pair in parts.tolist()]
+    index = np.where((parts == -1).all(axis=1)[index], -1, index).astype(np.int32)
+    return TextColumn(pa.array(words, pa.string()), index, left.native and right.native, left.type), parts
+
+
 def constant_column(word: str | None, rows: int, *, native: bool = True) -> TextColumn:
     """A column that holds the same text in every row."""
     return TextColumn(pa.array([word or ""], pa.string()), np.full(rows, -1 if word is None else 0, dtype=np.int32), native)
+
+
+def hours_minutes_seconds(count: int, per_second: int) -> str:
+    """A duration, given in parts of a second, as 36:05:09 or 36:05:09.250."""
+    seconds, rest = divmod(abs(count), per_second)
+    fraction = f".{rest:0{len(str(per_second)) - 1}d}" if rest else ""
+    return f"{'-' if count < 0 else ''}{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
 
 
 @dataclass(frozen=True)
