@@ -1,11 +1,11 @@
 """Where things lie: found from an environment variable, else from the project around the current folder."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from collect_analysis.book.private_folders import private_folder
 from collect_analysis.errors import WorkplaceError
 
 # Names the folder of the tables that the reports of a batch share (see `shared_tables`).
@@ -55,5 +55,5 @@ def shared_folder() -> Iterator[Path]:
     if given:
         yield Path(given)
         return
-    with tempfile.TemporaryDirectory(prefix="collect-shared-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
+    with private_folder("shared") as own:
+        yield own

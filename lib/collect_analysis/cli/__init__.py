@@ -4,6 +4,7 @@ Exit codes: 0 done or nothing to do, 1 a run failed, 2 parameters, 3 data, 4 app
 interrupted.
 """
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -11,13 +12,15 @@ from collections.abc import Sequence
 import click
 
 import collect_analysis
+from collect_analysis.book.private_folders import remove_ownerless
 from collect_analysis.cli import output
 from collect_analysis.cli.checkup import doctor
 from collect_analysis.cli.loading import import_sources, sample
 from collect_analysis.cli.reading import compare, list_runs, show
 from collect_analysis.cli.running import run
 from collect_analysis.cli.serving import serve
-from collect_analysis.errors import CollectError, WorkplaceError
+from collect_analysis.cli.unexpected import refusal_of
+from collect_analysis.errors import CollectError
 
 INTERRUPTED = 130
 
@@ -37,11 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # jsonschema imports it if it is there; it costs 1.7 s and no notebook format needs it.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that does not know a letter gets its number, not an error.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_exit_code(given))
 
 
 def _exit_code(arguments: list[str]) -> int:
     try:
+        remove_ownerless()
         return collect.main(args=arguments, prog_name="collect", standalone_mode=False) or 0
     except click.ClickException as error:
         error.show()
@@ -55,8 +63,6 @@ def _exit_code(arguments: list[str]) -> int:
         # Whoever read our output has had enough; nothing is left to flush at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        place = error.filename or "the disk"
-        return output.refusal(
-            WorkplaceError(f"{place}: {error.strerror}; check the folder, its rights and the space left"), as_json="--json" in arguments
-        )
+    except Exception as error:
+        # The last guard: whatever happens, a command ends with a sentence and an exit code.
+        return output.refusal(refusal_of(error), as_json="--json" in arguments)

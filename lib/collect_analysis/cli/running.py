@@ -28,6 +28,7 @@ HEADER = ("report", "slot", "state", "seconds", "page")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Runs at a time.")
 @click.option("--cell-timeout", type=click.IntRange(1), default=Limits.cell_seconds, show_default=True, help="Seconds one cell may take.")
 @click.option("--deadline", type=click.IntRange(1), default=Limits.run_seconds, show_default=True, help="Seconds one run may take.")
+@click.option("--memory", type=click.FloatRange(0.1), metavar="GB", help="Memory one run may use (else its share of this machine's).")
 @options.skip_absent
 @options.dry_run
 @options.as_json
@@ -39,6 +40,7 @@ def run(
     workers: int,
     cell_timeout: int,
     deadline: int,
+    memory: float | None,
     skip_absent: bool,
     dry_run: bool,
     as_json: bool,
@@ -60,7 +62,7 @@ def run(
         _show_plan(chosen, skipped, as_json=as_json)
         return 0
     stop = StopRequest()
-    limits = Limits(cell_seconds=cell_timeout, run_seconds=deadline)
+    limits = Limits(cell_seconds=cell_timeout, run_seconds=deadline, memory_bytes=round(memory * 1e9) if memory else None)
     with _signals(stop), _progress(len(chosen)) as on_finish:
         done = run_all(chosen, workplace=place, clock=Clock(at), workers=workers, limits=limits, stop=stop, on_finish=on_finish)
     code = exit_code(done, stop)

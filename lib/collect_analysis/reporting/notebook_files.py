@@ -10,6 +10,8 @@ from collect_analysis.errors import ParameterError
 
 PARAMETERS = "parameters"
 INJECTED = "injected-parameters"
+# How a recorded figure is displayed: its name, under which the page finds the recorded drawing, and the drawing for a person in JupyterLab.
+FIGURE_MIME, SVG_MIME = "application/vnd.collect-analysis.figure+json", "image/svg+xml"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from collect_analysis.reporting import notebook_files, tables, texts
-from collect_analysis.reporting.results import FIGURE_MIME
+from collect_analysis.reporting.notebook_files import FIGURE_MIME, SVG_MIME
 
 TEXT_TAG = "text:"
 # The last cell prints the decision as text; the page shows it as a box.
@@ -159,7 +159,7 @@ def _output(output: Mapping[str, Any], *, figures: Mapping[str, Path] | None, la
     if tables.MIME in data:
         return Markup(tables.html_of(data[tables.MIME]))  # noqa: S704  (escapes every cell)
     if FIGURE_MIME in data:
-        drawing = _joined(data["image/svg+xml"]).encode() if figures is None else figures[data[FIGURE_MIME]["name"]].read_bytes()
+        drawing = _joined(data[SVG_MIME]).encode() if figures is None else figures[data[FIGURE_MIME]["name"]].read_bytes()
         return figure(drawing, alt=texts.say("figure_alt", lang, name=about))
     if any(mime.startswith("image/") for mime in data):
         return Markup("")

@@ -16,11 +16,11 @@ from collect_analysis.errors import RunError
 from collect_analysis.methods.evidence import Condition, Grade
 from collect_analysis.reporting import row_labels
 from collect_analysis.reporting.disclosure import NoPeople, People, refuse_personal, without_small_cells
+from collect_analysis.reporting.notebook_files import FIGURE_MIME, SVG_MIME
 from collect_analysis.reporting.operational_lists import OperationalList, write_list
 
 SCHEMA = 1
 SIGNIFICANT_DIGITS = 12
-FIGURE_MIME = "application/vnd.collect-analysis.figure+json"
 SLUG = r"[a-z][a-z0-9_]{0,62}"
 
 
@@ -70,7 +70,7 @@ class RecordedFigure:
         return cls(name, style.svg(getattr(figure, "figure", figure)))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {"text/plain": f"figure {self.name}", "image/svg+xml": self.svg.decode(), FIGURE_MIME: {"name": self.name}}
+        return {"text/plain": f"figure {self.name}", SVG_MIME: self.svg.decode(), FIGURE_MIME: {"name": self.name}}
 
 
 def plain(value: object) -> Any:

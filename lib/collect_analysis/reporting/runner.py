@@ -10,19 +10,23 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from collect_analysis.book.durable import write_json
 from collect_analysis.book.places import shared_folder
+from collect_analysis.book.private_folders import private_folder, remove_ownerless
+from collect_analysis.book.processes import machine_bytes
 from collect_analysis.errors import DataError, RunError
 from collect_analysis.reporting import notebook_files, provenance, publish, run_files
-from collect_analysis.reporting.child import LOOK_EVERY, Child
+from collect_analysis.reporting.child import LOOK_EVERY, Bounds, Child
 from collect_analysis.reporting.report_files import PlannedRun
 
 SCHEMA = 1
+# Of the machine's memory what runs may use together; the rest is for the system and the files it holds ready.
+MEMORY_SHARE = 0.8
 State = Literal["complete", "failed", "busy", "skipped", "interrupted"]
 RUNNER_LOST = {"cell": None, "type": "RunnerLost", "message": "the command that ran it was killed; run the report again"}
 INTERRUPTED = {"cell": None, "type": "Interrupted", "message": "the command was interrupted; run the report again"}
@@ -40,10 +44,18 @@ class Workplace:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How many seconds one cell and one run may take before they are stopped."""
+    """How many seconds one cell and one run may take, and how many bytes of memory a run may use, before they are stopped.
+
+    `memory_bytes` None: a run may use its share of this machine's memory.
+    """
 
     cell_seconds: int = 600
     run_seconds: int = 3600
+    memory_bytes: int | None = None
+
+    def shared_by(self, workers: int) -> "Limits":
+        """The limits of runs of which so many go on at a time."""
+        return replace(self, memory_bytes=self.memory_bytes or int(MEMORY_SHARE * machine_bytes() / workers))
 
 
 class Clock:
@@ -150,9 +162,16 @@ def run_all(
     stop = stop or StopRequest()
     publish.prepare(workplace.reports)
     publish.reconcile(workplace.reports, lost=lambda run: ended(run, state="failed", error=RUNNER_LOST, at=clock.read()))
-    with shared_folder() as shared:
-        # One report alone would count more than it needs for nobody.
-        bench = Bench(workplace=workplace, clock=clock, limits=limits or Limits(), shared=shared if len(planned) > 1 else None)
+    remove_ownerless()
+    with shared_folder() as shared, private_folder("batch") as temporary:
+        bench = Bench(
+            workplace=workplace,
+            clock=clock,
+            limits=(limits or Limits()).shared_by(workers),
+            temporary=temporary,
+            # One report alone would count more than it needs for nobody.
+            shared=shared if len(planned) > 1 else None,
+        )
         return _all_ended(planned, bench, workers=workers, stop=stop, on_finish=on_finish)
 
 
@@ -202,8 +221,9 @@ def ended(run: Mapping[str, Any], *, state: State, at: datetime, error: Mapping[
 class Bench:
     """Starts and finishes single runs. What all of them share (code, packages, policy) is read once."""
 
-    def __init__(self, *, workplace: Workplace, clock: Clock, limits: Limits, shared: Path | None = None) -> None:
+    def __init__(self, *, workplace: Workplace, clock: Clock, limits: Limits, temporary: Path, shared: Path | None = None) -> None:
         self._place = workplace
+        self._temporary = temporary
         self._tables = shared
         self._clock = clock
         self._limits = limits
@@ -219,7 +239,8 @@ class Bench:
                 run_id = f"{self._clock.now:%Y%m%dT%H%M%SZ}-{provenance.key(run)[:8]}"
                 run_id, folder = publish.stage(slot, run_id=run_id, notebook=notebook, run=run)
                 place = self._place
-                child = Child(folder, books=place.books, policy=place.policy, run_seconds=self._limits.run_seconds, shared=self._tables)
+                bounds = Bounds(seconds=self._limits.run_seconds, memory_bytes=self._limits.memory_bytes)
+                child = Child(folder, books=place.books, policy=place.policy, bounds=bounds, temporary=self._temporary, shared=self._tables)
             except publish.SlotBusy as error:
                 return Outcome(run=planned, state="busy", note=str(error))
             except (OSError, DataError) as error:
@@ -239,7 +260,7 @@ class Bench:
             "finished": None,
             "seconds": None,
             "parameters": planned.parameters.as_json(),
-            "limits": {"cell_seconds": self._limits.cell_seconds, "run_seconds": self._limits.run_seconds},
+            "limits": asdict(self._limits),
             "inputs": provenance.inputs(self._place.books, planned.parameters),
             "notebook_sha256": hashlib.sha256(notebook).hexdigest(),
             **self._shared,

@@ -14,6 +14,7 @@ import json  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
 import threading  # noqa: E402
+from contextlib import suppress  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -25,40 +26,72 @@ from papermill.exceptions import PapermillExecutionError  # noqa: E402
 from papermill.log import logger  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
+from collect_analysis.book import processes  # noqa: E402
 from collect_analysis.reporting import notebook_files  # noqa: E402
+from collect_analysis.reporting.notebook_files import FIGURE_MIME, SVG_MIME  # noqa: E402
 from collect_analysis.reporting.publish import OUTCOME  # noqa: E402
 from collect_analysis.reporting.run_files import NOTEBOOK, RUN  # noqa: E402
 
-MOST_OUTPUT = 4_000_000
+MOST_OUTPUT, MOST_ERROR = 4_000_000, 20_000
 CUT = f"\n[output cut at {MOST_OUTPUT:,} characters]\n"
 START_SECONDS = 120
+# Messages that end in the executed notebook.
+SHOWN = frozenset({"stream", "display_data", "execute_result", "update_display_data"})
 
 
 class LeashedClient(PapermillNotebookClient):
-    """papermill's client that knows its cell, bounds what a cell may print, and dies with the runner."""
+    """papermill's client that knows its cell, bounds what a cell may show, and dies with the runner."""
 
     at = -1
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._printed: dict[int, int] = {}
+        self._shown: dict[int, int] = {}
 
     def execute_cell(self, cell: Any, cell_index: int) -> Any:
         """Execute one cell, remembering which."""
         LeashedClient.at = cell_index
         return super().execute_cell(cell, cell_index)
 
-    def output(self, outs: list, msg: dict, display_id: str, cell_index: int) -> Any:
-        """Take one output; what goes over the bound is cut, once, with a mark."""
-        printed = self._printed.get(cell_index, 0)
-        self._printed[cell_index] = printed + len(json.dumps(msg["content"], default=str))
-        if self._printed[cell_index] <= MOST_OUTPUT or msg["msg_type"] in ("error", "clear_output"):
-            return super().output(outs, msg, display_id, cell_index)
-        if printed > MOST_OUTPUT:
+    def process_message(self, msg: dict, cell: Any, cell_index: int) -> Any:
+        """Take one message; what goes over the bound is cut, once, with a mark. Widgets are not shown and not kept."""
+        kind = msg["msg_type"]
+        if kind.startswith("comm"):
             return None
-        start = str(msg["content"].get("text", ""))[: MOST_OUTPUT - printed]
-        cut = {**msg, "msg_type": "stream", "content": {"name": "stdout", "text": start + CUT}}
-        return super().output(outs, cut, display_id, cell_index)
+        if kind == "error":
+            return super().process_message({**msg, "content": shorter_error(msg["content"])}, cell, cell_index)
+        if kind not in SHOWN:
+            return super().process_message(msg, cell, cell_index)
+        content = without_drawing(msg["content"])
+        before = self._shown.get(cell_index, 0)
+        self._shown[cell_index] = before + size(content)
+        if self._shown[cell_index] <= MOST_OUTPUT:
+            return super().process_message({**msg, "content": content}, cell, cell_index)
+        if before > MOST_OUTPUT:
+            return None
+        start = str(content.get("text", ""))[: MOST_OUTPUT - before]
+        cut = {"msg_type": "stream", "header": {**msg["header"], "msg_type": "stream"}, "content": {"name": "stdout", "text": start + CUT}}
+        return super().process_message({**msg, **cut}, cell, cell_index)
+
+
+def without_drawing(content: dict[str, Any]) -> dict[str, Any]:
+    """What a cell shows, without the drawing of a recorded figure: the page reads that from its file, whatever its size."""
+    data = content.get("data")
+    if not isinstance(data, dict) or FIGURE_MIME not in data or size(content) <= MOST_OUTPUT:
+        return content
+    return {**content, "data": {mime: value for mime, value in data.items() if mime != SVG_MIME}}
+
+
+def size(content: dict[str, Any]) -> int:
+    """Characters of what a cell shows."""
+    return len(content["text"]) if "text" in content else len(json.dumps(content.get("data"), default=str))
+
+
+def shorter_error(content: dict[str, Any]) -> dict[str, Any]:
+    """An error whose text and traceback a person can read."""
+    lines = [str(line)[:MOST_ERROR] for line in content["traceback"]]
+    kept = lines if sum(map(len, lines)) <= MOST_ERROR else lines[-1:]
+    return {**content, "evalue": str(content["evalue"])[:MOST_ERROR], "traceback": kept}
 
 
 class LeashedEngine(NBClientEngine):
@@ -72,6 +105,8 @@ class LeashedEngine(NBClientEngine):
             kernel_name=kernel_name,
             startup_timeout=START_SECONDS,
             timeout=execution_timeout,
+            # After a cell has ended what it printed may still be on its way; that is no reason to fail it.
+            iopub_timeout=execution_timeout,
             shutdown_kernel="immediate",
             config=Config(KernelManager={"transport": "ipc"}),
             log=logger,
@@ -88,10 +123,17 @@ def hold_leash(client: Any) -> None:
             pass
         group = getattr(getattr(client.km, "provisioner", None), "pgid", None)
         if group:
-            os.killpg(group, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        end_family()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def end_family() -> None:
+    """Kill whatever this process, its kernel or anything below started, in whichever session."""
+    processes.end(lambda: processes.descendants(os.getpid()))
 
 
 def outcome(error: Exception, *, cell_seconds: int) -> dict[str, Any]:
@@ -115,6 +157,10 @@ def outcome(error: Exception, *, cell_seconds: int) -> dict[str, Any]:
 def main(folder: Path) -> int:
     """Execute the notebook of a run folder; 0 if every cell was executed."""
     os.chdir(folder)
+    processes.adopt_orphans()
+    # Where memory runs out, the system should end a run and not the command that looks after it.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
     run = json.loads(Path(RUN).read_text(encoding="utf-8"))
     papermill_engines.register("leashed", LeashedEngine)
     try:
@@ -132,6 +178,8 @@ def main(folder: Path) -> int:
         ended = outcome(error, cell_seconds=run["limits"]["cell_seconds"])
         Path(OUTCOME).write_text(json.dumps(ended, ensure_ascii=False), encoding="utf-8")
         return 1
+    finally:
+        end_family()
     return 0
 
 

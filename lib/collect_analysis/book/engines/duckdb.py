@@ -1,8 +1,6 @@
 """DuckDB, embedded: the default, for one machine."""
 
-import shutil
-import tempfile
-import weakref
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,10 @@ import sqlglot as sg
 from ibis.backends.duckdb import Backend
 
 from collect_analysis.book.engines.base import EXACT_PRODUCTS, Engine, canonical_arrow, with_canonical
+from collect_analysis.book.private_folders import PrivateFolder
+from collect_analysis.book.processes import MEMORY
+
+MOST_MEMORY = 3_000_000_000
 
 
 class _Compiler(sc.duckdb.DuckDBCompiler):
@@ -43,17 +45,26 @@ class _Backend(Backend):
             super()._drop_cached_table(name)
 
 
+def _most_memory() -> int:
+    """Bytes the engine may use before it spills: 3 GB, or half of what the run it works for may use."""
+    allowed = os.environ.get(MEMORY, "")
+    return min(MOST_MEMORY, int(allowed) // 2) if allowed.isdecimal() else MOST_MEMORY
+
+
 class DuckDBEngine(Engine):
     """Parquet files as views, everything else in memory and, above `memory_limit`, in a private folder for temporary files."""
 
     name = "duckdb"
 
-    def __init__(self, *, memory_limit: str = "3GB", threads: int | None = None) -> None:
+    def __init__(self, *, memory_limit: str | None = None, threads: int | None = None) -> None:
         super().__init__()
         # What does not fit into memory is about persons: it is spilled where only this user may look, never into the folder of the caller.
-        spill = tempfile.mkdtemp(prefix="collect-analysis-spill-")
-        weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
-        options = {"memory_limit": memory_limit, "preserve_insertion_order": False, "temp_directory": spill}
+        self._spill = PrivateFolder("spill")
+        options = {
+            "memory_limit": memory_limit or f"{_most_memory()}B",
+            "preserve_insertion_order": False,
+            "temp_directory": str(self._spill.path),
+        }
         if threads:
             options["threads"] = threads
         self._backend = _Backend().connect(**options)
@@ -100,6 +111,7 @@ class DuckDBEngine(Engine):
         """Close the connection."""
         self._backend.closed = True
         self._backend.disconnect()
+        self._spill.close()
 
     def _arrow(self, expression: ir.Table) -> pa.Table:
         return self._backend.to_pyarrow(expression)
