@@ -1,6 +1,5 @@
 """Tables that the reports of a batch share: the same numbers with them and without, and never those of other data."""
 
-import os
 import shutil
 import threading
 from datetime import date
@@ -11,17 +10,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from collect_analysis.book.places import SHARED, shared_folder
-from collect_analysis.book.shared_tables import SharedTables, shared_tables
-from collect_analysis.book.store import open_book
-from collect_analysis.measures import kpi_table as module
+from collect_analysis.book.recipes import Recipe
+from collect_analysis.book.shared_tables import SharedTables
+from collect_analysis.book.store import Book, open_book
 from collect_analysis.measures.kpi_table import Facts, compared, kpi_table
-from collect_analysis.measures.periods import KpiWindows, Period
+from collect_analysis.measures.periods import KpiWindows, Period, month_end
 
 from tests.small_book import book_of
 
 JUNE = Period(date(2026, 6, 1), date(2026, 6, 30))
 ROWS = pd.DataFrame({"kpi": ["R1", "C1"], "value": [0.1 + 0.2, float("nan")], "cases": [2**53 + 1, 0], "note": ["", "no case"]})
-WHAT = {"base": "cash", "start": date(2026, 6, 1)}
+# What is made is of no account here: any function of the library has a name.
+WHAT = Recipe(month_end, (date(2026, 6, 1),))
 
 
 @pytest.fixture
@@ -30,54 +30,41 @@ def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "batch"
 
 
-def never() -> pd.DataFrame:
+def made(recipe: Recipe) -> pd.DataFrame:
+    return ROWS
+
+
+def never(recipe: Recipe) -> pd.DataFrame:
     raise AssertionError("counted again")
 
 
 def test_a_table_is_made_once_and_comes_back_to_the_last_bit(tmp_path: Path) -> None:
-    tables = SharedTables(tmp_path / "batch", {"book": "a"})
-    pd.testing.assert_frame_equal(tables.table(WHAT, lambda: ROWS), ROWS)
-    pd.testing.assert_frame_equal(SharedTables(tmp_path / "batch", {"book": "a"}).table(WHAT, never), ROWS)
-    for other, what in (("b", WHAT), ("a", {**WHAT, "start": date(2026, 5, 1)})):
-        with pytest.raises(AssertionError, match="counted again"):
-            SharedTables(tmp_path / "batch", {"book": other}).table(what, never)
-
-
-def test_a_file_changed_by_hand_is_another_book(tmp_path: Path, batch: Path) -> None:
-    data = tmp_path / "rows.parquet"
-    data.write_bytes(b"one")
-    tables = shared_tables({"book": "a"}, [data])
-    assert tables is not None
-    tables.table(WHAT, lambda: ROWS)
-    stat = data.stat()
-    data.write_bytes(b"two")
-    os.utime(data, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-    again = shared_tables({"book": "a"}, [data])
-    assert again is not None
+    pd.testing.assert_frame_equal(SharedTables(tmp_path / "batch").table(WHAT, made), ROWS)
+    pd.testing.assert_frame_equal(SharedTables(tmp_path / "batch").table(Recipe(month_end, (date(2026, 6, 1),)), never), ROWS)
     with pytest.raises(AssertionError, match="counted again"):
-        again.table(WHAT, never)
+        SharedTables(tmp_path / "batch").table(Recipe(month_end, (date(2026, 5, 1),)), never)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
 def test_a_damaged_table_is_made_again(tmp_path: Path, damage: str) -> None:
-    tables = SharedTables(tmp_path, {"book": "a"})
-    tables.table(WHAT, lambda: ROWS)
+    tables = SharedTables(tmp_path)
+    tables.table(WHAT, made)
     (path,) = tmp_path.glob("*.parquet")
     body = bytearray(path.read_bytes())
     body[len(body) // 8] ^= 255
     path.write_bytes({"cut": path.read_bytes()[:-9], "flipped": bytes(body), "empty": b""}[damage])
-    pd.testing.assert_frame_equal(tables.table(WHAT, lambda: ROWS), ROWS)
+    pd.testing.assert_frame_equal(tables.table(WHAT, made), ROWS)
     pd.testing.assert_frame_equal(tables.table(WHAT, never), ROWS)
 
 
 def test_two_workers_at_once_leave_one_whole_table(tmp_path: Path) -> None:
     gate, got = threading.Barrier(8), []
 
-    def make() -> pd.DataFrame:
+    def make(recipe: Recipe) -> pd.DataFrame:
         gate.wait()
         return ROWS
 
-    workers = [threading.Thread(target=lambda: got.append(SharedTables(tmp_path, {}).table(WHAT, make))) for _ in range(8)]
+    workers = [threading.Thread(target=lambda: got.append(SharedTables(tmp_path).table(WHAT, make))) for _ in range(8)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -89,8 +76,8 @@ def test_two_workers_at_once_leave_one_whole_table(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
     (tmp_path / "batch").write_text("no folder")
-    tables = SharedTables(tmp_path / "batch", {})
-    pd.testing.assert_frame_equal(tables.table(WHAT, lambda: ROWS), ROWS)
+    tables = SharedTables(tmp_path / "batch")
+    pd.testing.assert_frame_equal(tables.table(WHAT, made), ROWS)
 
 
 def test_a_batch_has_a_folder_of_its_own_unless_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,12 +97,17 @@ def test_shared_kpis_are_those_counted_alone_and_no_relation_is_built_twice(
     ids, grains = ("F1", "R1", "C4"), ("company", "unit")
 
     def told(grains: tuple[str, ...] = grains, ids: tuple[str, ...] = ids, windows: KpiWindows | None = None) -> pd.DataFrame:
-        return compared(Facts(open_book("sample", as_of=JUNE.end, folder=sample_book), JUNE, windows=windows), grains=grains, ids=ids)
+        book = open_book("sample", as_of=JUNE.end, folder=sample_book)
+        return compared(Facts(book, JUNE, windows=windows or KpiWindows()), grains=grains, ids=ids)
 
     first = told()
     kept = sorted(batch.iterdir())
     with monkeypatch.context() as changed:
-        changed.setattr(module, "ratio_table", lambda *_, **__: never())
+
+        def materialized(book: Book, expression: object) -> object:
+            raise AssertionError("counted again")
+
+        changed.setattr(Book, "materialized", materialized)
         pd.testing.assert_frame_equal(told(), first)
         # Another report of the batch asks for another part of the same.
         assert set(told(("officer",), ("F3", "R3"))["kpi"]) == {"F3", "R3"}

@@ -125,7 +125,7 @@ CALLS: dict[str, Call] = {
     "assignment.in_several_arms": lambda o: assignment.in_several_arms(o.book, o.draw),
     "assignment.list_batches": lambda o: [batch.to_pandas() for batch in assignment.list_batches(o.book, o.draw)],
     "assignment.strata_table": lambda o: assignment.strata_table(o.book, o.draw),
-    "attribution.attribution": lambda o: attribution.attribution(o.book, o.facts.contacts, o.period, o.windows),
+    "attribution.attribution": lambda o: attribution.attribution(o.book, o.facts["contacts"], o.period, o.windows),
     "batch_triangle.batch_triangle": lambda o: batch_triangle.batch_triangle(o.book, o.panel),
     "cash.postings": lambda o: cash.postings(o.book, **YEAR),
     "cash.repeated_postings": lambda o: cash.repeated_postings(o.book, **YEAR),
@@ -249,7 +249,6 @@ CALLS: dict[str, Call] = {
     "integrity_promises.parts": lambda o: integrity_promises.parts(o.book, o.period, ["ag-a", "ag-b"], o.windows, days=3),
     "inflow.days_with_cash": lambda o: inflow.days_with_cash(o.book, *YEAR.values()),
     "inflow.inflow": lambda o: inflow.inflow(o.book, *MONTHS),
-    "kpi_table.absent_of": lambda o: kpi_table.absent_of(o.facts, ("contact", "cohort")),
     "officer_gates.cash_apart": lambda o: officer_gates.cash_apart(o.book, o.period, 0),
     "officer_gates.gate_counts": lambda o: officer_gates.gate_counts(
         o.book, o.period, by="officer_key", windows=o.windows, limits=o.limits

@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from collect_analysis.book.presence import NO_ROWS, absent
 from collect_analysis.book.sample import make_sample
-from collect_analysis.measures.kpi_table import BASES, NO_ROWS, absent_of
+from collect_analysis.measures.bases import BASES
 from collect_analysis.measures.kpis import KPIS
 
 from tests.conftest import PROJECT, skip_or_fail
@@ -120,7 +121,7 @@ def test_a_measure_gives_the_same_numbers(
 def test_a_fact_relation_holds_the_same_rows(engine: str, base: str, duckdb: Opened, request: pytest.FixtureRequest) -> None:
     other: Opened = request.getfixturevalue(engine)
     # Columns that no sample fills leave a relation empty: it must still run, and be empty, on every engine.
-    if absent_of(duckdb.facts, BASES[base].needs).startswith(NO_ROWS):
+    if absent(duckdb.book, BASES[base].needs).startswith(NO_ROWS):
         pytest.fail(f"the sample shop has nothing for relation {base}")
     assert differences(told(duckdb.facts[base], duckdb.book), told(other.facts[base], other.book)) == []
 

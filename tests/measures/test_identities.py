@@ -84,7 +84,7 @@ def test_a_number_off_by_one_opens_its_identity(facts: Facts, kpis: pd.DataFrame
 def test_a_payment_dealt_to_two_promises_is_found(facts: Facts, kpis: pd.DataFrame) -> None:
     due = facts["due"]
     twice = Facts(facts.book, JUNE)
-    twice._built["due"] = due.mutate(paid_minor=due.paid_minor * 2)
+    twice.kept._made[twice.recipe("due").key] = due.mutate(paid_minor=due.paid_minor * 2)
     found = by_name(twice, kpis)
     assert found.loc["one_payment_one_promise", ["counted", "held_against", "met"]].tolist() == [140, 70, False]
 

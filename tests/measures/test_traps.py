@@ -75,7 +75,7 @@ def test_attributed_and_unattributed_cash_add_up_to_all_cash() -> None:
     naive = pairs.groupby("unit_key")["amount_minor"].sum()
     assert naive.sum() == 3 * 81
     facts = Facts(book_of(tables, as_of=AS_OF), JUNE)
-    found = attribution(facts.book, facts.contacts, JUNE, facts.windows)
+    found = attribution(facts.book, facts["contacts"], JUNE, facts.windows)
     assert found["numerator"].sum() == 111
     # 20 June: the last contact was on the 20th (t3); 28 June: on the 24th (t1). Nobody spoke to b: its cash stays visible.
     assert found.set_index("unit_key")["numerator"].to_dict() == {"t3": 70, "t1": 11, "unattributed": 30}

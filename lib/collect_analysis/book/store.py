@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import ibis
@@ -15,8 +16,12 @@ import pyarrow as pa
 
 from collect_analysis.book.durable import write_json
 from collect_analysis.book.engine import Engine, open_engine
+from collect_analysis.book.engines.base import canonical_arrow
+from collect_analysis.book.origin import origin_of
 from collect_analysis.book.places import books_folder
+from collect_analysis.book.recipes import Keyed
 from collect_analysis.book.shared_tables import SharedTables, shared_tables
+from collect_analysis.book.shelf import content_hash
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import DataError
 
@@ -123,21 +128,37 @@ def with_load(manifest: Manifest, load: Load, *, supersedes: tuple[str, ...] = (
     return replace(manifest, loads=(*old, load))
 
 
-class Book:
+class Book(Keyed):
     """The debt book as known on a day.
 
     `table(name)` is an Ibis expression over the canonical table, cut at `as_of`; `frame(expression)` runs one that returns a small table.
-    `shared` keeps small tables for the other reports of a batch, where there is one.
+    `files` are those it lies in; `shared` keeps small tables for the other reports of a batch, where there is one.
     """
 
-    def __init__(self, manifest: Manifest, engine: Engine, *, as_of: date, shared: SharedTables | None = None) -> None:
-        self.manifest = manifest
-        self.as_of = as_of
-        self.shared = shared
+    def __init__(
+        self, manifest: Manifest, engine: Engine, *, as_of: date, files: Iterable[Path] = (), shared: SharedTables | None = None
+    ) -> None:
+        self._manifest, self._as_of, self._files = manifest, as_of, tuple(files)
         self._engine = engine
+        self.shared = shared
         # A book does not change while it is open.
         self._held: dict[str, bool] = {}
         self._months: dict[str, frozenset[date]] = {}
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the book holds."""
+        return self._manifest
+
+    @property
+    def as_of(self) -> date:
+        """The day whose knowledge the tables hold."""
+        return self._as_of
+
+    @cached_property
+    def key(self) -> str:
+        """All that a relation of this book depends on besides its recipe (`origin.origin_of`)."""
+        return origin_of(self.manifest.fingerprint, as_of=self.as_of, engine=self._engine.name, files=self._files)
 
     @property
     def currency(self) -> str:
@@ -222,8 +243,7 @@ def open_book(name: str, *, as_of: date, folder: Path | None = None) -> Book:
     engine = open_engine(label=manifest.fingerprint)
     for table, paths in files.items():
         engine.register_files(table, paths, TABLES[table].engine_types())
-    origin = {"book": manifest.fingerprint, "as_of": as_of, "engine": engine.name}
-    return Book(manifest, engine, as_of=as_of, shared=shared_tables(origin, [path for paths in files.values() for path in paths]))
+    return Book(manifest, engine, as_of=as_of, files=[path for paths in files.values() for path in paths], shared=shared_tables())
 
 
 def book_from_frames(
@@ -243,7 +263,7 @@ def book_from_frames(
             engine.register_empty(table, spec.engine_types())
             continue
         engine.register_frame(table, frame, spec.engine_types())
-        digest = hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
+        digest = content_hash(canonical_arrow(frame, spec.engine_types()))
         loads.append(
             Load(
                 load_id=f"{table}-{digest[:12]}",

@@ -1,12 +1,13 @@
-"""The fact relations that KPIs are counted on: how each is built, and what it needs of the book. One place for all."""
+"""The relations of a period: by which function each is made, what that is given, and what it needs of the book. One place for all."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
 
 import ibis.expr.types as ir
 
+from collect_analysis.book.store import Book
 from collect_analysis.measures import (
     arrangements,
     attribution,
@@ -25,102 +26,97 @@ from collect_analysis.measures import (
     recovery,
     service,
 )  # fmt: skip
-from collect_analysis.measures.scopes import holders
-
-# The relations of one period, `kpi_table.Facts`: it reads this list, so that it cannot be named here.
-Facts = Any
+from collect_analysis.measures.cash import kept_cash
+from collect_analysis.measures.periods import KpiWindows, Period
+from collect_analysis.measures.scopes import Directory, accounts_of, holders, units_on
 
 
 @dataclass(frozen=True)
 class Base:
-    """A fact relation: how it is built, the tables without which it is empty of meaning, whether it needs legal limits.
+    """A relation: `build` is called with what `given` names, and with nothing else.
 
-    `needs` names tables, or columns as `table.column` that a source may not fill. One that is not `kept` says little more than another one
-    that is: it is computed where it is read.
+    `given` names values of the period (book, period, windows, limits, opening, end) and other relations. `needs` names the tables without
+    which it is empty of meaning, or columns as `table.column` that a source may not fill; `limits`: it needs legal limits. One that is not
+    `kept` says little more than another one that is: it is computed where it is read.
     """
 
-    build: Callable[[Facts], ir.Table | AbstractContextManager[ir.Table]]
-    needs: tuple[str, ...]
+    build: Callable[..., ir.Table | AbstractContextManager[ir.Table] | Directory]
+    given: str
+    needs: tuple[str, ...] = ()
     limits: bool = False
     kept: bool = True
 
 
-def _breaches(f: Facts) -> ir.Table:
-    return conduct.breach_facts(conduct.judged_contacts(f.book, f.period, f.limits, contacts=f.contacts), f.directory)
+def contacts_around(book: Book, period: Period, windows: KpiWindows) -> ir.Table:
+    """The contacts of the period, and of the days before it to which cash of its first days may be attributed."""
+    return contact.contacts_of(book, period.start - timedelta(days=windows.attribution_days), period.end)
 
 
-BASES: dict[str, Base] = {
-    "holders": Base(lambda f: holders(f.ends, f.directory, f.period), ("month_end",)),
-    "pairs": Base(lambda f: flow.month_pairs(f.ends, f.directory, f.period), ("month_end",)),
-    "flow": Base(lambda f: flow.flow_facts(flow.overdue(f["pairs"])), ("month_end",)),
-    "net_flow": Base(lambda f: flow.net_flow_facts(f.ends, f.directory, f.period), ("month_end",)),
-    "current": Base(lambda f: cures.current_facts(f["pairs"]), ("month_end",), kept=False),
-    "cures": Base(lambda f: cures.cure_facts(f.book, f.directory, f.period, f.windows), ("month_end",)),
-    "entries": Base(
-        lambda f: cures.entry_facts(f.book, f.contacts, f.directory, f.period, f.windows, f.money), ("month_end", "payment", "contact")
-    ),
-    "groups": Base(lambda f: groups.group_facts(f.book, f.directory, f.period, f.windows), ("month_end", "month_end.reg_group")),
-    "cash": Base(lambda f: recovery.cash_facts(f.book, f["holders"], f.directory, f.period, f.money), ("month_end", "payment")),
-    "money_age": Base(
-        lambda f: recovery.money_age_facts(f.book, f["holders"], f.directory, f.period, f.windows, f.money), ("month_end", "payment")
-    ),
-    "placed": Base(lambda f: recovery.placed_facts(f.book, f.directory, f.period, f.windows, f.money), ("decision", "payment")),
-    "net_placed": Base(
-        lambda f: batches.net_placed_facts(f.book, f.directory, f.period, f.windows, f.money), ("decision", "payment", "tariff")
-    ),
-    "cost": Base(
-        lambda f: costs.cost_facts(f.book, f["cash"], f.contacts, f.directory, f.period, f.money), ("month_end", "payment", "tariff")
-    ),
-    "arrangements": Base(
-        lambda f: arrangements.arrangement_facts(f.book, f["holders"], f.directory, f.period, f.windows), ("month_end", "arrangement")
-    ),
-    "settlements": Base(lambda f: arrangements.settlement_facts(f.book, f["holders"], f.directory, f.period), ("month_end", "arrangement")),
-    "waivers": Base(
-        lambda f: arrangements.waiver_facts(f.book, f["cash"], f["holders"], f.directory, f.period), ("month_end", "payment", "arrangement")
-    ),
-    "plans": Base(
-        lambda f: arrangements.plan_facts(f.book, f["holders"], f.directory, f.period),
-        ("month_end", "payment", "arrangement", "arrangement.n_instalments"),
-    ),
-    "reach": Base(lambda f: contact.reach_facts(f.book, f["holders"], f.contacts, f.period, f.windows), ("month_end", "contact")),
-    "promising": Base(lambda f: f["reach"], ("month_end", "contact", "promise"), kept=False),
-    "work": Base(lambda f: contact.work_facts(f.contacts, f.directory, f.period, f.windows), ("contact",)),
-    "attempts": Base(lambda f: contact.attempt_facts(f["work"]), ("contact",), kept=False),
-    "calls": Base(lambda f: contact.call_facts(f["work"]), ("contact",), kept=False),
-    "messages": Base(
-        lambda f: messages.message_facts(f.book, f.contacts, f.directory, f.period, f.windows, f.money), ("contact", "payment")
-    ),
-    "due": Base(lambda f: promises.due_promises(f.book, f.period, f.windows, f.money), ("promise", "payment")),
-    "promises": Base(lambda f: promises.promise_facts(f["due"], f.directory), ("promise", "payment")),
-    "attributed": Base(
-        lambda f: attribution.attribution_facts(f.book, f.contacts, f["work"], f.directory, f.period, f.windows, f.money),
-        ("contact", "payment"),
-    ),
-    "hours": Base(lambda f: productivity.hour_facts(f.book, f.contacts, f.directory, f.period, f.windows), ("unit_day",)),
-    "occupancy": Base(lambda f: productivity.waiting_days(f["hours"], f.windows), ("unit_day",), kept=False),
-    "caseload": Base(
-        lambda f: productivity.caseload_facts(f.book, f["holders"], f["hours"], f.period, f.windows), ("month_end", "unit_day"), kept=False
-    ),
-    "paid_hours": Base(lambda f: productivity.paid_hour_facts(f["attributed"], f["hours"]), ("contact", "payment", "unit_day"), kept=False),
-    "breaches": Base(_breaches, ("contact",), limits=True),
-    "complaints": Base(
-        lambda f: service.complaint_facts(f.book, f["holders"], f["reach"], f.directory, f.period), ("month_end", "contact", "ticket")
-    ),
-    "closed_complaints": Base(
-        lambda f: service.finding_facts(f.book, f["holders"], f.directory, f.period), ("month_end", "ticket", "ticket.upheld"), kept=False
-    ),
-    "disputes": Base(lambda f: service.dispute_facts(f.book, f["holders"], f.directory, f.period), ("month_end", "ticket"), kept=False),
-    "open_disputes": Base(
-        lambda f: service.open_dispute_facts(f.book, f["holders"], f.directory, f.period), ("month_end", "ticket"), kept=False
-    ),
-    "tickets": Base(lambda f: service.ticket_facts(f.book, f["holders"], f.directory, f.period, f.windows), ("month_end", "ticket")),
-    "quality": Base(lambda f: quality.quality_facts(f.book, f.directory, f.period), ("qa",)),
-    "recalls": Base(
-        lambda f: obligations.recall_facts(f.book, f.directory, f.period, f.windows), ("decision", "decision.end_requested_ts")
-    ),
-    "remittances": Base(
-        lambda f: obligations.remittance_facts(f.book, f.directory, f.period, f.windows), ("payment", "payment.remitted_on")
-    ),
-    # R14 has no relation of its own: the target stands against R1.
-    "target": Base(lambda f: f["cash"], ("month_end", "payment", "target"), kept=False),
+def _overdue_flow(pairs: ir.Table) -> ir.Table:
+    return flow.flow_facts(flow.overdue(pairs))
+
+
+def _same(relation: ir.Table) -> ir.Table:
+    return relation
+
+
+def _breaches(book: Book, period: Period, limits: tuple[conduct.LegalLimits, ...], contacts: ir.Table, directory: Directory) -> ir.Table:
+    return conduct.breach_facts(conduct.judged_contacts(book, period, limits, contacts=contacts), directory)
+
+
+# What fact relations are made from.
+SOURCES: dict[str, Base] = {
+    "accounts": Base(accounts_of, "book"),
+    "units": Base(units_on, "book end"),
+    "directory": Base(Directory, "accounts units"),
+    "ends": Base(flow.month_ends, "book opening end"),
+    "contacts": Base(contacts_around, "book period windows"),
+    "money": Base(kept_cash, "book"),
 }
+# The fact relations that KPIs are counted on.
+BASES: dict[str, Base] = {
+    "holders": Base(holders, "ends directory period", ("month_end",)),
+    "pairs": Base(flow.month_pairs, "ends directory period", ("month_end",)),
+    "flow": Base(_overdue_flow, "pairs", ("month_end",)),
+    "net_flow": Base(flow.net_flow_facts, "ends directory period", ("month_end",)),
+    "current": Base(cures.current_facts, "pairs", ("month_end",), kept=False),
+    "cures": Base(cures.cure_facts, "book directory period windows", ("month_end",)),
+    "entries": Base(cures.entry_facts, "book contacts directory period windows money", ("month_end", "payment", "contact")),
+    "groups": Base(groups.group_facts, "book directory period windows", ("month_end", "month_end.reg_group")),
+    "cash": Base(recovery.cash_facts, "book holders directory period money", ("month_end", "payment")),
+    "money_age": Base(recovery.money_age_facts, "book holders directory period windows money", ("month_end", "payment")),
+    "placed": Base(recovery.placed_facts, "book directory period windows money", ("decision", "payment")),
+    "net_placed": Base(batches.net_placed_facts, "book directory period windows money", ("decision", "payment", "tariff")),
+    "cost": Base(costs.cost_facts, "book cash contacts directory period money", ("month_end", "payment", "tariff")),
+    "arrangements": Base(arrangements.arrangement_facts, "book holders directory period windows", ("month_end", "arrangement")),
+    "settlements": Base(arrangements.settlement_facts, "book holders directory period", ("month_end", "arrangement")),
+    "waivers": Base(arrangements.waiver_facts, "book cash holders directory period", ("month_end", "payment", "arrangement")),
+    "plans": Base(
+        arrangements.plan_facts, "book holders directory period", ("month_end", "payment", "arrangement", "arrangement.n_instalments")
+    ),
+    "reach": Base(contact.reach_facts, "book holders contacts period windows", ("month_end", "contact")),
+    "promising": Base(_same, "reach", ("month_end", "contact", "promise"), kept=False),
+    "work": Base(contact.work_facts, "contacts directory period windows", ("contact",)),
+    "attempts": Base(contact.attempt_facts, "work", ("contact",), kept=False),
+    "calls": Base(contact.call_facts, "work", ("contact",), kept=False),
+    "messages": Base(messages.message_facts, "book contacts directory period windows money", ("contact", "payment")),
+    "due": Base(promises.due_promises, "book period windows money", ("promise", "payment")),
+    "promises": Base(promises.promise_facts, "due directory", ("promise", "payment")),
+    "attributed": Base(attribution.attribution_facts, "book contacts work directory period windows money", ("contact", "payment")),
+    "hours": Base(productivity.hour_facts, "book contacts directory period windows", ("unit_day",)),
+    "occupancy": Base(productivity.waiting_days, "hours windows", ("unit_day",), kept=False),
+    "caseload": Base(productivity.caseload_facts, "book holders hours period windows", ("month_end", "unit_day"), kept=False),
+    "paid_hours": Base(productivity.paid_hour_facts, "attributed hours", ("contact", "payment", "unit_day"), kept=False),
+    "breaches": Base(_breaches, "book period limits contacts directory", ("contact",), limits=True),
+    "complaints": Base(service.complaint_facts, "book holders reach directory period", ("month_end", "contact", "ticket")),
+    "closed_complaints": Base(service.finding_facts, "book holders directory period", ("month_end", "ticket", "ticket.upheld"), kept=False),
+    "disputes": Base(service.dispute_facts, "book holders directory period", ("month_end", "ticket"), kept=False),
+    "open_disputes": Base(service.open_dispute_facts, "book holders directory period", ("month_end", "ticket"), kept=False),
+    "tickets": Base(service.ticket_facts, "book holders directory period windows", ("month_end", "ticket")),
+    "quality": Base(quality.quality_facts, "book directory period", ("qa",)),
+    "recalls": Base(obligations.recall_facts, "book directory period windows", ("decision", "decision.end_requested_ts")),
+    "remittances": Base(obligations.remittance_facts, "book directory period windows", ("payment", "payment.remitted_on")),
+    # R14 has no relation of its own: the target stands against R1.
+    "target": Base(_same, "cash", ("month_end", "payment", "target"), kept=False),
+}
+RELATIONS = {**SOURCES, **BASES}

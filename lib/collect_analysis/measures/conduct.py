@@ -1,8 +1,9 @@
 """Conduct: outbound contacts in breach of a limit (Q1), also those that only the sum over units shows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, time
+from types import MappingProxyType
 from typing import Any
 
 import ibis
@@ -45,7 +46,7 @@ class LegalLimits:
     hour_channels: tuple[str, ...]
     end_reasons: tuple[str, ...]
     forbidden_parties: tuple[str, ...]
-    severity: Mapping[str, str]
+    severity: MappingProxyType[str, str]
 
     @classmethod
     def of(cls, version: PolicyVersion) -> "LegalLimits":
@@ -74,7 +75,7 @@ class LegalLimits:
                 hour_channels=_all_of(hours["channels"], CHANNELS),
                 end_reasons=tuple(values["RECALL"]["end_reasons"]),
                 forbidden_parties=_all_of(values["PARTY"]["forbidden"], PARTIES),
-                severity={rule: _one_of(values[rule]["severity"], ("hard", "policy")) for rule in RULES},
+                severity=MappingProxyType({rule: _one_of(values[rule]["severity"], ("hard", "policy")) for rule in RULES}),
             )
         except KeyError as error:
             raise DataError(f"legal_limits of {version.valid_from}: {error} is missing; see parameters/policy/legal_limits.yml") from None

@@ -122,7 +122,7 @@ def _stayed(facts: Facts) -> float:
 
 
 def _attributed(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
-    table = attribution(facts.book, facts.contacts, facts.period, facts.windows)
+    table = attribution(facts.book, facts["contacts"], facts.period, facts.windows)
     residual = float(table.loc[table["unit_key"] == UNATTRIBUTED, "numerator"].sum())
     told = _company(kpis, "C12", "numerator")
     mine = told if told == told else float(table["numerator"].sum()) - residual

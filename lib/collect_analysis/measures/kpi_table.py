@@ -1,133 +1,91 @@
 """The KPI table of a period: every KPI of the dictionary in every scope, from one pass per fact relation."""
 
-import weakref
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import asdict
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from collect_analysis.book.kept import Kept
+from collect_analysis.book.presence import absent
+from collect_analysis.book.recipes import Recipe
 from collect_analysis.book.store import Book
-from collect_analysis.measures import conduct, contact, flow, recovery
-from collect_analysis.measures.bases import BASES
-from collect_analysis.measures.cash import kept_cash
+from collect_analysis.measures import conduct, flow, recovery
+from collect_analysis.measures.bases import BASES, RELATIONS
 from collect_analysis.measures.kpis import KPIS, Kpi
 from collect_analysis.measures.kpis import counted as counted_kpis
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.ratios import VALUE_COLUMNS, ratio_table
-from collect_analysis.measures.scopes import COMPANY, GRAINS, Directory
+from collect_analysis.measures.scopes import COMPANY, GRAINS
 from collect_analysis.methods.rates import interval_difference
 
 COLUMNS = (*VALUE_COLUMNS, "definition")
 COMPARED = (*COLUMNS, "previous", "change", "change_low", "change_high", "target", "target_gap", "better", "previous_cases")
-NO_ROWS = "the book has no rows in "
-NO_VALUES = "the book has no values in "
 
 
+@dataclass(frozen=True, eq=False)
 class Facts:
-    """The fact relations of a period, by name (see `BASES`), each built when first asked for, kept where the data live, shared by all KPIs.
+    """The relations of a period, by name (see `RELATIONS`), each made when first asked for and kept where the data live.
 
-    `windows`: of the definitions (default: as proposed); `limits`: on contacts, for both periods. `previous` holds those of the period
-    before; both read the log once. The relations live as long as this object; `close` gives
-    the space back earlier.
+    `windows`: of the definitions (default: as proposed); `limits`: on contacts, for both periods. A relation is found by its recipe: by the
+    function that makes it and by all that this is given. So `previous`, the period before, keeps its relations in the same place, and no
+    order of asking makes one of them stand for another. They live as long as `kept`, which others may
+    share (`kept_in`); `close` gives the space back earlier.
     """
 
-    def __init__(
-        self, book: Book, period: Period, *, windows: KpiWindows | None = None, limits: Sequence[conduct.LegalLimits] = ()
-    ) -> None:
-        self.book: Book = book
-        self.period: Period = period
-        self.windows: KpiWindows = windows or KpiWindows()
-        self.limits: Sequence[conduct.LegalLimits] = limits
-        self._stack = ExitStack()
-        weakref.finalize(self, self._stack.close)
-        self._built: dict[str, ir.Table] = {}
-        self._shared: dict[str, ir.Table] = {}
-        self._held: dict[str, bool] = {}
-        self._first = period.previous
-        # The period before lives on what its parent keeps.
-        self._parent: Facts | None = None
+    book: Book
+    period: Period
+    _: KW_ONLY
+    windows: KpiWindows = field(default_factory=KpiWindows)
+    limits: Sequence[conduct.LegalLimits] = ()
+    kept_in: Kept | None = None
+
+    @cached_property
+    def kept(self) -> Kept:
+        """Where the relations live: a place of their own, if they were given none."""
+        return self.kept_in or Kept(self.book)
 
     @cached_property
     def previous(self) -> "Facts":
-        """The fact relations of the period before."""
-        before = Facts(self.book, self.period.previous, windows=self.windows, limits=self.limits)
-        before._shared, before._first, before._stack, before._parent = self._shared, self._first, self._stack, self
-        before._held = self._held
-        return before
+        """The relations of the period before."""
+        return replace(self, period=self.period.previous, kept_in=self.kept)
 
     def close(self) -> None:
-        """Give back the space of everything built."""
-        self._stack.close()
-
-    @cached_property
-    def directory(self) -> Directory:
-        """Accounts, and units as they stood at the end of the period."""
-        live = Directory.of(self.book, self.period.end)
-        units = self._stack.enter_context(self.book.materialized(live.units))
-        return Directory(self._once("accounts", lambda: live.accounts), units)
-
-    @property
-    def ends(self) -> ir.Table:
-        """Month ends of both periods, from the one before the first."""
-        return self._once("ends", lambda: flow.month_ends(self.book, self._first.opening, self.period.end))
-
-    @property
-    def contacts(self) -> ir.Table:
-        """Contacts of both periods, from the first day to which cash of the first may be attributed."""
-        since = self._first.start - timedelta(days=self.windows.attribution_days)
-        return self._once("contacts", lambda: contact.contacts_of(self.book, since, self.period.end))
-
-    @property
-    def money(self) -> ir.Table:
-        """Money collected, of all days: what most relations look up."""
-        return self._once("money", lambda: kept_cash(self.book))
-
-    def holds(self, name: str) -> bool:
-        """Whether the book has rows in a table, or values in a column written `table.column`."""
-        table, _, column = name.partition(".")
-        if not self.book.has(table):
-            return False
-        if not column:
-            return True
-        if name not in self._held:
-            values = self.book.table(table)
-            self._held[name] = self.book.scalar(values[column].notnull().any()) is True
-        return self._held[name]
-
-    def _once(self, name: str, build: Callable[[], ir.Table]) -> ir.Table:
-        if name not in self._shared:
-            self._shared[name] = self._stack.enter_context(self.book.materialized(build()))
-        return self._shared[name]
+        """Give back the space of everything made."""
+        self.kept.close()
 
     def __getitem__(self, name: str) -> ir.Table:
-        if name not in self._built:
-            base = BASES[name]
-            source = base.build(self)
-            if not isinstance(source, AbstractContextManager):
-                source = self.book.materialized(source) if base.kept else nullcontext(source)
-            self._built[name] = self._stack.enter_context(source)
-        return self._built[name]
+        relation: ir.Table = self.kept.made(self.recipe(name))
+        return relation
+
+    def recipe(self, name: str) -> Recipe:
+        """How a relation of this period is made: its function, given values of the period and the recipes of other relations."""
+        made = self._given(name)
+        if not isinstance(made, Recipe):
+            raise KeyError(name)
+        return made
+
+    def _given(self, name: str) -> object:
+        if name not in self._known:
+            base = RELATIONS[name]
+            self._known[name] = Recipe(base.build, tuple(map(self._given, base.given.split())), stored=base.kept)
+        return self._known[name]
+
+    @cached_property
+    def _known(self) -> dict[str, object]:
+        """What relations are given by name: the values of the period, then every recipe that was asked for."""
+        period = self.period
+        values = {"book": self.book, "period": period, "windows": self.windows, "limits": tuple(self.limits)}
+        return {**values, "opening": period.opening, "end": period.end}
 
 
 def missing_for(facts: Facts, kpi: Kpi) -> str:
     """Why a KPI cannot be counted in this book; empty where it can."""
     base = BASES[kpi.base]
-    why = absent_of(facts, base.needs)
+    why = absent(facts.book, base.needs)
     return why or ("no legal limits were given" if base.limits and not facts.limits else "")
-
-
-def absent_of(facts: Facts, needs: Sequence[str]) -> str:
-    """Which of these tables, or columns as `table.column`, the book does not hold, as a sentence; empty where it holds all."""
-    tables = [name for name in needs if "." not in name and not facts.holds(name)]
-    if tables:
-        return f"{NO_ROWS}{', '.join(tables)}"
-    columns = [name for name in needs if "." in name and not facts.holds(name)]
-    return f"{NO_VALUES}{', '.join(columns)}" if columns else ""
 
 
 def kpi_table(
@@ -145,10 +103,10 @@ def kpi_table(
         An id is not in the dictionary, or has a table of its own.
     """
     wanted = counted_kpis(*ids)
-    absent = {kpi.id: missing_for(facts, kpi) for kpi in wanted}
-    parts = [_empty_row(kpi, absent[kpi.id]) for kpi in wanted if absent[kpi.id]]
-    counted = [kpi for kpi in wanted if not absent[kpi.id] and kpi.base != "target"]
-    attain = "R14" in absent and not absent["R14"]
+    lacking = {kpi.id: missing_for(facts, kpi) for kpi in wanted}
+    parts = [_empty_row(kpi, lacking[kpi.id]) for kpi in wanted if lacking[kpi.id]]
+    counted = [kpi for kpi in wanted if not lacking[kpi.id] and kpi.base != "target"]
+    attain = "R14" in lacking and not lacking["R14"]
     if attain and KPIS["R1"] not in counted:
         counted.append(KPIS["R1"])
     for base in dict.fromkeys(kpi.base for kpi in counted):
@@ -159,22 +117,21 @@ def kpi_table(
         attained = recovery.attainment(collected[collected["kpi"] == "R1"], plan, unit=KPIS["R14"].unit, undefined=KPIS["R14"].undefined)
         parts.append(attained[list(VALUE_COLUMNS)])
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    return _in_order(table[table["kpi"].isin(absent)], facts.windows)
+    return _in_order(table[table["kpi"].isin(lacking)], facts.windows)
 
 
 def _counted_on(facts: Facts, base: str, kpis: Sequence[Kpi], grains: Sequence[str]) -> pd.DataFrame:
     """The KPIs of one fact relation. Where reports share, the first of them counts all of it in all scopes for the others."""
-    shared = facts.book.shared
-    if shared is None or not set(grains) <= set(GRAINS):
+    if facts.book.shared is None or not set(grains) <= set(GRAINS):
         return ratio_table(facts.book, facts[base], kpis, grains=grains)
-    every = [kpi for kpi in KPIS.values() if kpi.base == base and kpi.kind != "table"]
-    what = {
-        "base": base, "start": facts.period.start, "end": facts.period.end, "windows": asdict(facts.windows),
-        "limits": [repr(each) for each in facts.limits], "kpis": [kpi.definition(facts.windows) for kpi in every],
-    }  # fmt: skip
-    table = shared.table(what, lambda: ratio_table(facts.book, facts[base], every, grains=GRAINS))
+    every = tuple(kpi for kpi in KPIS.values() if kpi.base == base and kpi.kind != "table")
+    table = facts.kept.table(Recipe(_in_every_scope, (facts.book, facts.recipe(base), every)))
     mine = table["kpi"].isin([kpi.id for kpi in kpis]) & table["scope_type"].isin(list(grains))
     return table[mine].reset_index(drop=True)
+
+
+def _in_every_scope(book: Book, facts: ir.Table, kpis: Sequence[Kpi]) -> pd.DataFrame:
+    return ratio_table(book, facts, kpis, grains=GRAINS)
 
 
 def compared(

@@ -86,13 +86,12 @@ def _moments(facts: ir.Table, kpis: Sequence[Kpi], grains: Sequence[str]) -> ir.
     debtors = ibis.union(*parts) if len(parts) > 1 else parts[0]
     moments: dict[str, ir.Scalar] = {}
     for kpi in kpis:
-        # Parts of a unit make numbers too large for exact products.
-        y = debtors[names[kpi.counted]].cast("float64" if kpi.parts > 1 else "int64")
+        y = debtors[names[kpi.counted]].cast("int64")
         moments |= {f"{kpi.id}.y": y.sum().cast("int64"), f"{kpi.id}.yy": sum_of_products(y, y)}
         if kpi.interval == "total":
             moments |= {f"{kpi.id}.n": debtors.count(), f"{kpi.id}.cases": debtors.rows.sum().cast("int64")}
             continue
-        x = debtors[names[kpi.over]].cast(y.type())
+        x = debtors[names[kpi.over]].cast("int64")
         moments |= {f"{kpi.id}.x": x.sum().cast("int64"), f"{kpi.id}.xx": sum_of_products(x, x), f"{kpi.id}.xy": sum_of_products(x, y)}
         moments[f"{kpi.id}.n"] = count_of((x != 0) | (y != 0))
         moments[f"{kpi.id}.cases"] = debtors[f"{names[kpi.over]} rows"].sum().cast("int64")

@@ -40,10 +40,7 @@ class Directory:
     @classmethod
     def of(cls, book: Book, day: date) -> "Directory":
         """The directory of a book on a day."""
-        unit, on = book.table("unit"), ibis.literal(day)
-        valid = unit.filter(unit.valid_from <= on, (unit.valid_to > on) | unit.valid_to.isnull())
-        units = valid.group_by("unit_key").agg(sub_function=valid.sub_function.max(), tariff_id=valid.tariff_id.max())
-        return cls(book.table("account").select("account_key", "customer_key", "portfolio_code", "original_minor"), units)
+        return cls(accounts_of(book), units_on(book, day))
 
     def describe(self, facts: ir.Table, **more: str) -> ir.Table:
         """Facts that name an account, a unit and an officer, with the scopes: keeps every row and every other column.
@@ -63,6 +60,18 @@ class Directory:
             "officer_key": ibis.coalesce(joined.officer_key, UNASSIGNED),
         }
         return joined.select(*others, **scopes, **{name: joined[column] for name, column in more.items()})
+
+
+def accounts_of(book: Book) -> ir.Table:
+    """Whose each account is: what a `Directory` knows of accounts."""
+    return book.table("account").select("account_key", "customer_key", "portfolio_code", "original_minor")
+
+
+def units_on(book: Book, day: date) -> ir.Table:
+    """Where each unit belongs on a day: what a `Directory` knows of units."""
+    unit, on = book.table("unit"), ibis.literal(day)
+    valid = unit.filter(unit.valid_from <= on, (unit.valid_to > on) | unit.valid_to.isnull())
+    return valid.group_by("unit_key").agg(sub_function=valid.sub_function.max(), tariff_id=valid.tariff_id.max())
 
 
 def holders(ends: ir.Table, directory: Directory, period: Period) -> ir.Table:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from collect_analysis.book.presence import absent
 from collect_analysis.errors import ParameterError
 from collect_analysis.measures import batches, contact, expected, groups, landing, productivity, ramp, sustained_cure, transitions, waiting
-from collect_analysis.measures.kpi_table import Facts, absent_of
+from collect_analysis.measures.kpi_table import Facts
 from collect_analysis.measures.kpis import kpis
 from collect_analysis.measures.periods import Period, month_start
 
@@ -36,7 +37,7 @@ def _cure_curve(facts: Facts) -> pd.DataFrame:
 
 TABLE_MEASURES: dict[str, TableMeasure] = {
     "batches.top_share": TableMeasure(lambda f: batches.top_share(f.book, f["placed"]), ("decision", "payment")),
-    "contact.by_hour": TableMeasure(lambda f: contact.by_hour(f.book, f.contacts, f.period, f.windows), ("contact",)),
+    "contact.by_hour": TableMeasure(lambda f: contact.by_hour(f.book, f["contacts"], f.period, f.windows), ("contact",)),
     "sustained_cure.curve": TableMeasure(_cure_curve, ("month_end",)),
     "expected.observed_expected": TableMeasure(_expected, ("month_end", "payment")),
     "groups.group_migration": TableMeasure(lambda f: groups.group_migration(f.book, f["groups"]), ("month_end", "month_end.reg_group")),
@@ -46,7 +47,7 @@ TABLE_MEASURES: dict[str, TableMeasure] = {
     ),
     "ramp.ramp": TableMeasure(lambda f: ramp.ramp(f.book, f.period, f.windows), ("month_end", "payment", "officer")),
     "waiting.time_to_contact": TableMeasure(
-        lambda f: waiting.time_to_contact(f.book, f.contacts, f.period, f.windows), ("decision", "contact")
+        lambda f: waiting.time_to_contact(f.book, f["contacts"], f.period, f.windows), ("decision", "contact")
     ),
 }
 
@@ -67,5 +68,5 @@ def table_of(facts: Facts, kpi_id: str) -> pd.DataFrame:
     if kpi.kind != "table":
         raise ParameterError(f"{kpi_id} is a {kpi.kind} counted on {kpi.computed}; ask kpi_table.kpi_table for it")
     measure = TABLE_MEASURES[kpi.measure]
-    why = absent_of(facts, measure.needs)
+    why = absent(facts.book, measure.needs)
     return pd.DataFrame({"note": [why]}) if why else measure.build(facts)

@@ -24,7 +24,9 @@ import sqlglot.expressions as sge
 from ibis.backends.postgres import Backend
 from psycopg import sql
 
+from collect_analysis.book.durable import file_hash
 from collect_analysis.book.engines.base import COMPENSATED, EXACT_PRODUCTS, Engine, canonical_arrow
+from collect_analysis.book.origin import file_as_it_lies
 from collect_analysis.errors import WorkplaceError
 
 VARIABLE = "COLLECT_POSTGRES"
@@ -149,8 +151,9 @@ class PostgresEngine(Engine):
         columns = {**types, **{column: ibis.dtype(ibis.schema(pa.schema([(column, kind)]))[column]) for column, kind in extra.items()}}
         columns = {column: str(kind).removeprefix("!") for column, kind in columns.items()}
         if self._schema:
-            # Another layout of the same contents is another table: a book outlives versions of the program.
-            layout = hashlib.sha256(repr((columns, [path.name for path in paths])).encode()).hexdigest()[:12]
+            # Another layout of the same contents, a file changed by hand, another way to copy: each is another table.
+            made_from = (columns, [file_as_it_lies(path) for path in paths], file_hash(Path(__file__)))
+            layout = hashlib.sha256(repr(made_from).encode()).hexdigest()[:12]
             self._remember(name, columns, self._copied(f"{name}_{layout}", paths, columns))
             return
         self._create(sql.Identifier(name), columns)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from collect_analysis.book.presence import NO_ROWS
 from collect_analysis.decisions.period import PeriodVerdict
 from collect_analysis.measures import cash
-from collect_analysis.measures.kpi_table import NO_ROWS, Facts
+from collect_analysis.measures.kpi_table import Facts
 from collect_analysis.measures.kpis import KPIS
 from collect_analysis.measures.scopes import COMPANY, UNASSIGNED
 from collect_analysis.methods.evidence import Condition, Grade

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 import pandas as pd
 
 from collect_analysis.book.policy import in_force
+from collect_analysis.book.presence import NO_ROWS
 from collect_analysis.book.store import Book
 from collect_analysis.measures import attribution, cash, conduct, flow, pace, promises
 from collect_analysis.measures.attribution import UNATTRIBUTED
 from collect_analysis.measures.conduct import LegalLimits
-from collect_analysis.measures.kpi_table import NO_ROWS, Facts, by_bucket
+from collect_analysis.measures.kpi_table import Facts, by_bucket
 from collect_analysis.measures.kpis import KPIS, dictionary
 from collect_analysis.measures.periods import Period
 from collect_analysis.measures.scopes import COMPANY, UNASSIGNED
@@ -224,7 +225,7 @@ def pace_of(facts: Facts, kpis: pd.DataFrame) -> pd.DataFrame:
 def attributed_cash(facts: Facts) -> pd.DataFrame:
     """Cash by unit of the contact before it, with the residual (`attribution.attribution`), or why there is none."""
     why = _missing(facts, "payment", "contact")
-    return attribution.attribution(facts.book, facts.contacts, facts.period, facts.windows) if why is None else why
+    return attribution.attribution(facts.book, facts["contacts"], facts.period, facts.windows) if why is None else why
 
 
 def promises_due(facts: Facts) -> pd.DataFrame:
