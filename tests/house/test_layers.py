@@ -97,3 +97,21 @@ def test_every_method_imports_without_plots_or_engine() -> None:
     code = f"import sys, {', '.join(modules)}; print(' '.join(sorted({{'matplotlib', 'ibis', 'duckdb'}} & set(sys.modules))))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == ""
+
+
+# What a kept relation is made from stands in its name: what makes it may look at nothing else.
+LOOKS_ASIDE = {"os", "time", "random", "secrets", "uuid", "socket", "subprocess", "tempfile", "collect_analysis.book.places"}
+LOOKS_ASIDE |= {"collect_analysis.book.policy.policy", "collect_analysis.book.policy.in_force"}
+OF_NOW = {"now", "utcnow", "today"}
+
+
+@pytest.mark.parametrize("room", ["methods", "measures"])
+def test_what_counts_knows_nothing_but_what_it_is_given(room: str) -> None:
+    wrong = []
+    for path in sorted((LIBRARY / room).rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        called = [node.func for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+        wrong += [f"{path.name}: {name}" for name in sorted(imports(path) & LOOKS_ASIDE)]
+        wrong += [f"{path.name}:{name.lineno}: {name.attr}" for name in called if name.attr in OF_NOW]
+        wrong += [f"{path.name}:{node.lineno}: global" for node in nodes if isinstance(node, ast.Global | ast.Nonlocal)]
+    assert not wrong
