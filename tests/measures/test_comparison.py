@@ -11,7 +11,8 @@ BELIEF = Belief(prior_sd=0.2, seed=3)
 
 def found(values: dict[str, float], se: float = 0.05) -> pd.DataFrame:
     table = pd.DataFrame({"unit_key": list(values), "value": list(values.values())})
-    return table.assign(allocation="random", cases=100, se_log=se, note="")
+    counts = {"observed_count": table["value"] / se**2, "expected_count": se**-2, "expected_size": np.inf}
+    return table.assign(allocation="random", cases=100, se_log=se, note="", **counts)
 
 
 def flow(*units: str) -> pd.Series:
@@ -89,7 +90,7 @@ def test_a_unit_alone_is_not_believed_anything_of() -> None:
 
 def test_a_unit_that_collected_nothing_keeps_its_reason() -> None:
     table = found({"a": 1.2, "b": 0.9, "c": 0.0})
-    table.loc[2, ["se_log", "note"]] = [np.nan, "nothing observed: the index has no interval on the log scale"]
+    table.loc[2, ["se_log", "note"]] = [np.nan, "nothing observed: the index has no standard error on the log scale"]
     result = comparison.believed(table, belief=BELIEF, batch_months=flow("a", "b", "c")).set_index("unit_key")
     assert np.isnan(result.loc["c", "value"])
     assert result.loc["c", "note"].startswith("nothing observed")

@@ -1,5 +1,6 @@
 """Expected recovery of placements: level effects as another library fits them, planted skill under a misleading mix, misfit that is noticed."""
 
+from dataclasses import replace
 from datetime import date
 from itertools import product
 from pathlib import Path
@@ -9,14 +10,15 @@ import pandas as pd
 import pytest
 from collect_analysis.book.sample.plants import AGENCY_SKILL
 from collect_analysis.book.store import book_from_frames, open_book
+from collect_analysis.decisions.believed_index import believed_index
 from collect_analysis.errors import ParameterError
 from collect_analysis.measures import placement_expected
-from collect_analysis.measures.placement_expected import SUMS, Cells, expected_cells
+from collect_analysis.measures.placement_expected import CELL_KEYS, SUMS, Cells, expected_cells
 from collect_analysis.measures.placement_factors import DEFAULT_FACTORS, known_placement_factors
 from collect_analysis.measures.placement_index import expected_recovery
 from collect_analysis.measures.placements import Panel, results_at
-from collect_analysis.methods import rate_model
-from collect_analysis.methods.profiling import NO_PEER
+from collect_analysis.methods import profiling, rate_model
+from collect_analysis.methods.profiling import NO_PEER, observed_expected
 from scipy import stats
 from sklearn.linear_model import PoissonRegressor
 
@@ -39,9 +41,9 @@ def drawn(seed: int = 1, *, scale: int = 400, together: float = 1.0) -> Cells:
         chance = 0.08 * (2.0 if dpd else 1.0) * (1.5 if band else 1.0) * skill * (together if dpd and band else 1.0)
         payers = rng.binomial(n, chance)
         sums = (n, n, n * BALANCE, payers * PAYMENT, n * BALANCE**2, payers * PAYMENT * BALANCE, payers * PAYMENT**2)
-        rows.append((unit, lot, fold, str(dpd), str(band), *sums))
+        rows.append((unit, lot, f"{dpd}{band} | 1", fold, str(dpd), str(band), *sums))
     factors = ("dpd_band", "score_band")
-    table = pd.DataFrame(rows, columns=["unit_key", "allocation", "fold", *factors, *SUMS])
+    table = pd.DataFrame(rows, columns=[*CELL_KEYS, *factors, *SUMS])
     return Cells(table=table, factors=factors, given_up=())
 
 
@@ -89,7 +91,85 @@ def test_the_expectation_fits_where_levels_multiply_and_is_refuted_where_they_do
     assert expected_recovery(drawn()).tests["p_adjusted"].min() > 0.01
     wrong = expected_recovery(drawn(together=0.6)).tests.sort_values("p_adjusted").iloc[0]
     assert wrong["p_adjusted"] < 1e-6
-    assert wrong["factor"] in ("dpd_band & score_band", "expected_rate")
+    assert wrong["factor"] in ("dpd_band & score_band", "expected_rate", "stratum")
+
+
+def cornered(seed: int, *, corner: float, share: float, scale: int = 400, skill: float = 1.0) -> Cells:
+    """As `drawn`, four units alike but for unit d (`skill`), which holds `share` of the accounts with both second levels and few others; the
+    chance to pay is `corner` times the product there.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for unit, dpd, band, fold, lot in product("abcd", (0, 1), (0, 1), range(4), ("random", "judgmental")):
+        n = int(4 * scale * (share if unit == "d" else (1 - share) / 3)) if dpd and band else int(scale * (0.15 if unit == "d" else 1))
+        chance = 0.08 * (2 if dpd else 1) * (1.5 if band else 1) * (corner if dpd and band else 1) * (skill if unit == "d" else 1)
+        paid = rng.binomial(n, chance)
+        sums = (n, n, n * BALANCE, paid * PAYMENT, n * BALANCE**2, paid * PAYMENT * BALANCE, paid * PAYMENT**2)
+        rows.append((unit, lot, f"{dpd}{band} | 1", fold, str(dpd), str(band), *sums))
+    factors = ("dpd_band", "score_band")
+    return Cells(table=pd.DataFrame(rows, columns=[*CELL_KEYS, *factors, *SUMS]), factors=factors, given_up=())
+
+
+def within_strata(cells: Cells) -> pd.DataFrame:
+    """The index within strata of the same accounts, as `comparison.index` has it."""
+    return observed_expected(cells.table.groupby(["unit_key", "stratum"], as_index=False)[["n", *profiling.SUMS[1:]]].sum())
+
+
+def test_an_index_whose_expectation_is_wrong_where_its_unit_works_is_not_believed_though_the_pool_fits() -> None:
+    cells = cornered(4, corner=1.5, share=0.985)
+    expected = expected_recovery(cells)
+    units = expected.units.set_index("unit_key")
+    # Nothing sets d apart, and what is wrong with the model looks like d's own level: the pool passes, the modelled index is 40 % too high.
+    assert expected.tests["p_adjusted"].min() > 0.01
+    assert units.loc["d", "low"] > 1.25
+    told = believed_index(within_strata(cells), expected.units, allocation="judgmental").set_index("unit_key")
+    assert told.loc["d", "low"] < 1 < told.loc["d", "high"]
+    assert (told.loc["d", "believed"], told.loc["d", "standing"]) == ("strata", "misfit")
+    assert units.loc["d", "fit_low"] > 1.2
+    assert set(told.loc[["a", "b", "c"], "standing"]) == {"supports"}
+
+
+def test_an_expectation_that_others_cannot_test_is_not_believed() -> None:
+    told = believed_index(
+        within_strata(cells := cornered(1, corner=0.6, share=0.99)), expected_recovery(cells).units, allocation="random"
+    ).set_index("unit_key")
+    assert (told.loc["d", "believed"], told.loc["d", "standing"]) == ("lot", "untested")
+
+
+def test_an_expectation_in_strata_that_nobody_else_holds_is_untested() -> None:
+    cells = cornered(1, corner=1.0, share=0.6)
+    own = cells.table["unit_key"] == "d"
+    table = cells.table.assign(stratum=cells.table["stratum"].where(~own, "only d | 1"))
+    told = believed_index(within_strata(cells), expected_recovery(replace(cells, table=table)).units, allocation="random").set_index(
+        "unit_key"
+    )
+    assert told.loc["d", "standing"] == "absent"
+    half = cells.table.assign(stratum=cells.table["stratum"].where(~own | (cells.table["dpd_band"] == "0"), "only d | 1"))
+    told = believed_index(within_strata(cells), expected_recovery(replace(cells, table=half)).units, allocation="random").set_index(
+        "unit_key"
+    )
+    assert told.loc["d", "standing"] == "untested"
+
+
+def test_skill_alone_is_no_misfit() -> None:
+    standings = []
+    for seed in range(12):
+        cells = cornered(seed, corner=1.0, share=0.4, scale=800, skill=1.2)
+        told = believed_index(within_strata(cells), expected_recovery(cells).units, allocation="random")
+        standings += told["standing"].tolist()
+    assert standings.count("supports") >= 0.95 * len(standings)
+
+
+def test_an_index_that_fits_and_contradicts_the_believed_one_is_said_to() -> None:
+    cells = cornered(2, corner=1.0, share=0.4, scale=800)
+    modelled = expected_recovery(cells).units
+    moved = modelled["unit_key"] == "d"
+    modelled.loc[moved, ["value", "low", "high"]] *= 0.75
+    told = believed_index(within_strata(cells), modelled, allocation="random").set_index("unit_key")
+    assert told.loc["d", "standing"] == "contradicts"
+    assert told.loc["d", "p_adjusted"] < 0.01
+    alone = believed_index(within_strata(cells).assign(se_log=np.nan), modelled, allocation="random")
+    assert set(alone["believed"]) == {"none"}
 
 
 def test_the_pool_agrees_with_what_it_collected_and_strata_add_up() -> None:

@@ -1,68 +1,132 @@
-"""Funnel limits against exact probabilities and closed forms."""
+"""Funnel limits and the scatter between units: exact tails, simulation with known scatter, published counts."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods import funnel, shrinkage
+from collect_analysis.methods import funnel
 from scipy import stats
 
-
-@pytest.mark.parametrize(("target", "cases"), [(0.08, 50), (0.08, 400), (0.5, 30), (0.02, 120)])
-def test_exact_limits_are_where_the_binomial_distribution_reaches_their_level(target: float, cases: int) -> None:
-    low, high = funnel.binomial_limits(target, [cases], level=0.95)
-    cumulative = np.cumsum(stats.binom.pmf(np.arange(cases + 1), cases, target))
-    for limit, probability in ((low[0], 0.025), (high[0], 0.975)):
-        # The distribution, joined by straight lines between whole counts (and from 0 at -1), takes the value there.
-        reached = np.interp(limit * cases, np.arange(-1, cases + 1), [0, *cumulative])
-        assert reached == pytest.approx(probability, abs=1e-9) or limit == 0
+NONE = funnel.Dispersion(kind="none", phi=1.0, tau2=0.0, p_value=0.5, units=5)
 
 
-def test_exact_limits_tend_to_the_normal_ones() -> None:
-    low, high = funnel.binomial_limits(0.1, [200_000], level=0.998)
-    half = stats.norm.ppf(0.999) * np.sqrt(0.1 * 0.9 / 200_000)
-    assert (low[0], high[0]) == (pytest.approx(0.1 - half, rel=1e-3), pytest.approx(0.1 + half, rel=1e-3))
+def units_of(observed: np.ndarray, expected: np.ndarray) -> pd.DataFrame:
+    keys = [f"u{number:03d}" for number in range(len(observed))]
+    return pd.DataFrame({"unit_key": keys, "observed_count": observed, "expected_count": expected, "expected_size": np.inf})
 
 
-def test_no_cases_no_limits() -> None:
-    low, high = funnel.binomial_limits(0.1, [0], level=0.95)
-    assert np.isnan(low[0])
-    assert np.isnan(high[0])
+def drawn(rng: np.random.Generator, expected: np.ndarray, *, tau: float = 0.0, phi: float = 1.0) -> np.ndarray:
+    """Counts whose true ratios differ by `tau`, or that vary `phi` times as chance does."""
+    if tau:
+        return rng.poisson(expected * rng.gamma(tau**-2, tau**2, len(expected)))
+    return rng.poisson(rng.gamma(expected / (phi - 1), phi - 1) if phi > 1 else expected)
 
 
-def test_overdispersion_widens_the_limits_by_its_root() -> None:
-    low, high = funnel.binomial_limits(0.3, [100], level=0.95, phi=4.0)
-    assert high[0] - low[0] == pytest.approx(2 * 1.959964 * np.sqrt(4 * 0.3 * 0.7 / 100), rel=1e-6)
+def outside(observed: np.ndarray, expected: np.ndarray) -> tuple[float, funnel.Dispersion]:
+    found = funnel.dispersion(observed, expected)
+    return float((funnel.funnel_table(units_of(observed, expected), overdispersion=found)["place"] != "inside").mean()), found
 
 
-def test_additive_variance_without_winsorising_is_the_method_of_moments() -> None:
-    estimate, se = [28, 8, -3, 7, -1, 1, 60, 12], [15, 10, 16, 11, 9, 11, 10, 18]
-    moments = shrinkage.heterogeneity(estimate, se)
-    found = funnel.dispersion(estimate, se, target=moments.pooled, winsor=0.0)
-    assert found.tau2 == pytest.approx(moments.tau2)
-    assert found.phi == pytest.approx(moments.q / 8)
+@pytest.mark.parametrize(
+    ("how", "kind"),
+    [({}, "none"), ({"tau": 0.29}, "additive"), ({"phi": 4.0}, "multiplicative")],
+    ids=["chance", "between units", "factor"],
+)
+def test_the_funnel_holds_about_95_of_100_units_that_do_alike_and_finds_how_they_scatter(how: dict, kind: str) -> None:
+    rng = np.random.default_rng(3)
+    shares, kinds = [], []
+    for _ in range(25):
+        expected = rng.uniform(30, 1_500, 50)
+        share, found = outside(drawn(rng, expected, **how), expected)
+        shares.append(share)
+        kinds.append(found.kind)
+    assert 0.03 <= np.mean(shares) <= 0.07
+    assert kinds.count(kind) >= 20
 
 
-def test_one_wild_unit_does_not_widen_the_funnel_for_all() -> None:
+def test_scatter_estimated_without_a_reference_for_winsorising_leaves_units_outside() -> None:
+    rng = np.random.default_rng(9)
+    tau, naive, share = [], [], []
+    for _ in range(20):
+        expected = rng.uniform(30, 300, 50)
+        observed = drawn(rng, expected, tau=0.29)
+        z = np.log(observed / expected) * np.sqrt(observed)
+        z = np.clip(z, *np.quantile(z, [0.1, 0.9]))
+        tau2 = max(0.0, ((z**2).sum() - 49) / (observed.sum() - (observed**2).sum() / observed.sum()))
+        naive.append(np.sqrt(tau2))
+        share.append((np.abs(np.log(observed / expected)) > 1.959964 * np.sqrt(1 / observed + tau2)).mean())
+        found = funnel.dispersion(observed, expected)
+        tau += [np.sqrt(found.tau2)] if found.kind == "additive" else []
+    # The planted 0.29 against what winsorised moments make of it.
+    assert np.mean(tau) == pytest.approx(0.29, abs=0.03)
+    assert np.mean(naive) < 0.24
+    assert np.mean(share) > 0.09
+
+
+def test_a_few_wild_units_do_not_widen_the_funnel_for_all() -> None:
     rng = np.random.default_rng(4)
-    estimate, se = rng.normal(0, 0.1, 40), np.full(40, 0.1)
-    estimate[0] = 3.0
-    assert funnel.dispersion(estimate, se, target=0, winsor=0.1).phi < 1.3
-    assert funnel.dispersion(estimate, se, target=0, winsor=0.0).phi > 15
+    expected = np.full(40, 100.0)
+    observed = rng.poisson(expected)
+    observed[:2] = 400
+    table = funnel.funnel_table(units_of(observed, expected), overdispersion=funnel.dispersion(observed, expected))
+    assert table["place"].head(2).tolist() == ["above", "above"]
+    assert float(np.sqrt(table["tau2"].iloc[0])) < 0.1
+    plain = funnel.dispersion(observed, expected, winsor=0.0)
+    assert max(plain.phi, 1 + 100 * plain.tau2) > 15
 
 
-def test_chance_alone_has_dispersion_near_one() -> None:
+def test_the_test_of_no_scatter_errs_as_often_as_it_says() -> None:
     rng = np.random.default_rng(6)
-    phi = [funnel.dispersion(rng.normal(0, 0.2, 200), np.full(200, 0.2), target=0, winsor=0.0).phi for _ in range(50)]
-    assert np.mean(phi) == pytest.approx(1, abs=0.05)
+    kinds = []
+    for _ in range(300):
+        expected = rng.uniform(5, 60, 6)
+        kinds.append(funnel.dispersion(rng.poisson(expected), expected).kind)
+    assert np.mean(np.array(kinds) != "none") == pytest.approx(0.05, abs=0.03)
 
 
-def test_a_count_of_a_hundred_has_the_poisson_limits_of_its_log() -> None:
-    low, high = funnel.ratio_limits([100], level=0.95)
-    assert (np.log(low[0]), np.log(high[0])) == (pytest.approx(-0.1959964, rel=1e-6), pytest.approx(0.1959964, rel=1e-6))
+def test_too_few_units_scatter_in_no_way_that_can_be_told() -> None:
+    found = funnel.dispersion([300, 10], [100, 100])
+    assert (found.kind, found.tau2, found.phi) == ("none", 0.0, 1.0)
+    assert np.isnan(found.p_value)
 
 
-def test_every_unit_is_placed_inside_or_outside_or_undefined() -> None:
-    units = pd.DataFrame({"unit_key": list("dabce"), "value": [1.5, 1.02, 1.12, 0.5, np.nan], "se_log": [0.05, 0.05, 0.05, 0.05, np.nan]})
-    table = funnel.funnel_table(units, overdispersion=funnel.Dispersion(phi=1, tau2=0, units=5))
-    assert table.set_index("unit_key")["place"].to_dict() == {"a": "inside", "b": "high", "c": "below", "d": "above", "e": "undefined"}
-    assert units["unit_key"].tolist() == list("dabce")
+def test_places_are_those_of_exact_tails() -> None:
+    # 5 expected: 10 or more 0.032, 11 or more 0.0137, 14 or more 0.0007; none 0.0067. 12 expected: at most 5 0.0203.
+    observed, expected = np.array([10, 11, 14, 0, 5, 3]), np.array([5.0, 5.0, 5.0, 5.0, 12.0, np.nan])
+    table = funnel.funnel_table(units_of(observed, expected), overdispersion=NONE)
+    assert table["place"].tolist() == ["inside", "high", "above", "low", "low", "undefined"]
+    assert stats.poisson.sf(10, 5) < 0.025 < stats.poisson.sf(9, 5)
+
+
+def test_an_expectation_that_is_counted_itself_widens_the_funnel() -> None:
+    units = units_of(np.array([125.0]), np.array([100.0]))
+    sure = funnel.funnel_table(units, overdispersion=NONE)
+    counted = funnel.funnel_table(units.assign(expected_size=100.0), overdispersion=NONE)
+    assert (sure["place"].iloc[0], counted["place"].iloc[0]) == ("high", "inside")
+    assert counted["effective_cases"].iloc[0] == pytest.approx(50)
+    # Negative binomial with size 100: what 95 of 100 such units stay under.
+    assert counted["inner_high"].iloc[0] * 100 == pytest.approx(stats.nbinom.isf(0.025, 100, 0.5) + 1, abs=1)
+
+
+def test_lines_of_the_funnel_pass_through_the_limits_of_its_units() -> None:
+    expected = np.array([20.0, 80.0, 320.0])
+    table = funnel.funnel_table(units_of(expected, expected), overdispersion=NONE)
+    curve = funnel.limit_curve(table)
+    for row in table.to_dict("records"):
+        assert np.interp(row["effective_cases"], curve["effective_cases"], curve["inner_high"]) == pytest.approx(
+            row["inner_high"], rel=0.01
+        )
+    assert funnel.limit_curve(table.head(0)).empty
+
+
+def test_infant_surgery_flags_the_hospitals_that_its_exact_binomial_tails_flag(shared_data) -> None:
+    table = pd.read_csv(shared_data / "profiling_small" / "surgical_12_hospitals.csv")
+    expected = table["n"] * table["r"].sum() / table["n"].sum()
+    found = funnel.funnel_table(units_of(table["r"].to_numpy(), expected.to_numpy()), overdispersion=NONE).set_index(table["hospital"])
+    share = table["r"].sum() / table["n"].sum()
+    high = stats.binom.sf(table["r"] - 1, table["n"], share) <= 0.025
+    low = stats.binom.cdf(table["r"], table["n"], share) <= 0.025
+    # Poisson tails are a little wider than binomial ones, never narrower: of B and H (high) and A and E (low) those beyond doubt stay.
+    assert set(found.index[found["place"].isin(["high", "above"])]) <= set(table["hospital"][high])
+    assert set(found.index[found["place"].isin(["low", "below"])]) <= set(table["hospital"][low])
+    assert found.loc["H", "place"] in ("high", "above")
+    assert funnel.dispersion(table["r"], expected).p_value < 0.05

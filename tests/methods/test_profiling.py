@@ -50,11 +50,49 @@ def test_a_unit_without_comparable_cases_is_undefined_with_a_reason() -> None:
     assert table.loc["C", "note"] == profiling.NO_PEER
 
 
-def test_nothing_observed_is_an_index_of_zero_without_interval() -> None:
-    table = profiling.observed_expected(pd.concat([MIX_PARADOX, cells([("C", "aged", 0, 50)])])).set_index("unit_key")
-    assert table.loc["C", "value"] == 0
-    assert np.isnan(table.loc["C", "high"])
-    assert table.loc["C", "note"] == profiling.NOTHING_OBSERVED
+def from_counts(counts: dict[str, dict[str, tuple[int, int]]]) -> pd.DataFrame:
+    """Cells of yes/no cases: unit -> stratum -> (events, cases)."""
+    rows = [(unit, stratum, y, n) for unit, strata in counts.items() for stratum, (y, n) in strata.items()]
+    table = pd.DataFrame(rows, columns=["unit_key", "stratum", "sum_y", "n"])
+    return table.assign(sum_x=table["n"], sum_xx=table["n"], sum_yy=table["sum_y"], sum_xy=table["sum_y"])
+
+
+def test_nothing_observed_is_an_index_of_zero_with_an_upper_bound() -> None:
+    table = profiling.observed_expected(from_counts({"A": {"s": (500, 100_000)}, "B": {"s": (500, 100_000)}, "C": {"s": (0, 1_000)}}))
+    row = table.set_index("unit_key").loc["C"]
+    assert (row["value"], row["low"], row["note"]) == (0, 0, profiling.NOTHING_OBSERVED)
+    # 5 expected, as good as known: Garwood's 3.689 of none; the odds of binomial cases and the counted expectation move it little.
+    assert row["high"] * 5 == pytest.approx(3.689, rel=0.02)
+    assert np.isnan(row["se_log"])
+
+
+def test_few_events_have_exact_limits_and_not_those_of_the_log() -> None:
+    # 10 of 5 expected: exactly 0.959 to 3.678, by the log exp(log 2 ± 1.96/√10) = 1.076 to 3.717: "more than the others" by the log alone.
+    table = profiling.observed_expected(from_counts({"A": {"s": (500, 10**6)}, "B": {"s": (500, 10**6)}, "C": {"s": (10, 10_000)}}))
+    row = table.set_index("unit_key").loc["C"]
+    assert (row["low"], row["high"]) == (pytest.approx(0.959, abs=0.02), pytest.approx(3.678, abs=0.03))
+    assert row["value"] * np.exp(-1.959964 * row["se_log"]) > 1 > row["low"]
+
+
+def test_of_hospitals_that_do_alike_about_one_in_twenty_leaves_one_out_however_few_the_deaths() -> None:
+    rng = np.random.default_rng(8)
+    outside, exact, wald = [], [], []
+    for _ in range(60):
+        cases = rng.integers(60, 700, 37)
+        counts = {f"h{place:02d}": {"s": (int(rng.binomial(n, 0.012)), int(n))} for place, n in enumerate(cases)}
+        table = profiling.observed_expected(from_counts(counts)).dropna(subset=["se_log"])
+        outside.append(((table["low"] > 1) | (table["high"] < 1)).mean())
+        exact.append((table["low"] > 1).mean())
+        reach = 1.959964 * table["se_log"]
+        wald.append((table["value"] * np.exp(-reach) > 1).mean())
+    assert np.mean(outside) < 0.05
+    # A lower limit above 1 should come about once in forty at most: by the log it comes more often.
+    assert np.mean(exact) < 0.025 < 0.03 < np.mean(wald)
+
+
+def test_where_nothing_varies_the_interval_is_the_ratio() -> None:
+    table = profiling.counted(pd.DataFrame({"observed": [3.0], "expected": [2.0], "var_observed": [0.0], "var_expected": [0.0]}))
+    assert table[["low", "high"]].iloc[0].tolist() == [1.5, 1.5]
 
 
 def test_indices_do_not_depend_on_currency_order_or_other_groups() -> None:

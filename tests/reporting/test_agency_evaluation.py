@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from collect_analysis.book.store import Book, book_from_frames, open_book
+from collect_analysis.decisions.believed_index import believed_index
 from collect_analysis.decisions.placement import PlacementPlan
 from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.measures import (
@@ -92,6 +93,7 @@ class Evaluation:
         self.paying = comparison.payer_index(self.sums, allocation=basis)
         self.beside = self.page.section_conditions(
             noted=panel_units.noted_units(book, panel), early=panel_units.payments_before(book, panel), tests=self.expected.tests,
+            believable=believed_index(self.found, self.expected.units, allocation=basis), spread=comparison.funnel_of(self.found),
             sides=self.sides, projected=self.projected.units, basis=basis,
         )  # fmt: skip
 
@@ -141,7 +143,16 @@ def test_the_champion_is_the_largest_unit_unless_the_report_names_another(book: 
 
 def test_the_sections_beside_the_index_are_fine_on_the_sample(evaluated: Evaluation) -> None:
     assert {item.name: item.met for item in evaluated.beside} == dict.fromkeys(
-        ["agency_units_known", "agency_paid_after_placement", "agency_calibrated", "agency_sides_agree", "agency_projectable"], True
+        [
+            "agency_units_known",
+            "agency_paid_after_placement",
+            "agency_calibrated",
+            "agency_modelled_stands",
+            "agency_scatter_none",
+            "agency_sides_agree",
+            "agency_projectable",
+        ],
+        True,
     )
     assert not [item.detail for item in evaluated.beside if "{" in item.detail]
 
@@ -250,7 +261,7 @@ def test_every_view_shows_columns_that_its_table_has(evaluated: Evaluation) -> N
         "belief": findings.forest_table(evaluated.found, evaluated.believed),
         "number": comparison.by_number(evaluated.sums),
         "sides": evaluated.sides,
-        "expected": evaluated.expected.units,
+        "believable": believed_index(evaluated.found, evaluated.expected.units, allocation=evaluated.basis),
         "triangle": evaluated.projected.units,
         "sturdy": views.sturdy_table(evaluated.found, evaluated.redrawn, evaluated.largest, evaluated.paying),
         "funnel": comparison.funnel_of(evaluated.found),

@@ -22,7 +22,7 @@ CURVE_COLUMNS = (
 )  # fmt: skip
 INDEX_COLUMNS = (
     "unit_key", "allocation", "cases", "payers", "placed_minor", "coverage", "raw", "observed_minor", "expected_minor", "value", "low",
-    "high", "se_log", "note",
+    "high", "se_log", "observed_count", "expected_count", "expected_size", "note",
 )  # fmt: skip
 BELIEF_COLUMNS = (
     "unit_key", "allocation", "cases", "value", "low", "high", "sd", "p_above", "p_best", "p_worse", "rank_low", "rank_high",
@@ -189,12 +189,13 @@ def believed(
 def funnel_of(found: pd.DataFrame, *, winsor: float = 0.10) -> pd.DataFrame:
     """Which units lie outside what chance and the usual scatter between units would give?
 
-    `found` is the table of `index`. Columns: see `methods.funnel.funnel_table`, and tau2, phi (over-dispersion, the same in every row).
+    `found` is the table of `index`; what it has a count of (a unit that collected nothing, too) has a place. Columns: see
+    `methods.funnel.funnel_table`.
     """
-    known = found[found["se_log"] > 0]
-    scatter = funnel.dispersion(np.log(known["value"]), known["se_log"], target=0.0, winsor=winsor)
-    table = funnel.funnel_table(found[["unit_key", "cases", "value", "se_log", "note"]], overdispersion=scatter)
-    return table.assign(phi=scatter.phi, tau2=scatter.tau2)
+    known = found[found["expected_count"] > 0]
+    counts = (known["observed_count"], known["expected_count"])
+    scatter = funnel.dispersion(*counts, size=known["expected_size"], winsor=winsor)
+    return funnel.funnel_table(found[["unit_key", "cases", "value", "se_log", *profiling.COUNTS, "note"]], overdispersion=scatter)
 
 
 def basis_of(sums: pd.DataFrame) -> str:

@@ -14,7 +14,6 @@ from datetime import date
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from collect_analysis.book.engine import compensated_sum, sum_of_products
 from collect_analysis.book.store import Book
@@ -23,6 +22,7 @@ from collect_analysis.measures.account_factors import DEFAULT_FACTORS, known_fac
 from collect_analysis.measures.account_months import Window, account_months, window_of
 from collect_analysis.measures.cell_rates import cell_rates, cell_sums
 from collect_analysis.measures.periods import month_end, month_start
+from collect_analysis.methods.profiling import counted
 
 __all__ = ["DEFAULT_FACTORS", "calibration_table", "expected_by_account_cell", "ladder_table", "observed_expected"]
 
@@ -193,8 +193,11 @@ def calibration_table(
     total = scaled.groupby(["factor", "level"], as_index=False).agg(**{name: (name, "sum") for name in _CALIBRATED})
     total["value"] = total["capped_minor"] / total["expected_minor"].where(total["expected_minor"] > 0)
     total["payer_ratio"] = total["payers"] / total["expected_payers"].where(total["expected_payers"] > 0)
-    half = stats.norm.ppf((1 + level) / 2) * np.sqrt(total["variance_minor"]) / total["expected_minor"].where(total["expected_minor"] > 0)
-    total["low"], total["high"] = (total["value"] - half).clip(lower=0), total["value"] + half
+    sums = {"observed": "capped_minor", "expected": "expected_minor", "var_observed": "variance_minor"}
+    bounds = counted(
+        pd.DataFrame({name: total[column].astype(float) for name, column in sums.items()}).assign(var_expected=0.0), level=level
+    )
+    total["low"], total["high"] = bounds["low"], bounds["high"]
     total["note"] = np.where(total["value"].isna(), "nothing was expected", "")
     columns = ["factor", "level", "accounts", "payers", "expected_payers", "payer_ratio", "capped_minor", "expected_minor", "value"]
     ordered = total.assign(place=total["factor"].map(place)).sort_values(["place", "level"], ignore_index=True)

@@ -23,7 +23,7 @@ from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.integrity_rows import as_share, not_asked
 from collect_analysis.measures.partner_activity import attempts_on, worked
 from collect_analysis.measures.periods import KpiWindows, Period, month_end, month_start
-from collect_analysis.measures.placements import payments_on, placed
+from collect_analysis.measures.placements import payments_on, placed, without_month
 from collect_analysis.measures.record_audit import AuditRules, audited, shortfalls
 from collect_analysis.measures.scopes import count_of, within
 from collect_analysis.methods.peer_tests import log_rate_ratio
@@ -58,7 +58,6 @@ _OF_RECORDS = ("same_second", "round_start", "round_talk", "after_hours", "promi
 NO_VERIFIED = "the book does not say which contacts are backed by a recording or system log"
 # An expected value leans on the strata's own experience once they hold about so many accounts.
 _LEANING = 50
-_MONTH_PART = len(" | 2026-01")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +135,7 @@ def _held(book: Book, rules: IntegrityRules) -> ir.Table:
     start = month_start(rules.period.end, 1 - rules.reference_months)
     base = placed(book, start=start, end=rules.period.end, units=rules.units)
     running = base.filter(base.to_date.isnull() | (base.to_date > ibis.literal(rules.period.start)))
-    return running.mutate(stratum=running.stratum.left((running.stratum.length() - _MONTH_PART).cast("int32")))
+    return running.mutate(stratum=without_month(running.stratum))
 
 
 def _of_activity(book: Book, held: ir.Table, rules: IntegrityRules, windows: KpiWindows) -> list[pd.DataFrame]:
@@ -159,7 +158,7 @@ def _valued(book: Book, held: ir.Table, rules: IntegrityRules) -> ir.Table:
     """Placements held in the period with `top`: among the most valuable of their month, by what other units got from such accounts."""
     start = month_start(rules.period.end, 1 - rules.reference_months)
     base = placed(book, start=start, end=rules.period.end)
-    base = base.mutate(stratum=base.stratum.left((base.stratum.length() - _MONTH_PART).cast("int32")))
+    base = base.mutate(stratum=without_month(base.stratum))
     paid = payments_on(book, base).group_by(of_decision="decision_key").agg(paid=lambda rows: rows.amount_minor.sum().cast("int64"))
     joined = base.left_join(paid, [("decision_key", "of_decision")])
     rows = joined.select(*base.columns, paid=joined.paid.fill_null(0))

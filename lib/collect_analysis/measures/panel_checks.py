@@ -12,6 +12,7 @@ LEAST_COVERAGE = 0.80
 MOST_UNUSABLE = 0.05
 DRIFT_P = 0.001
 CALIBRATION_P, DISAGREE_P = 0.01, 0.05
+_DOUBTED = ("misfit", "contradicts", "untested")
 
 
 def of_placements(
@@ -119,6 +120,8 @@ def of_sections(
     noted: pd.DataFrame,
     early: Mapping[str, int],
     tests: pd.DataFrame,
+    standings: pd.Series,
+    spread: pd.DataFrame,
     sides: pd.DataFrame,
     projected: pd.DataFrame,
     basis: str,
@@ -127,12 +130,15 @@ def of_sections(
     """The conditions of the sections beside the index.
 
     `noted`: table of `panel_units.noted_units`; `early`: of `panel_units.payments_before`; `tests`: of `placement_index.expected_recovery`;
+    `standings`: by unit, what the modelled index adds (supports, misfit, untested, contradicts, absent); `spread`: of `comparison.funnel_of`;
     `sides`: of `index_sturdiness.side_by_side`; `projected`: units of `batch_triangle.project`; `names` of units by key.
     """
     return [
         _known_units(noted),
         _after_placement(early),
         *_calibrated(tests, basis),
+        *_modelled(standings, basis, names),
+        *_scatter(spread),
         *_sides(sides, basis, names),
         *_old_enough(projected, names),
     ]
@@ -173,6 +179,33 @@ def _calibrated(tests: pd.DataFrame, basis: str) -> list[Condition]:
             },
         )
     ]
+
+
+def _modelled(standings: pd.Series, basis: str, names: Mapping[str, str]) -> list[Condition]:
+    """Whether the modelled index of every agency may stand beside the one that is believed."""
+    if standings.empty:
+        return []
+    groups = {name: [names.get(str(key), str(key)) for key in standings.index[standings == name]] for name in _DOUBTED}
+    return [
+        Condition(
+            name="agency_modelled_stands",
+            met=not any(groups.values()),
+            consequence="note" if basis == RANDOM else "downgrade",
+            details={"units": len(standings), **{name: found or "-" for name, found in groups.items()}},
+        )
+    ]
+
+
+def _scatter(spread: pd.DataFrame) -> list[Condition]:
+    """How agencies scatter around their expectations, and what the funnel makes of it: told, not judged."""
+    if spread.empty or pd.isna(spread["scatter_p_value"].iloc[0]):
+        return []
+    first = spread.iloc[0]
+    details = {
+        "units": int(spread["z"].notna().sum()), "p_value": float(first["scatter_p_value"]), "phi": float(first["phi"]),
+        "tau_share": float(first["tau2"]) ** 0.5,
+    }  # fmt: skip
+    return [Condition(name=f"agency_scatter_{first['scatter']}", met=True, consequence="note", details=details)]
 
 
 def _sides(sides: pd.DataFrame, basis: str, names: Mapping[str, str]) -> list[Condition]:

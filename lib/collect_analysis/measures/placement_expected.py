@@ -19,11 +19,12 @@ from collect_analysis.measures.account_months import UNKNOWN
 from collect_analysis.measures.assignment import hash_buckets
 from collect_analysis.measures.cash import payments
 from collect_analysis.measures.placement_factors import known_placement_factors
-from collect_analysis.measures.placements import Panel, months_between, results_at
+from collect_analysis.measures.placements import Panel, months_between, results_at, without_month
 
 FOLDS = 4
 # Cells that are fetched at most; beyond it the last factor is given up.
 MOST_CELLS = 120_000
+CELL_KEYS = ("unit_key", "allocation", "stratum", "fold")
 SUMS = ("n", "accounts", "sum_x", "sum_y", "sum_xx", "sum_xy", "sum_yy")
 _DPD_EDGES = ((90, "000-090"), (180, "091-180"), (360, "181-360"), (720, "361-720"))
 _RECENCY_EDGES = ((3, "01-03"), (12, "04-12"))
@@ -32,7 +33,7 @@ _BALANCE_BANDS, _SCORE_BANDS = 4, 3
 
 @dataclass(frozen=True, kw_only=True)
 class Cells:
-    """Sums over cells: `table` (unit_key, allocation, fold, one text column per factor used, SUMS), `factors` used, those `given_up`."""
+    """Sums over cells: `table` (CELL_KEYS, one text column per factor used, SUMS), `factors` used, those `given_up`."""
 
     table: pd.DataFrame
     factors: tuple[str, ...]
@@ -42,7 +43,8 @@ class Cells:
 def expected_cells(book: Book, panel: Panel, *, age: int, factors: Sequence[str], seed: int) -> Cells:
     """The placements whose month `age` is over, summed over cells of comparable accounts.
 
-    Columns of `table`: unit_key, allocation, fold (0-3, by a hash of the customer and `seed`), the factors, n (customers), accounts, sum_x
+    Columns of `table`: unit_key, allocation, stratum (placement stratum and number of the placement, no factor of the model: what it is
+    tested on), fold (0-3, by a hash of the customer and `seed`), the factors, n (customers), accounts, sum_x
     (balance placed), sum_y (cash up to the age), sum_xx, sum_xy, sum_yy (over customers within the cell); minor units. Levels:
     dpd_band (days past due at the month end before), balance_band (quarters of the balance placed), score_band (thirds of the score at the
     month end before, else of the one on entry), placement (1, 2, 3+), recency (months since the last payment before), product, batch
@@ -55,16 +57,15 @@ def expected_cells(book: Book, panel: Panel, *, age: int, factors: Sequence[str]
     """
     used = list(known_placement_factors(factors))
     if age < 0:
-        return Cells(table=pd.DataFrame(columns=["unit_key", "allocation", "fold", *used, *SUMS]), factors=tuple(used), given_up=())
-    with book.materialized(_described(book, results_at(book, panel, age=age), panel, seed)) as known:
+        return Cells(table=pd.DataFrame(columns=[*CELL_KEYS, *used, *SUMS]), factors=tuple(used), given_up=())
+    rows = results_at(book, panel, age=age)
+    with book.materialized(_described(book, rows.mutate(stratum=without_month(rows.stratum)), panel, seed)) as known:
         cuts = _cuts(book, known)
         levels = _levels(known, cuts)
-        rows = known.select(
-            "unit_key", "allocation", "fold", "customer_key", "balance_minor", "cash_minor", **{name: levels[name] for name in used}
-        )
-        while len(used) > 1 and int(str(book.scalar(rows.select("unit_key", "allocation", "fold", *used).distinct().count()))) > MOST_CELLS:
+        rows = known.select(*CELL_KEYS, "customer_key", "balance_minor", "cash_minor", **{name: levels[name] for name in used})
+        while len(used) > 1 and int(str(book.scalar(rows.select(*CELL_KEYS, *used).distinct().count()))) > MOST_CELLS:
             used.pop()
-        keys = ["unit_key", "allocation", "fold", *used]
+        keys = [*CELL_KEYS, *used]
         customer = rows.group_by(*keys, "customer_key").agg(
             a=rows.count(), x=rows.balance_minor.sum().cast("int64"), y=rows.cash_minor.sum().cast("int64")
         )
@@ -104,7 +105,7 @@ def _described(book: Book, rows: ir.Table, panel: Panel, seed: int) -> ir.Table:
     joined = joined.left_join(last, [joined.decision_key == last.of_placement])
     fold = hash_buckets(joined.customer_key, f"expected-{seed}") % FOLDS
     return joined.select(
-        "unit_key", "allocation", "customer_key", "balance_minor", "cash_minor", "batch_month", "placement_no", "product", "region",
+        "unit_key", "allocation", "stratum", "customer_key", "balance_minor", "cash_minor", "batch_month", "placement_no", "product", "region",
         fold=fold.cast("int64"),
         dpd=joined.end_dpd,
         score=ibis.coalesce(joined.end_score, joined.entry_score),

@@ -12,8 +12,9 @@ from scipy import stats
 
 from collect_analysis.measures.placement_expected import FOLDS, Cells
 from collect_analysis.methods import rate_model
+from collect_analysis.methods.count_ratios import ratio_p_value, scores
 from collect_analysis.methods.multiplicity import holm
-from collect_analysis.methods.profiling import NO_PEER, NOTHING_OBSERVED
+from collect_analysis.methods.profiling import NO_PEER, NOTHING_OBSERVED, counted
 from collect_analysis.methods.prognosis import one_thread
 from collect_analysis.methods.rate_model import Floats, Rates
 
@@ -21,8 +22,10 @@ TENTHS = 10
 # Factors whose pairs are tested: effects that multiply may miss how two of them go together.
 PAIRED = 3
 UNIT_COLUMNS = (
-    "unit_key", "cases", "placed_minor", "coverage", "observed_minor", "expected_minor", "value", "low", "high", "se_log", "note",
+    "unit_key", "cases", "placed_minor", "coverage", "observed_minor", "expected_minor", "value", "low", "high", "se_log", "fit", "fit_low",
+    "fit_high", "fit_share", "fit_p_value", "fit_p_adjusted", "note",
 )  # fmt: skip
+FIT_COLUMNS = ("unit_key", "stratum", "cases", "observed_minor", "expected_minor", "own_share", "value", "low", "high")
 STRATUM_COLUMNS = (
     "unit_key", "factor", "level", "cases", "observed_minor", "expected_minor", "value", "low", "high", "p_value", "note",
 )  # fmt: skip
@@ -35,23 +38,29 @@ TEST_COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What the model says: `units` (O/E), `strata` (O/E by level of every factor), `calibration` (of the pool), `tests` of it, `effects`."""
+    """What the model says: `units` (O/E), `strata` (O/E by level of every factor), `calibration` (of the pool), `tests` of it, `fit` (of the
+    expectation of each unit in the strata it holds), `effects`.
+    """
 
     units: pd.DataFrame
     strata: pd.DataFrame
     calibration: pd.DataFrame
     tests: pd.DataFrame
+    fit: pd.DataFrame
     effects: pd.DataFrame
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Fitted:
-    """Cells with the rate read for each (NaN: none), the design of their combinations, and the covariance of each unit's effects."""
+    """Cells with the rate read for each (NaN: none), the design of their combinations, the covariance of each unit's effects, and how the
+    others did in its strata (FIT_COLUMNS).
+    """
 
     cells: pd.DataFrame
     design: Floats
     names: list[tuple[str, str]]
     covariances: dict[str, Floats]
+    fit: pd.DataFrame
     unit: float
 
 
@@ -61,19 +70,24 @@ def expected_recovery(cells: Cells, *, level: float = 0.95) -> Expected:
     Formula: E(u) = Σ over its cells of balance x rate of the model fitted without unit u and without the customers of the cell's fold; index =
     O/E (KPI R5). Variance of O: squared misses of customers around E; of E: the sandwich covariance of the effects; added on the log scale.
     Calibration: the same model fitted on the other folds of all units, each at its own level, so that what is left is the misfit of the
-    strata: observed over expected of the pool in every level, in tenths of the expected rate, in the two kinds of allocation and in pairs of
-    the first factors. `tests` sums the squared standardised misses of the groups that the model has no effect for (tenths, allocation, pairs;
-    chi-squared, Holm over tests), as Hosmer and Lemeshow do.
+    strata: observed over expected of the pool in every level, in tenths of the expected rate, in the two kinds of allocation, in placement
+    strata and in pairs of the first factors. `tests` sums the squared standardised misses of the groups that the model has no effect for
+    (tenths, allocation, placement strata, pairs; chi-squared, Holm over tests), as Hosmer and Lemeshow do.
 
-    Columns: UNIT_COLUMNS, STRATUM_COLUMNS, CALIBRATION_COLUMNS, TEST_COLUMNS; effects: factor, level, effect (rate relative to the first
+    Of each unit (`fit`): what the other units collected in its strata over what the same model, fitted without it, expects of them, each of
+    them at its own level, strata weighted by what was expected of the unit. Where that is not 1, the expectation is wrong for what the unit
+    holds, and so is its index, however well the pool fits: the misfit of strata that one unit holds looks like its own level. fit_p_adjusted
+    is Holm's over units; fit_share is the share of what is expected of the unit that lies in strata of which others hold something.
+
+    Columns: UNIT_COLUMNS, STRATUM_COLUMNS, CALIBRATION_COLUMNS, TEST_COLUMNS, FIT_COLUMNS; effects: factor, level, effect (rate relative to the first
     level of the factor; the row without factor is the rate of the first levels). coverage = share of the unit's balance whose levels others
     hold too. Undefined (NaN and note): no other unit with payments, or nothing observed.
     Source: indirect standardisation; Hosmer & Lemeshow, Communications in Statistics A9 (1980) 1043.
     """
     if cells.table.empty or not cells.table["sum_y"].sum() > 0:
-        columns = (UNIT_COLUMNS, STRATUM_COLUMNS, CALIBRATION_COLUMNS, TEST_COLUMNS, ("factor", "level", "effect"))
-        units, strata, calibration, tests, effects = (pd.DataFrame(columns=list(names)) for names in columns)
-        return Expected(units=units, strata=strata, calibration=calibration, tests=tests, effects=effects)
+        columns = (UNIT_COLUMNS, STRATUM_COLUMNS, CALIBRATION_COLUMNS, TEST_COLUMNS, FIT_COLUMNS, ("factor", "level", "effect"))
+        units, strata, calibration, tests, fit, effects = (pd.DataFrame(columns=list(names)) for names in columns)
+        return Expected(units=units, strata=strata, calibration=calibration, tests=tests, fit=fit, effects=effects)
     with one_thread():
         fitted = _fitted(cells)
         units = _by_unit(fitted, cells.factors, level)
@@ -84,6 +98,7 @@ def expected_recovery(cells: Cells, *, level: float = 0.95) -> Expected:
         strata=strata,
         calibration=calibration,
         tests=_tests(calibration, cells.factors),
+        fit=fitted.fit[list(FIT_COLUMNS)],
         effects=effects,
     )
 
@@ -97,7 +112,7 @@ def _fitted(cells: Cells) -> _Fitted:
     design, names = rate_model.design_of(levels)
     # A typical payment: cash per customer with cash is not known from sums, the root mean square over the mean is close enough.
     unit = float(table["sum_yy"].sum() / table["sum_y"].sum())
-    table["rate"], covariances = np.nan, {}
+    table["rate"], covariances, fits = np.nan, {}, []
     for key in sorted(table["unit_key"].unique()):
         own = (table["unit_key"] == key).to_numpy()
         others = table[~own]
@@ -105,14 +120,37 @@ def _fitted(cells: Cells) -> _Fitted:
             continue
         whole = _fit(design, others, unit)
         covariances[str(key)] = _covariance(whole, design, others)
+        rate = np.full(len(table), np.nan)
         for fold in range(FOLDS):
-            held = own & (table["fold"] == fold).to_numpy()
-            seen = others[others["fold"] != fold]
+            held, seen = (table["fold"] == fold).to_numpy(), others[others["fold"] != fold]
             rates = _fit(design, seen, unit, start=whole) if seen["sum_y"].sum() > 0 else whole
-            table.loc[held, "rate"] = rates.of(design)[table.loc[held, "combination"]]
+            rate[held] = rates.of(design)[table["combination"]][held]
+        table.loc[own, "rate"] = rate[own]
+        fits.append(_fit_in_strata(table.assign(rate=rate), str(key)))
     table["expected"] = table["rate"] * table["sum_x"]
     table["squares"] = _squares(table, table["rate"])
-    return _Fitted(cells=table, design=design, names=names, covariances=covariances, unit=unit)
+    fit = pd.concat(fits, ignore_index=True) if fits else pd.DataFrame(columns=[*FIT_COLUMNS, "squares"])
+    return _Fitted(cells=table, design=design, names=names, covariances=covariances, fit=fit, unit=unit)
+
+
+def _fit_in_strata(table: pd.DataFrame, key: str) -> pd.DataFrame:
+    """What the other units collected in every stratum that unit `key` holds, over what its own model expects of them at their levels."""
+    table = table.assign(expected=table["rate"] * table["sum_x"])
+    own, others = table[table["unit_key"] == key], table[table["unit_key"] != key]
+    sums = others.groupby("unit_key")[["sum_y", "expected"]].transform("sum")
+    level = (sums["sum_y"] / sums["expected"].where(sums["expected"] > 0)).fillna(0.0)
+    others = others.assign(expected=others["expected"] * level, squares=_squares(others, others["rate"] * level))
+    strata = others.groupby("stratum", as_index=False)[["accounts", "sum_y", "expected", "squares"]].sum()
+    held = own.groupby("stratum", as_index=False)["expected"].sum()
+    held = held.assign(own_share=held["expected"] / held["expected"].sum()).drop(columns="expected")
+    strata = held.merge(strata, on="stratum", how="left", validate="one_to_one").fillna(0.0)
+    strata = strata[strata["expected"] > 0]
+    known = {"observed": strata["sum_y"], "expected": strata["expected"], "var_observed": strata["squares"], "var_expected": 0.0}
+    bounds = counted(pd.DataFrame(known))
+    strata = strata.rename(columns={"sum_y": "observed_minor", "expected": "expected_minor", "accounts": "cases"})
+    ratio = strata["observed_minor"] / strata["expected_minor"]
+    named = strata.assign(unit_key=key, cases=strata["cases"].astype("int64"), value=ratio, low=bounds["low"], high=bounds["high"])
+    return named[[*FIT_COLUMNS, "squares"]]
 
 
 def _summed(table: pd.DataFrame, column: str | Floats, size: int) -> Floats:
@@ -143,7 +181,19 @@ def _by_unit(fitted: _Fitted, factors: tuple[str, ...], level: float) -> pd.Data
         shared = np.logical_and.reduce([part[name].isin(others[name].unique()).to_numpy() for name in factors])
         coverage = float(part.loc[shared, "sum_x"].sum() / part["sum_x"].sum())
         rows.append({"unit_key": key, "placed_minor": part["sum_x"].sum(), "coverage": coverage, **_index(part, fitted, str(key))})
-    return _intervals(pd.DataFrame(rows), level)[list(UNIT_COLUMNS)]
+    table = _intervals(pd.DataFrame(rows), level)
+    return table.merge(_fit_of_units(fitted.fit, level), on="unit_key", how="left", validate="one_to_one")[list(UNIT_COLUMNS)]
+
+
+def _fit_of_units(fit: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Of each unit the ratio in its strata, weighted by what was expected of it there, with an interval and a test of 1."""
+    weight = fit["own_share"] / fit.groupby("unit_key")["own_share"].transform("sum") / fit["expected_minor"]
+    parts = fit[["unit_key", "own_share"]].assign(observed=weight * fit["observed_minor"], var_observed=weight**2 * fit["squares"])
+    sums = parts.groupby("unit_key", as_index=False).sum().assign(expected=1.0, var_expected=0.0)
+    table = counted(sums, level=level).rename(columns={"observed": "fit", "low": "fit_low", "high": "fit_high", "own_share": "fit_share"})
+    table["fit_p_value"] = ratio_p_value(table["observed_count"], table["expected_count"])
+    table["fit_p_adjusted"] = holm(table["fit_p_value"])
+    return table[["unit_key", "fit", "fit_low", "fit_high", "fit_share", "fit_p_value", "fit_p_adjusted"]]
 
 
 def _by_stratum(fitted: _Fitted, factors: tuple[str, ...], level: float) -> pd.DataFrame:
@@ -154,7 +204,7 @@ def _by_stratum(fitted: _Fitted, factors: tuple[str, ...], level: float) -> pd.D
     ]
     table = _intervals(pd.DataFrame(rows), level)
     # Many strata: each says something only where it still does after all of a unit's are counted.
-    table["p_value"] = 2 * stats.norm.sf(np.abs(np.log(table["value"].where(table["value"] > 0)) / table["se_log"]))
+    table["p_value"] = ratio_p_value(table["observed_count"], table["expected_count"], size=table["expected_size"])
     table["p_value"] = table.groupby("unit_key")["p_value"].transform(holm)
     order = {name: place for place, name in enumerate(factors)}
     table["place"] = table["factor"].map(order)
@@ -167,24 +217,22 @@ def _index(part: pd.DataFrame, fitted: _Fitted, key: str) -> dict[str, float]:
         "cases": int(part["accounts"].sum()),
         "observed": float(part["sum_y"].sum()),
         "expected": np.nan,
-        "variance_o": np.nan,
-        "variance_e": np.nan,
+        "var_observed": np.nan,
+        "var_expected": np.nan,
     }
     if key in fitted.covariances:
         slope = fitted.design[part["combination"]].T @ part["expected"].to_numpy()
-        row |= {"expected": float(part["expected"].sum()), "variance_o": float(part["squares"].sum())}
-        row["variance_e"] = float(slope @ fitted.covariances[key] @ slope)
+        row |= {"expected": float(part["expected"].sum()), "var_observed": float(part["squares"].sum())}
+        row["var_expected"] = float(slope @ fitted.covariances[key] @ slope)
     return row
 
 
 def _intervals(table: pd.DataFrame, level: float) -> pd.DataFrame:
     observed, expected = table["observed"].where(table["observed"] > 0), table["expected"].where(table["expected"] > 0)
     table["value"] = table["observed"] / expected
-    table["se_log"] = np.sqrt(table["variance_o"] / observed**2 + table["variance_e"] / expected**2)
-    z = stats.norm.ppf((1 + level) / 2)
-    table["low"], table["high"] = table["value"] * np.exp(-z * table["se_log"]), table["value"] * np.exp(z * table["se_log"])
+    table["se_log"] = np.sqrt(table["var_observed"] / observed**2 + table["var_expected"] / expected**2)
     table["note"] = np.where(expected.isna(), NO_PEER, np.where(observed.isna(), NOTHING_OBSERVED, ""))
-    return table.rename(columns={"observed": "observed_minor", "expected": "expected_minor"})
+    return counted(table, level=level).rename(columns={"observed": "observed_minor", "expected": "expected_minor"})
 
 
 def _calibrated(fitted: _Fitted, factors: tuple[str, ...], units: pd.DataFrame, level: float) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -206,7 +254,7 @@ def _calibrated(fitted: _Fitted, factors: tuple[str, ...], units: pd.DataFrame, 
     table["expected_rate"] = table["expected_rate"].map("{:02d}".format)
     pairs = {f"{a} & {b}": table[a] + " & " + table[b] for a, b in combinations(factors[:PAIRED], 2)}
     table = table.assign(**pairs)
-    parts = [_pool(table, name, level) for name in (*factors, "allocation", "expected_rate", *pairs)]
+    parts = [_pool(table, name, level) for name in (*factors, "allocation", "expected_rate", "stratum", *pairs)]
     effects = pd.DataFrame(fitted.names, columns=["factor", "level"]).assign(effect=np.exp(whole.effects))
     return pd.concat(parts, ignore_index=True)[list(CALIBRATION_COLUMNS)], effects
 
@@ -214,11 +262,10 @@ def _calibrated(fitted: _Fitted, factors: tuple[str, ...], units: pd.DataFrame, 
 def _pool(table: pd.DataFrame, factor: str, level: float) -> pd.DataFrame:
     sums = table.groupby(factor, as_index=False)[["accounts", "sum_y", "expected", "squares"]].sum()
     sums = sums.rename(columns={factor: "level", "accounts": "cases", "sum_y": "observed_minor", "expected": "expected_minor"})
-    error = np.sqrt(sums["squares"].where(sums["squares"] > 0))
     sums["value"] = sums["observed_minor"] / sums["expected_minor"].where(sums["expected_minor"] > 0)
-    half = stats.norm.ppf((1 + level) / 2) * error / sums["expected_minor"]
-    sums["low"], sums["high"] = (sums["value"] - half).clip(lower=0), sums["value"] + half
-    return sums.assign(factor=factor, z=(sums["observed_minor"] - sums["expected_minor"]) / error)
+    known = {"observed": sums["observed_minor"], "expected": sums["expected_minor"], "var_observed": sums["squares"], "var_expected": 0.0}
+    bounds = counted(pd.DataFrame(known), level=level)
+    return sums.assign(factor=factor, low=bounds["low"], high=bounds["high"], z=scores(bounds["observed_count"], bounds["expected_count"]))
 
 
 def _tests(calibration: pd.DataFrame, factors: tuple[str, ...]) -> pd.DataFrame:

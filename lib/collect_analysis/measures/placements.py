@@ -93,6 +93,11 @@ def placement_number(strata: pd.Series) -> pd.Series:
     return strata.str.rsplit(_BETWEEN, n=2).str[-2].astype(int)
 
 
+def without_month(stratum: ir.StringColumn) -> ir.StringValue:
+    """Strata as `placed` names them, of all months together: placement stratum and number of the placement."""
+    return stratum.left((stratum.length() - len(f"{_BETWEEN}2026-01")).cast("int32"))
+
+
 def unusable(book: Book, panel: Panel) -> dict[str, int]:
     """How many placements cannot be used, by reason: without_unit, without_balance; overlapping counts payments in two placements."""
     made = ibis._.from_date.between(ibis.literal(panel.start), ibis.literal(panel.end))

@@ -1,16 +1,19 @@
 """Profiling units on comparable cases: observed against expected, with the unit left out of its own expectation."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from collect_analysis.methods.count_ratios import effective_count, ratio_interval
+
 Floats = NDArray[np.float64]
 SUMS = ("n", "sum_y", "sum_x", "sum_yy", "sum_xx", "sum_xy")
 NO_PEER = "no other unit has comparable cases"
-NOTHING_OBSERVED = "nothing observed: the index has no interval on the log scale"
+NOTHING_OBSERVED = "nothing observed: the index has no standard error on the log scale"
+COUNTS = ["observed_count", "expected_count", "expected_size"]
 
 
 def observed_expected(cells: pd.DataFrame, *, by: Iterable[str] = (), leave_out: bool = True, level: float = 0.95) -> pd.DataFrame:
@@ -19,7 +22,8 @@ def observed_expected(cells: pd.DataFrame, *, by: Iterable[str] = (), leave_out:
     Formula: r(-u,s) = sum of y over the other units in stratum s / their sum of x; E(u) = sum over s of r(-u,s)·x(u,s); index = O/E.
     Strata without another unit are left out of both O and E; `coverage` is the share of the unit's x that stays.
     Variance: O from the independent cases' residuals about the stratum's pooled rate, E from the residuals behind r(-u,s); both
-    relative and added on the log scale; the interval is exp(log index ± z·se_log). Strata are taken as fixed.
+    relative and added on the log scale: se_log. The interval is exact for counts: that of a ratio of as many results as the two variances
+    are worth (`count_ratios.ratio_interval`); with many results it is exp(log index ± z·se_log). Strata are taken as fixed.
 
     Parameters
     ----------
@@ -36,9 +40,10 @@ def observed_expected(cells: pd.DataFrame, *, by: Iterable[str] = (), leave_out:
     Returns
     -------
     by, unit_key, cases, exposure, coverage (share), strata, observed, expected (units of y), se_observed, se_expected, value (O/E),
-    se_log, low, high, note.
+    se_log, low, high, observed_count and expected_count (in results as large as this unit's are), expected_size (as sure as what count E is),
+    note.
 
-    Undefined (NaN and a note): no stratum with another unit, or expected not above 0; interval: nothing observed.
+    Undefined (NaN and a note): no stratum with another unit, or expected not above 0; se_log: nothing observed.
     Source: indirect standardisation; leave-one-out expectation as for centre profiling.
     """
     keys = list(by)
@@ -73,21 +78,43 @@ def _residual_squares(sums: pd.DataFrame, rate: pd.Series, cases: pd.Series) -> 
 
 
 def _indexed(table: pd.DataFrame, keys: list[str], level: float) -> pd.DataFrame:
-    z = stats.norm.ppf((1 + level) / 2)
     defined, positive = table["expected"] > 0, table["observed"] > 0
     observed, expected = table["observed"].where(defined), table["expected"].where(defined)
     table["value"] = observed / expected
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = table["var_observed"] / observed**2 + table["var_expected"] / expected**2
         table["se_log"] = np.sqrt(relative).where(defined & positive)
-    table["low"] = table["value"] * np.exp(-z * table["se_log"])
-    table["high"] = table["value"] * np.exp(z * table["se_log"])
+    table = counted(table, by=keys, level=level)
     table["coverage"] = table["exposure"] / table["all_exposure"].where(table["all_exposure"] > 0)
     table["se_observed"], table["se_expected"] = np.sqrt(table["var_observed"]), np.sqrt(table["var_expected"])
     table["note"] = np.where(~defined, NO_PEER, np.where(positive, "", NOTHING_OBSERVED))
     columns = ["cases", "exposure", "coverage", "strata", "observed", "expected", "se_observed", "se_expected", "value", "se_log"]
     table["cases"] = table["cases"].astype("int64")
-    return table[[*keys, "unit_key", *columns, "low", "high", "note"]]
+    return table[[*keys, "unit_key", *columns, "low", "high", *COUNTS, "note"]]
+
+
+def counted(table: pd.DataFrame, *, by: Sequence[str] = (), level: float = 0.95) -> pd.DataFrame:
+    """The table with COUNTS and the exact interval `low`, `high` of O/E (`count_ratios.ratio_interval`).
+
+    Columns needed: observed, expected, var_observed, var_expected (all in units of y, or squared). A typical result is var_observed /
+    observed: of a count 1, of money a payment; where nothing was observed that of all rows together, of the same `by`. Where nothing varies
+    the interval is the ratio itself. Undefined (NaN): nothing expected, nothing observed in any row.
+    """
+    spread, seen = (table[name].astype(float) for name in ("var_observed", "observed"))
+    groups = [table[name] for name in by] or [pd.Series(0, index=table.index)]
+    together = spread.groupby(groups).transform("sum") / seen.groupby(groups).transform("sum")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        typical = (spread / seen.where(seen > 0)).fillna(together)
+        result = typical.where(typical > 0)
+        expected = table["expected"].where(table["expected"] > 0)
+        size = effective_count(expected, table["var_expected"])
+        counts = seen / result, expected / result
+        low, high = ratio_interval(*counts, size=size, level=level)
+        sure, ratio = typical == 0, seen / expected
+    return table.assign(
+        observed_count=counts[0], expected_count=counts[1], expected_size=size,
+        low=np.where(sure, ratio, low), high=np.where(sure, ratio, high),
+    )  # fmt: skip
 
 
 def months_to_separate(

@@ -142,12 +142,14 @@ class AgencyPage:
 
     def section_conditions(
         self,
-        *,
         noted: pd.DataFrame,
         early: Mapping[str, int],
         tests: pd.DataFrame,
+        believable: pd.DataFrame,
+        spread: pd.DataFrame,
         sides: pd.DataFrame,
         projected: pd.DataFrame,
+        *,
         basis: str,
     ) -> list[Condition]:
         """What the sections beside the index found; none where the book has no placements. See `panel_checks.of_sections`."""
@@ -157,6 +159,8 @@ class AgencyPage:
             noted=noted,
             early=early,
             tests=self._told(tests, "calibration"),
+            standings=believable.set_index("unit_key")["standing"],
+            spread=spread,
             sides=sides,
             projected=projected,
             basis=basis,

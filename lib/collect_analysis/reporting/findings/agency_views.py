@@ -32,6 +32,10 @@ VIEWS: dict[str, View] = {
         ("unit_name", "accounts", "placed_minor", "liquidation", "observed_minor", "expected_minor", "oe", "oe_low", "oe_high", "coverage"),
         ("liquidation", "coverage"), absent="agency_absent_allocation",
     ),
+    "believable": View(
+        ("unit_name", "agency_believed", "oe", "oe_low", "oe_high", "agency_modelled", "agency_modelled_low", "agency_modelled_high",
+         "agency_fit", "agency_fit_low", "agency_fit_high", "agency_standing"), absent="agency_absent_immature",
+    ),
     "belief": View(
         ("unit_name", "oe", "shrunken", "shrunken_low", "shrunken_high", "p_above", "p_best", "p_worse", "rank_low",
          "rank_high", "months_to_separate"), ("p_above", "p_best", "p_worse"), absent="agency_absent_immature",
@@ -40,10 +44,6 @@ VIEWS: dict[str, View] = {
         ("unit_name", "batches", "young_batches", "agency_reached", "placed_minor", "collected_minor", "to_come_minor", "agency_projected",
          "agency_projected_low", "agency_projected_high", "agency_projected_se"), ("agency_projected", "agency_projected_se"),
         absent="agency_absent_placements",
-    ),
-    "expected": View(
-        ("unit_name", "accounts", "placed_minor", "observed_minor", "expected_minor", "oe", "oe_low", "oe_high", "coverage"), ("coverage",),
-        absent="agency_absent_immature",
     ),
     "calibration": View(
         ("agency_check", "agency_groups", "agency_chi2", "agency_df", "p_value", "p_adjusted", "agency_worst", "accounts", "oe", "oe_low",
@@ -106,12 +106,15 @@ HEADINGS: dict[str, dict[str, str]] = {
         "expected": "peers", "expected_low": "peers_low", "expected_high": "peers_high",
     },
     "index": {"raw": "liquidation", **_INDEX},
+    "believable": {
+        "believed": "agency_believed", "standing": "agency_standing", "modelled": "agency_modelled", "modelled_low": "agency_modelled_low",
+        "modelled_high": "agency_modelled_high", "fit": "agency_fit", "fit_low": "agency_fit_low", "fit_high": "agency_fit_high", **_INDEX,
+    },
     "belief": _SHRUNKEN,
     "triangle": {
         "denominator": "placed_minor", "reached_months": "agency_reached", "value": "agency_projected", "low": "agency_projected_low",
         "high": "agency_projected_high", "se": "agency_projected_se",
     },
-    "expected": _INDEX,
     "calibration": {
         "factor": "agency_check", "groups": "agency_groups", "chi2": "agency_chi2", "df": "agency_df", "worst_level": "agency_worst", **_INDEX,
     },
