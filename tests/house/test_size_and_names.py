@@ -9,7 +9,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 LIBRARY = PROJECT / "lib" / "collect_analysis"
 TOP_LEVEL = {
     "README.md", "environment.yml", "pyproject.toml", "requirements.lock", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md",
-    ".ci", ".gitignore", "lib", "notebooks", "parameters", "reports", "tests",
+    ".ci", ".gitignore", "findings", "lib", "notebooks", "parameters", "reports", "tests",
 }  # fmt: skip
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 60  # without its docstring
