@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from collect_analysis import cli
-from collect_analysis.cli import checkup, options, output
+from collect_analysis.cli import options, output
 from collect_analysis.errors import ParameterError
 
 from tests.small_project import KIND, NOW, RECORD, RUN_ID_TIME, SLOT, SmallProject
@@ -247,40 +247,6 @@ def test_the_clock_is_read_in_one_place_of_the_command() -> None:
         if any(call in path.read_text() for call in ("datetime.now(", "date.today(", "time.time("))
     ]
     assert reading == ["options.py"]
-
-
-def test_doctor_tells_settings_with_their_origin_and_masks_secrets(project: SmallProject, collect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLLECT_PAGES_TOKEN", "canary-4711-canary")
-    (project.root / "requirements.lock").write_text(
-        "click==0.0.1 \\\n    --hash=sha256:00\nabsent-on-this-platform==1.0 ; sys_platform == 'win32'\n"
-    )
-    code, out, _ = collect("doctor", "--reports", str(project.reports), "--json")
-    told = json.loads(out)
-    assert {item["name"]: item["origin"] for item in told["settings"]} == {
-        "reports": "--reports",
-        "books": "COLLECT_BOOKS",
-        "policy": "project",
-        "data": "project",
-    }
-    assert told["secrets"] == {
-        "COLLECT_PAGES_TOKEN": "set",
-        "COLLECT_TEAM_LEADS_TOKEN": "not set",
-        "COLLECT_PSEUDONYM_KEY": "not set",
-    }
-    assert "canary" not in out
-    findings = {item["name"]: item for item in told["findings"]}
-    assert (findings["kernel"]["well"], findings["book tiny"]["well"], findings["versions"]["well"]) == (True, True, False)
-    assert "1 of 2 differ (first: click is" in findings["versions"]["seen"]
-    assert code == told["exit_code"] == 5
-
-
-def test_doctor_finds_a_damaged_book_and_a_missing_package(project: SmallProject) -> None:
-    (project.books / "tiny" / "book.json").write_text("{")
-    (finding,) = checkup.present_books(project.books)
-    assert (finding.well, finding.name) == (False, "book tiny")
-    lock = project.root / "requirements.lock"
-    lock.write_text("no-such-package==1.0 \\\n    --hash=sha256:00\n")
-    assert "no-such-package 1.0 is missing" in checkup.versions(lock).seen
 
 
 def test_help_names_every_command(project: SmallProject) -> None:

@@ -12,6 +12,9 @@ from collect_analysis.errors import WorkplaceError
 SHARED = "COLLECT_SHARED"
 
 
+_CHECKOUT = Path(__file__).resolve().parents[3]
+
+
 def project_folder() -> Path:
     """The nearest folder, from the current one upwards, that holds `parameters/`.
 
@@ -25,8 +28,8 @@ def project_folder() -> Path:
         if (folder / "parameters").is_dir():
             return folder
     raise WorkplaceError(
-        "no folder from here upwards holds `parameters/`; change into the project. Books, reports, policy and rules may lie elsewhere "
-        "(COLLECT_BOOKS, COLLECT_REPORTS, COLLECT_POLICY, COLLECT_RULES); notebooks and relative paths are the project's"
+        "no folder from here upwards holds `parameters/`; change into the project, or say where books, reports, policy, rules and notebooks "
+        "lie (COLLECT_BOOKS, COLLECT_REPORTS, COLLECT_POLICY, COLLECT_RULES, COLLECT_NOTEBOOKS)"
     )
 
 
@@ -45,7 +48,28 @@ def policy_folder() -> Path:
 def rules_folder() -> Path:
     """Folder that holds the rule tables: `COLLECT_RULES`, else `parameters/rules` in the project."""
     given = os.environ.get("COLLECT_RULES")
-    return Path(given) if given else project_folder() / "parameters" / "rules"
+    return Path(given) if given else _of_project("parameters/rules")
+
+
+def notebooks_folder() -> Path:
+    """Folder that holds the notebooks: `COLLECT_NOTEBOOKS`, else `notebooks` in the project."""
+    given = os.environ.get("COLLECT_NOTEBOOKS")
+    return Path(given) if given else _of_project("notebooks")
+
+
+def lock_file() -> Path:
+    """The file that says which packages belong here."""
+    return _of_project("requirements.lock")
+
+
+def _of_project(name: str) -> Path:
+    """Something of the project around the current folder, else of the checkout that this library runs from: a scheduler calls from anywhere."""
+    try:
+        return project_folder() / name
+    except WorkplaceError:
+        if not (_CHECKOUT / name).exists():
+            raise
+        return _CHECKOUT / name
 
 
 @contextmanager

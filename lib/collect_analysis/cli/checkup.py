@@ -3,19 +3,18 @@
 import importlib.metadata
 import os
 import platform
-import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+from packaging.requirements import Requirement
 
-from collect_analysis.book.places import project_folder
+from collect_analysis.book.places import lock_file
 from collect_analysis.cli import options, output
 from collect_analysis.cli.options import Setting
 from collect_analysis.errors import CollectError
 
-PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)\s*(;[^\\]*)?", re.MULTILINE)
 SECRETS = ("COLLECT_PAGES_TOKEN", "COLLECT_TEAM_LEADS_TOKEN", "COLLECT_PSEUDONYM_KEY")
 LEAST_FREE_BYTES = 1_000_000_000
 NOT_WELL = 5
@@ -46,7 +45,7 @@ def doctor(reports: Path | None, books: Path | None, as_json: bool) -> int:
     place = {item.name: item.value for item in settings}
     findings = [
         Finding(name="python", well=True, seen=platform.python_version()),
-        versions(project_folder() / "requirements.lock"),
+        versions(lock_file()),
         writable(place["reports"]),
         *present_books(place["books"]),
         kernel(place["books"], place["policy"]),
@@ -57,22 +56,28 @@ def doctor(reports: Path | None, books: Path | None, as_json: bool) -> int:
 
 
 def versions(lock: Path) -> Finding:
-    """Is what is installed what the lock says? A pin for another platform may be absent."""
+    """Is what is installed what the lock says for this Python on this system?"""
     if not lock.is_file():
         return Finding(name="versions", well=False, seen=f"{lock} is not there", fix="restore it from the repository")
-    pins = PINNED.findall(lock.read_text(encoding="utf-8"))
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line.rstrip(" \\")) for line in lines if line[:1].isalnum()]
+    here = [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]
     wrong = []
-    for name, pinned, marker in pins:
+    for pin in here:
         try:
-            installed = importlib.metadata.version(name)
+            installed = importlib.metadata.version(pin.name)
         except importlib.metadata.PackageNotFoundError:
-            wrong += [] if marker else [f"{name} {pinned} is missing"]
+            wrong.append(f"{pin.name} {_pinned(pin)} is missing")
             continue
-        if installed != pinned:
-            wrong.append(f"{name} is {installed}, the lock says {pinned}")
+        if not pin.specifier.contains(installed, prereleases=True):
+            wrong.append(f"{pin.name} is {installed}, the lock says {_pinned(pin)}")
     if wrong:
-        return Finding(name="versions", well=False, seen=f"{len(wrong)} of {len(pins)} differ (first: {wrong[0]})", fix="make setup")
-    return Finding(name="versions", well=True, seen=f"{len(pins)} as in {lock.name}")
+        return Finding(name="versions", well=False, seen=f"{len(wrong)} of {len(here)} differ (first: {wrong[0]})", fix="make setup")
+    return Finding(name="versions", well=True, seen=f"{len(here)} as in {lock.name}")
+
+
+def _pinned(pin: Requirement) -> str:
+    return ", ".join(item.version for item in pin.specifier)
 
 
 def writable(folder: Path) -> Finding:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from collect_analysis.book.places import project_folder
+from collect_analysis.book.places import notebooks_folder, rules_folder
 from collect_analysis.cli import options, output
 from collect_analysis.reporting import report_files
 from collect_analysis.reporting.report_files import PlannedRun
@@ -51,7 +51,8 @@ def run(
         reports=options.reports_setting(reports).value,
         books=options.books_setting(books).value,
         policy=options.policy_setting().value,
-        notebooks=project_folder() / "notebooks",
+        notebooks=notebooks_folder(),
+        rules=rules_folder(),
     )
     planned = report_files.plan(files, today=at.date(), notebooks=place.notebooks)
     skipped = _absent(planned, place.books) if skip_absent else []

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from collect_analysis.book import processes
-from collect_analysis.book.places import SHARED
 from collect_analysis.book.private_folders import private_folder
 from collect_analysis.reporting import notebook_files
 from collect_analysis.reporting.publish import LOG, OUTCOME, SCRATCH
@@ -53,16 +52,16 @@ class Child:
     """The worker executing the notebook of one run folder.
 
     Its IPython folder is empty and its own, so that nobody's start-up files change a number; hashing is not randomised for the same reason.
-    `temporary`: a private folder for whatever the run writes beside its results; it and everything that still runs in it is gone afterwards.
-    `shared`: where the runs of a batch keep what they all count.
+    `read`: environment variable -> the folder it names to the notebook, wherever the command was given. `temporary`: a private folder for
+    whatever the run writes beside its results; it and everything that still runs in it is gone afterwards.
     """
 
-    def __init__(self, folder: Path, *, books: Path, policy: Path, bounds: Bounds, temporary: Path, shared: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, read: Mapping[str, Path | None], bounds: Bounds, temporary: Path) -> None:
         self._folder = folder
         self._scratch = folder / SCRATCH
         self._scratch.mkdir()
         self._temporary = temporary.resolve() / folder.name
-        self._temporary.mkdir(mode=0o700)
+        self._temporary.mkdir(mode=0o700, exist_ok=True)
         self._bounds = bounds
         self._deadline = time.monotonic() + bounds.seconds
         self._next_look = 0.0
@@ -70,14 +69,12 @@ class Child:
         environment = {
             "PYTHONHASHSEED": "0",
             **kept_environment(os.environ),
-            "COLLECT_BOOKS": str(books.resolve()),
-            "COLLECT_POLICY": str(policy.resolve()),
+            **{name: str(place.resolve()) for name, place in read.items() if place},
             "IPYTHONDIR": str(self._scratch / "ipython"),
             "JUPYTER_RUNTIME_DIR": str(self._scratch),
             "TMPDIR": str(self._temporary),
             processes.MARK: str(self._temporary),
             **({processes.MEMORY: str(bounds.memory_bytes)} if bounds.memory_bytes else {}),
-            **({SHARED: str(shared.resolve())} if shared else {}),
         }
         command = [sys.executable, "-m", "collect_analysis.reporting.worker", str(folder)]
         # At its end, wherever that is: a log cut short goes on where it was cut.
@@ -186,7 +183,8 @@ def try_kernel(*, books: Path, policy: Path, seconds: float = 60) -> str | None:
         (own / "temporary").mkdir()
         (folder / NOTEBOOK).write_text(json.dumps(notebook), encoding="utf-8")
         (folder / RUN).write_text(json.dumps({"parameters": {}, "limits": {"cell_seconds": seconds}}), encoding="utf-8")
-        child = Child(folder, books=books, policy=policy, bounds=Bounds(seconds=seconds), temporary=own / "temporary")
+        read = {"COLLECT_BOOKS": books, "COLLECT_POLICY": policy}
+        child = Child(folder, read=read, bounds=Bounds(seconds=seconds), temporary=own / "temporary")
         while not child.is_over():
             time.sleep(LOOK_EVERY)
         error = child.error()

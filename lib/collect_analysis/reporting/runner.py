@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from collect_analysis.book.durable import write_json
-from collect_analysis.book.places import shared_folder
+from collect_analysis.book.places import SHARED, shared_folder
 from collect_analysis.book.private_folders import private_folder, remove_ownerless
 from collect_analysis.book.processes import machine_bytes
 from collect_analysis.errors import DataError, RunError
@@ -40,6 +40,7 @@ class Workplace:
     books: Path
     policy: Path
     notebooks: Path
+    rules: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,7 +241,8 @@ class Bench:
                 run_id, folder = publish.stage(slot, run_id=run_id, notebook=notebook, run=run)
                 place = self._place
                 bounds = Bounds(seconds=self._limits.run_seconds, memory_bytes=self._limits.memory_bytes)
-                child = Child(folder, books=place.books, policy=place.policy, bounds=bounds, temporary=self._temporary, shared=self._tables)
+                read = {"COLLECT_BOOKS": place.books, "COLLECT_POLICY": place.policy, "COLLECT_RULES": place.rules, SHARED: self._tables}
+                child = Child(folder, read=read, bounds=bounds, temporary=self._temporary)
             except publish.SlotBusy as error:
                 return Outcome(run=planned, state="busy", note=str(error))
             except (OSError, DataError) as error:

@@ -75,9 +75,9 @@ def _tell(link: str) -> None:
 
 
 def _project_notebooks() -> Path | None:
-    from collect_analysis.book.places import project_folder
+    from collect_analysis.book.places import notebooks_folder
 
     try:
-        return project_folder() / "notebooks"
+        return notebooks_folder()
     except WorkplaceError:
         return None
