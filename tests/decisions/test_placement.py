@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import exp
+from typing import Literal
 
 import pytest
 from collect_analysis.decisions.placement import PlacementPlan, SharePolicy, UnitStanding, propose_shares
@@ -84,10 +85,25 @@ def test_what_cannot_be_asked_is_refused_with_every_reason() -> None:
         plan(unit("a", 0.5), unit("a", 0.3), unit("b", 0.1, gate="fail"))
     assert "comes twice" in str(refused.value)
     assert "sum to 0.9000" in str(refused.value)
-    with pytest.raises(DataError, match="nobody may be given the flow"):
-        plan(unit("a", 1.0, gate="blocked"))
-    with pytest.raises(DataError, match="asks for more than the whole flow"):
-        plan(unit("a", 0.5), unit("b", 0.5), policy=replace(POLICY, floor=0.55))
+
+
+@pytest.mark.parametrize("gates", [("blocked", "blocked"), ("fail", "blocked"), ("fail", "fail")])
+def test_d5_where_no_unit_passes_its_gates_nobody_is_given_anything(gates: tuple[Literal["fail", "blocked"], ...]) -> None:
+    proposal = plan(unit("a", 0.6, 1.4, gate=gates[0]), unit("b", 0.4, 0.8, gate=gates[1]), randomised=False)
+    assert (shares(proposal), proposal.kept_inside, proposal.proposed) == ({"a": 0, "b": 0}, 1, True)
+    assert {step.bound for step in proposal.steps} == {"gate"}
+
+
+def test_d5_a_floor_that_asks_for_more_than_the_flow_moves_no_share_but_past_a_gate() -> None:
+    twelve = [unit(f"u{number:02d}", 1 / 12, 0.8 + number / 30) for number in range(12)]
+    proposal = plan(*twelve, policy=replace(POLICY, floor=0.1))
+    assert (proposal.proposed, proposal.floor_asks) == (False, pytest.approx(1.2))
+    assert set(shares(proposal).values()) == {1 / 12}
+    gated = plan(*twelve[:-1], unit("u11", 1 / 12, gate="blocked"), policy=replace(POLICY, floor=0.1))
+    assert (gated.proposed, gated.floor_asks, shares(gated)["u11"]) == (True, pytest.approx(1.1), 0)
+    assert sum(shares(gated).values()) == pytest.approx(1)
+    assert [shares(gated)[f"u{number:02d}"] for number in range(11)] == pytest.approx([1 / 11] * 11)
+    assert plan(*twelve, policy=replace(POLICY, floor=1 / 12)).floor_asks == 0
 
 
 def test_a_policy_out_of_range_or_misspelt_names_every_problem() -> None:

@@ -199,6 +199,48 @@ def test_the_answer_names_who_moves_and_why_in_the_language_of_the_page(evaluate
     assert {"key", "net_index", "low", "high"} <= set(decision.forecast["units"][0])  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("lang", "answer"), [("en", "Give nobody the flow: no agency passes its gates."), ("vi", "Không giao hồ sơ cho đối tác nào")]
+)
+def test_d5_where_no_agency_passes_its_gates_the_page_says_that_nobody_is_given_the_flow(
+    evaluated: Evaluation, lang: str, answer: str
+) -> None:
+    shut = evaluated.standing.assign(status="blocked", gates="authorisation")
+    evaluated.page.lang = lang
+    plan = evaluated.page.plan(evaluated.now, evaluated.net, shut, evaluated.conditions, basis=evaluated.basis)
+    planned = evaluated.page.plan_table(plan, evaluated.net, shut)
+    decision = evaluated.page.decision(plan, planned, evaluated.believed, evaluated.conditions)
+    evaluated.page.lang = "en"
+    assert decision.answer.startswith(answer)
+    assert (decision.action["kept_inside"], decision.forecast) == (1.0, {})
+    assert set(planned["share_next"]) == {0.0}
+    # Who collected more is told all the same.
+    assert "Agency" in decision.confidence
+
+
+@pytest.mark.parametrize(
+    ("lang", "answer"),
+    [
+        (
+            "en",
+            "the policy's floor of 30.0 % for every agency asks for 180.0 % of the flow. Lower the floor in policy placement to at most 16.7 %.",
+        ),
+        ("vi", "không quá 16,7 %"),
+    ],
+)
+def test_d5_a_floor_that_does_not_fit_is_told_on_the_page(evaluated: Evaluation, lang: str, answer: str) -> None:
+    policy, evaluated.page.shares = evaluated.page.shares, replace(evaluated.page.shares, floor=0.3)
+    passing = evaluated.standing.assign(status="pass", gates="")
+    evaluated.page.lang = lang
+    plan = evaluated.page.plan(evaluated.now, evaluated.net, passing, evaluated.conditions, basis=evaluated.basis)
+    decision = evaluated.page.decision(
+        plan, evaluated.page.plan_table(plan, evaluated.net, passing), evaluated.believed, evaluated.conditions
+    )
+    evaluated.page.lang, evaluated.page.shares = "en", policy
+    assert answer in decision.answer.replace("\u202f", " ").replace("\xa0", " ")
+    assert decision.forecast == {}
+
+
 def test_without_a_lot_nobody_gains_on_collections(evaluated: Evaluation) -> None:
     passing = evaluated.standing.assign(status="pass", gates="")
     plan = evaluated.page.plan(evaluated.now, evaluated.net, passing, evaluated.conditions, basis="judgmental")

@@ -105,6 +105,8 @@ class PlacementPlan:
     """Proposed shares, sum 1. `proposed` is False where evidence does not allow a change: then every share stays as it is.
 
     `relaxed` names bounds that had to give way because no shares keep them all (max_change, cap): a blocked unit's share must go somewhere.
+    `kept_inside`: share of the flow that nobody may be given, as no unit passes its gates; shares and it sum to 1. `floor_asks`: what the
+    floor of the policy asks for all open units together, where that is more than the whole flow; then only gates move a share.
     """
 
     steps: tuple[ShareStep, ...]
@@ -112,6 +114,8 @@ class PlacementPlan:
     grade: Grade
     exploration_share: float
     relaxed: tuple[str, ...] = ()
+    kept_inside: float = 0.0
+    floor_asks: float = 0.0
 
 
 def propose_shares(
@@ -124,41 +128,43 @@ def propose_shares(
     one [0, 0]; nobody more than `most`, which is never relaxed; one that is not judged keeps w = share_now. Evidence: grade A at best
     where the comparison was `randomised`, else C, less what `conditions` cost; a grade outside `policy.grades` moves no share except past
     a gate (fail, blocked).
+    Where no unit passes its gates nobody is given anything; where the floor asks for more than the whole flow, no share moves but past a gate.
     Steps sorted by unit_key. Source: multiplicative-weights update; domain rules on floor, cap and change are policy.
 
     Raises
     ------
     DataError
-        Shares now do not sum to 1, a unit comes twice, no unit may be given anything, or the units have no room for the whole flow.
+        Shares now do not sum to 1, a unit comes twice, or the units that pass their gates have no room for the whole flow.
     """
     ordered = sorted(units, key=lambda unit: unit.unit_key)
-    _check(ordered, policy)
+    _check(ordered)
     found = grade("randomised" if randomised else "adjusted", conditions)
-    allowed = found in policy.grades
+    open_units = sum(unit.gate not in ("fail", "blocked") for unit in ordered)
+    if ordered and not open_units:
+        steps = tuple(_step(unit, 0.0, "gate") for unit in ordered)
+        return PlacementPlan(steps=steps, proposed=True, grade=found, exploration_share=policy.exploration_share, kept_inside=1.0)
+    asked = policy.floor * open_units
+    floor_asks = asked if asked > 1 + TOLERANCE else 0.0
+    allowed = found in policy.grades and not floor_asks
     gated = any(unit.gate in ("fail", "blocked") or unit.share_now > unit.most for unit in ordered)
     if not allowed and not gated:
         steps = tuple(_step(unit, unit.share_now, "") for unit in ordered)
-        return PlacementPlan(steps=steps, proposed=False, grade=found, exploration_share=policy.exploration_share)
+        return PlacementPlan(steps=steps, proposed=False, grade=found, exploration_share=policy.exploration_share, floor_asks=floor_asks)
     wanted = [_weight(unit, policy.eta) if allowed else unit.share_now for unit in ordered]
     shares, bounds, relaxed = _bounded(ordered, wanted, policy, hold=not allowed)
     names = [_bound(unit, share, low, high, policy) for unit, share, (low, high) in zip(ordered, shares, bounds, strict=True)]
     steps = tuple(_step(unit, share, bound) for unit, share, bound in zip(ordered, shares, names, strict=True))
-    return PlacementPlan(steps=steps, proposed=True, grade=found, exploration_share=policy.exploration_share, relaxed=relaxed)
+    return PlacementPlan(
+        steps=steps, proposed=True, grade=found, exploration_share=policy.exploration_share, relaxed=relaxed, floor_asks=floor_asks
+    )
 
 
-def _check(units: Sequence[UnitStanding], policy: SharePolicy) -> None:
+def _check(units: Sequence[UnitStanding]) -> None:
     keys = [unit.unit_key for unit in units]
     problems = [f"unit {key} comes twice; give each unit once" for key in sorted({key for key in keys if keys.count(key) > 1})]
     total = sum(unit.share_now for unit in units)
     if units and abs(total - 1) > 1e-6:
         problems.append(f"the shares now sum to {total:.4f}; give the shares of one flow, sum 1")
-    open_units = [unit for unit in units if unit.gate not in ("fail", "blocked")]
-    if not open_units:
-        problems.append("no unit passes its gates, so nobody may be given the flow; keep it inside until one does")
-    elif policy.floor * len(open_units) > 1:
-        problems.append(
-            f"a floor of {policy.floor} for {len(open_units)} units asks for more than the whole flow; lower it in policy placement"
-        )
     if problems:
         raise DataError(problems)
 

@@ -240,12 +240,16 @@ class AgencyPage:
             caveats=(*self._about(plan, named), *caveats, say("agency_caveat_credit", self.lang)),
             forecast=self._forecast(plan, named),
             action={
-                "exploration_share": plan.exploration_share,
+                **({"kept_inside": plan.kept_inside} if plan.kept_inside else {"exploration_share": plan.exploration_share}),
                 "shares": named[["unit_name", "key", "share_now", "share_next"]].to_dict("records"),
             },
         )
 
     def _answer(self, plan: PlacementPlan, named: pd.DataFrame, unmet: Sequence[Condition]) -> str:
+        if plan.kept_inside:
+            return say("agency_answer_nobody", self.lang)
+        if plan.floor_asks and not plan.proposed:
+            return say("agency_answer_floor", self.lang, **self._floor(plan))
         if not plan.proposed:
             refused = [condition for condition in unmet if condition.consequence == "refuse"]
             return say("agency_answer_refused" if refused else "agency_answer_kept", self.lang, grade=plan.grade)
@@ -291,8 +295,14 @@ class AgencyPage:
             most=formats.number(months.max(), self.lang),
         )
 
+    def _floor(self, plan: PlacementPlan) -> dict[str, str]:
+        """The floor of the policy, what it asks for everybody together, and the highest one that fits."""
+        floor = self.shares.floor
+        numbers = {"floor": floor, "asked": plan.floor_asks, "most": floor / plan.floor_asks}
+        return {name: formats.share(number, self.lang, digits=1) for name, number in numbers.items()}
+
     def _about(self, plan: PlacementPlan, named: pd.DataFrame) -> list[str]:
-        about = []
+        about = [say("agency_answer_floor", self.lang, **self._floor(plan))] if plan.floor_asks and plan.proposed else []
         gated = named[named["why"].isin(["gate_fail", "blocked"])]
         if len(gated):
             about.append(say("agency_caveat_gate", self.lang, units=", ".join(gated["unit_name"])))
@@ -305,7 +315,7 @@ class AgencyPage:
 
     def _forecast(self, plan: PlacementPlan, named: pd.DataFrame) -> dict[str, object]:
         judged = named.dropna(subset=["net_index"])
-        if not plan.proposed or judged.empty:
+        if not plan.proposed or plan.kept_inside or judged.empty:
             return {}
         due: date = month_end(self.params.period_end, self.share_months + self.params.horizon_months)
         columns = ["unit_name", "key", "net_index", "low", "high"]
