@@ -3,7 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.rates import interval_difference, newcombe_difference, rate_table, ratio_interval, wilson_interval
+from collect_analysis.methods.rates import (
+    interval_difference,
+    newcombe_difference,
+    poisson_interval,
+    rate_table,
+    ratio_interval,
+    wilson_interval,
+)
 from statsmodels.stats.proportion import proportion_confint
 
 
@@ -49,3 +56,11 @@ def test_a_rate_of_nothing_is_undefined_with_its_reason() -> None:
     assert table["note"].tolist() == ["no promise", ""]
     assert np.isnan(table["value"][0])
     assert table["value"][1] == 0.25
+
+
+def test_poisson_limits_are_those_of_the_tables() -> None:
+    """Garwood's table: 0 -> 0 to 3.69, 1 -> 0.0253 to 5.57, 10 -> 4.80 to 18.39."""
+    low, high = poisson_interval([0, 1, 10], [1, 1, 1])
+    assert [round(value, 4) for value in low] == [0, 0.0253, 4.7954]
+    assert [round(value, 4) for value in high] == [3.6889, 5.5716, 18.3904]
+    assert np.isnan(poisson_interval([1], [0])[0]).all()

@@ -15,7 +15,7 @@ from collect_analysis.measures import arms
 from collect_analysis.measures.cohort import Cohort, open_cohort
 from collect_analysis.measures.recovery_curve import cumulative_recovery
 from collect_analysis.methods.evidence import withheld
-from collect_analysis.methods.experiments import at_horizon, compare_arms, read_out
+from collect_analysis.methods.experiments import at_horizon, read_out
 from collect_analysis.methods.power import mde_table
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.figures import strategy as figures
@@ -46,7 +46,7 @@ class Review:
             book, params.experiment_id, arms=params.arms, horizon_days=params.horizon_days, horizons=params.horizons
         )
         means = experiment.means_of(book, self.cohort, params, self.cohort.outcomes)
-        self.doses = compare_arms(experiment.means_of(book, self.cohort, params, arms.dose_outcomes(self.cohort)), base=params.champion)
+        self.doses = experiment.doses_of(book, self.cohort, params)
         self.found = experiment.conditions_of(book, self.cohort, params, means=means, doses=self.doses)
         asked = {"outcome": params.primary_outcome, "horizon_days": params.horizon_days}
         self.effects = withheld(read_out(means, base=params.champion, **asked), self.found, note=experiment.NOT_ANSWERABLE)
@@ -132,6 +132,52 @@ def test_a_gain_that_its_cost_eats_up_is_rejected_and_one_that_it_may_eat_up_is_
     assert fair.decision.action["action"] == cheap.decision.action["action"] == "promote"
     assert any("leaves more after cost is not shown" in caveat for caveat in fair.decision.caveats)
     assert not any("after cost" in caveat for caveat in cheap.decision.caveats)
+
+
+def dosed(champion: float, challenger: float, *, reached: float = 1.0) -> Review:
+    """The trial with a new channel: messages per account in each arm, sent to `reached` of the challenger."""
+    table = trial()
+    got = np.random.default_rng(3).random(len(table)) < reached
+    messages = np.where(table["arm"] == "challenger", np.where(got, challenger / reached, 0.0), champion)
+    declared = {"dose": "messages", "min_dose_difference": 0.1, "preregistration": "plan 7"}
+    return Review(supplied(table.assign(dose_messages=messages), **ROLES), parameters(**declared))
+
+
+def test_a_new_channel_against_none_is_told_in_its_own_unit_and_costs_no_grade() -> None:
+    review = dosed(0, 3)
+    assert review.unmet == []
+    assert review.decision.grade == "A"
+    (row,) = review.doses.to_dict("records")
+    assert [row["base_mean"], row["mean"], row["value"]] == [0, 3, 3]
+    assert np.isnan(row["relative"])
+    told = {item.name: item.detail for item in worded(review.found, "en")}
+    assert told["new_dose_given"].startswith("The champion got no messages at all; arm challenger got 3 per account")
+
+
+def test_a_channel_that_was_never_delivered_is_refused() -> None:
+    review = dosed(0, 0)
+    assert review.unmet == ["dose_delivered"]
+    assert review.decision.grade == "none"
+    assert "was never delivered" in review.decision.confidence
+
+
+def test_a_channel_delivered_in_part_says_how_much() -> None:
+    review = dosed(0, 3, reached=0.6)
+    assert review.unmet == ["dose_reached"]
+    assert review.decision.grade == "A"
+    (caveat,) = [text for text in review.decision.caveats if "of the accounts of arm challenger got any messages" in text]
+    assert caveat.startswith("Only 59.6 %")
+
+
+def test_a_guardrail_without_an_event_is_kept_where_so_many_accounts_bound_it() -> None:
+    table = trial().assign(dose_complaints=0)
+    review = Review(supplied(table, **ROLES), parameters(preregistration="plan 7", guardrails={"complaints": 4.0}))
+    (row,) = review.guarded.to_dict("records")
+    # No event among 2,000: at most 3.69 per 2,000, 1.84 per thousand.
+    assert (row["status"], row["mean"], round(row["high"], 2)) == ("kept", 0, 1.84)
+    assert review.decision.action["action"] == "promote"
+    tight = Review(supplied(table, **ROLES), parameters(preregistration="plan 7", guardrails={"complaints": 1.0}))
+    assert tight.guarded["status"].tolist() == ["open"]
 
 
 def test_what_a_supplied_cohort_lacks_leaves_a_reason_and_no_section() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.decisions.lot import Lot, lot_conditions, of_plan
+from collect_analysis.decisions.treatment import capacity_conditions, dose_conditions
 from collect_analysis.measures.balance import Balance
 from collect_analysis.methods.evidence import Condition, Design
 from collect_analysis.methods.experiments import sample_ratio_test
@@ -67,7 +68,8 @@ class Evidence:
     `late`, `incomplete`, `flat`: declared covariates not measured before assignment, those missing for somebody with how many, those that have
     one value only in an arm with that arm; `usable`: those that are adjusted for; `strata`: `arms.strata_facts`, `balance`:
     `balance.balance`, None where nobody asked for them; `salt`: share of the customers whose arm the registered salt gives again, the share
-    it would give again by chance, and how many are in another arm; None without a salt.
+    it would give again by chance, and how many are in another arm; None without a salt; `reached`: arm -> share of its subjects that got any
+    of the declared dose.
     """
 
     facts: pd.DataFrame
@@ -84,6 +86,7 @@ class Evidence:
     strata: pd.DataFrame | None = None
     balance: Balance | None = None
     salt: tuple[float, float, int] | None = None
+    reached: Mapping[str, float] = field(default_factory=dict)
 
 
 def requirements(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
@@ -108,8 +111,8 @@ def requirements(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
         *_shares_sum(plan, evidence, facts),
         *_horizon(plan, evidence, facts),
         *_outcome(plan, evidence),
-        *_dose(plan, evidence),
-        *_capacity(plan, evidence),
+        *dose_conditions(evidence.doses, dose=plan.dose, least=plan.min_dose_difference, reached=evidence.reached),
+        *capacity_conditions(evidence.doses, tolerance=plan.capacity_tolerance),
         _registered(plan, evidence),
         *_clusters(plan, facts),
         *_covariates(evidence),
@@ -289,36 +292,6 @@ def results_in_time(flaws: pd.DataFrame, outcome: str) -> list[Condition]:
     early = int(flaws["early"].max())
     details = {"early": early, "outcome": outcome}
     return [Condition(name="outcome_after_assignment", met=False, consequence="refuse", details=details)] if early else []
-
-
-def _dose(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
-    if not plan.min_dose_difference:
-        return []
-    own = evidence.doses[evidence.doses["outcome"] == plan.dose].dropna(subset=["relative"])
-    if own.empty:
-        return [Condition(name="dose_known", met=False, consequence="downgrade", details={"dose": plan.dose})]
-    smallest = own.iloc[int(own["relative"].abs().to_numpy().argmin())]
-    values = {
-        "dose": plan.dose,
-        "arm": str(smallest["arm"]),
-        "relative_share": float(smallest["relative"]),
-        "least_share": plan.min_dose_difference,
-    }
-    return [
-        Condition(
-            name="arms_treated_apart", met=abs(smallest["relative"]) >= plan.min_dose_difference, consequence="refuse", details=values
-        )
-    ]
-
-
-def _capacity(plan: ReviewPlan, evidence: Evidence) -> list[Condition]:
-    own = evidence.doses[evidence.doses["outcome"] == "agent_minutes"].dropna(subset=["relative"])
-    if own.empty:
-        return []
-    most = own.iloc[int(own["relative"].to_numpy().argmax())]
-    values = {"arm": str(most["arm"]), "relative_share": float(most["relative"]), "tolerance_share": plan.capacity_tolerance}
-    taken = bool(most["relative"] > plan.capacity_tolerance and most["low"] > 0)
-    return [Condition(name="capacity_alike", met=not taken, consequence="downgrade", details=values)]
 
 
 def _registered(plan: ReviewPlan, evidence: Evidence) -> Condition:

@@ -102,12 +102,14 @@ def dose_by_week(sums: pd.DataFrame, *, base: str) -> pd.DataFrame:
     """Were the arms worked as differently as before in every week, or did the difference drift?
 
     Formula: per week and dose the ratio of arm and base (`compare_ratios`); each week's relative difference against the mean of the weeks
-    before weighted by precision, z = (r - r_before)/√(v + v_before), p-values adjusted over weeks (Holm); the first week has none.
+    before weighted by precision, z = (r - r_before)/√(v + v_before), p-values adjusted over weeks (Holm); the first week has none. A dose
+    that the base arm gets in no week is followed by its absolute difference.
     Takes `fidelity.weekly_doses`.
-    Columns: outcome, week, arm, cases (smaller arm), base_mean, mean (per account and week), relative, relative_low, relative_high,
-    p_adjusted, drifted (adjusted p under 1 %), note. Undefined (NaN): a week without account-days or dose in the base arm.
+    Columns: outcome, week, arm, cases (smaller arm), base_mean, mean (per account and week), value (difference), relative, relative_low,
+    relative_high, p_adjusted, drifted (adjusted p under 1 %), note. Undefined (NaN): a week without account-days; relative: one without dose
+    in the base arm.
     """
-    columns = ["outcome", "week", "arm", "cases", "base_mean", "mean", "relative", "relative_low", "relative_high"]
+    columns = ["outcome", "week", "arm", "cases", "base_mean", "mean", "value", "relative", "relative_low", "relative_high"]
     columns += ["p_adjusted", "drifted", "note"]
     parts = []
     for (outcome, _), own in sums.groupby(["outcome", "week"], sort=True):
@@ -124,9 +126,10 @@ def dose_by_week(sums: pd.DataFrame, *, base: str) -> pd.DataFrame:
 
 
 def _departures(own: pd.DataFrame) -> np.ndarray:
-    """Two-sided p-value of each week's relative difference against the precision-weighted mean of the weeks before it."""
-    value = own["relative"].to_numpy(dtype=float)
-    error = (own["relative_high"] - own["relative_low"]).to_numpy(dtype=float) / (2 * stats.norm.isf(0.025))
+    """Two-sided p-value of each week's difference against the precision-weighted mean of the weeks before it."""
+    names = ("value", "low", "high") if _new(own) else ("relative", "relative_low", "relative_high")
+    value, low, high = (own[name].to_numpy(dtype=float) for name in names)
+    error = (high - low) / (2 * stats.norm.isf(0.025))
     usable = np.isfinite(value) & (error > 0)
     weight = np.where(usable, 1 / np.where(usable, error, 1.0) ** 2, 0.0)
     weighted = np.where(usable, weight * np.where(usable, value, 0.0), 0.0)
@@ -134,6 +137,12 @@ def _departures(own: pd.DataFrame) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.abs(value - (np.cumsum(weighted) - weighted) / before) / np.sqrt(error**2 + 1 / before)
     return np.where(usable & (before > 0), 2 * stats.norm.sf(z), np.nan)
+
+
+def _new(own: pd.DataFrame) -> bool:
+    """Whether the base arm got the dose in no week, so that there is nothing to be relative to."""
+    known = own["base_mean"].dropna()
+    return bool(len(known) and (known == 0).all())
 
 
 def rates_by_arm(counts: pd.DataFrame) -> pd.DataFrame:
@@ -182,13 +191,19 @@ def _losses(watch: Watch) -> list[Condition]:
 
 
 def _steady(watch: Watch) -> list[Condition]:
-    tested = watch.doses.dropna(subset=["p_adjusted"])
-    if tested.empty:
-        return []
-    drifted = tested[tested["drifted"]].sort_values("week")
-    row = drifted.iloc[0] if len(drifted) else tested.iloc[0]
-    values = {"dose": str(row["outcome"]), "arm": str(row["arm"]), "week": row["week"], "relative_share": float(row["relative"])}
-    return [Condition(name="dose_steady", met=drifted.empty, consequence="note", details=values)]
+    found = []
+    doses = [own for _, own in watch.doses.groupby(["outcome", "arm"])] if len(watch.doses) else []
+    for name, wanted in (("dose_steady", False), ("new_dose_steady", True)):
+        parts = [own for own in doses if _new(own) == wanted]
+        tested = pd.concat(parts).dropna(subset=["p_adjusted"]) if parts else watch.doses.iloc[:0]
+        if tested.empty:
+            continue
+        drifted = tested[tested["drifted"]].sort_values("week")
+        row = drifted.iloc[0] if len(drifted) else tested.iloc[0]
+        number = {"value": float(row["value"])} if wanted else {"relative_share": float(row["relative"])}
+        values = {"dose": str(row["outcome"]), "arm": str(row["arm"]), "week": row["week"], **number}
+        found.append(Condition(name=name, met=drifted.empty, consequence="note", details=values))
+    return found
 
 
 def _looks(plan: ReviewPlan, watch: Watch) -> list[Condition]:

@@ -192,6 +192,17 @@ def dose_outcomes(cohort: Cohort) -> list[Outcome]:
     return [item for item in cohort.doses if item.name not in BOOK_GUARDRAILS]
 
 
+def reached_shares(book: Book, cohort: Cohort, arms: Sequence[str], dose: str) -> dict[str, float]:
+    """Which share of the subjects of each arm got any of the dose? Arm -> share 0-1; empty where the cohort does not tell the dose."""
+    columns = [item.column for item in cohort.doses if item.name == dose]
+    if not columns:
+        return {}
+    table = subjects_of(cohort, arms)
+    got = (table[columns[0]] > 0).fill_null(False).cast("int64").sum()
+    found = book.frame(table.group_by("arm").aggregate(got=got, cases=table.count()))
+    return {str(row["arm"]): float(row["got"] / row["cases"]) for row in found.to_dict("records")}
+
+
 def guardrail_outcomes(cohort: Cohort, names: Sequence[str]) -> list[Outcome]:
     """The outcomes that must not get worse, by name: doses, complaints, disputes or any outcome of the cohort.
 

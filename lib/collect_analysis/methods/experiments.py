@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from collect_analysis.methods.multiplicity import benjamini_hochberg, holm, simultaneous_level
-from collect_analysis.methods.rates import newcombe_difference, wilson_interval
+from collect_analysis.methods.rates import interval_difference, newcombe_difference, poisson_interval, wilson_interval
 
 Floats = NDArray[np.float64]
 KEYS = ["outcome", "unit", "horizon_days"]
 # What a table of sums holds per outcome and arm, beside KEYS and `arm`; see `arm_means`.
 SUMS = ["clusters", "cases", "positive", "sum_y", "sum_y2", "sum_yy", "sum_yn", "sum_nn"]
 _DIFFERENCE = ["value", "low", "high", "relative", "relative_low", "relative_high"]
+# Of counted events: with fewer in an arm a normal interval is too narrow.
+FEW_EVENTS = 10
 NO_CASES = "no cases in this arm"
 FEW_POSITIVE = "fewer than 2 cases with a result above zero: nothing to compare"
 ONE_CLUSTER = "fewer than 2 independent cases: no interval"
+NOTHING_BELOW = "nothing in the denominator of an arm"
 BASE_NOT_POSITIVE = "mean of the base arm is not above zero: no relative effect"
 
 
@@ -42,7 +45,7 @@ def sample_ratio_test(counts: Mapping[str, float], shares: Mapping[str, float]) 
     return {"chi2": statistic, "df": float(len(planned) - 1), "p_value": float(stats.chi2.sf(statistic, len(planned) - 1))}
 
 
-def arm_means(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def arm_means(sums: pd.DataFrame, *, level: float = 0.95, none_counts: bool = False) -> pd.DataFrame:
     """What is the mean outcome per case in each arm, and how sure is it?
 
     Formula: m = Σy/Σn over clusters; Var(m) = [Σy² - 2mΣyn + m²Σn²]/(Σn)² · G/(G-1), with one case per cluster s²/n. Interval: Student's t
@@ -54,18 +57,20 @@ def arm_means(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
         One row per outcome, horizon and arm: outcome, unit ("share" for a yes/no outcome), horizon_days, arm, clusters (G), cases (Σn),
         positive (cases with y > 0), sum_y, sum_y2 (squares of cases), sum_yy, sum_yn, sum_nn (products of clusters' sums), note (a reason
         why the row may not be used, else empty).
+    none_counts
+        Few cases above zero, or none, are an answer too (how an arm was worked, what must not happen): means of 0 stand.
 
     Returns
     -------
     The columns given and value, variance (of the mean), df, low, high, cv (of one case), design_effect (variance over that of independent
     cases), numerator, denominator; sorted by outcome, horizon, arm.
 
-    Undefined (NaN and a note): no case, fewer than 2 clusters, fewer than 2 cases above zero, or a note given.
+    Undefined (NaN and a note): no case, fewer than 2 clusters, fewer than 2 cases above zero (unless `none_counts`), or a note given.
     Source: Cochran, Sampling Techniques (1977) ch. 6; design effect in Wilson's interval: Korn & Graubard (1998).
     """
     table = sums.sort_values([*KEYS, "arm"], ignore_index=True).astype(dict.fromkeys(SUMS, float))
     n, groups = table["cases"], table["clusters"]
-    table["note"] = reason_of(table)
+    table["note"] = reason_of(table, none_counts=none_counts)
     usable = table["note"] == ""
     mean, between = mean_and_variance(table)
     mean, between = mean.where(usable), between.where(usable)
@@ -102,12 +107,13 @@ def with_intervals(table: pd.DataFrame, *, level: float) -> pd.DataFrame:
     ).drop(columns="single")
 
 
-def reason_of(sums: pd.DataFrame) -> pd.Series:
+def reason_of(sums: pd.DataFrame, *, none_counts: bool = False) -> pd.Series:
     """Why a row of sums gives no mean; empty where it does. A reason given with the sums comes first."""
     given = sums["note"].fillna("") if "note" in sums.columns else pd.Series("", index=sums.index)
     signed = (sums["sum_y2"] > 0) & (sums["unit"] == "count")
+    few = (sums["positive"] < 2) & ~signed & (not none_counts)
     reasons = np.select(
-        [given != "", sums["cases"] <= 0, sums["clusters"] < 2, (sums["positive"] < 2) & ~signed],
+        [given != "", sums["cases"] <= 0, sums["clusters"] < 2, few],
         [given, NO_CASES, ONE_CLUSTER, FEW_POSITIVE],
         default="",
     )
@@ -175,6 +181,26 @@ def compare_arms(means: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.D
     table["note"] = table["note"].mask(no_base, BASE_NOT_POSITIVE)
     table["p_adjusted"] = table.groupby(["outcome", "horizon_days"], dropna=False)["p_value"].transform(holm)
     return table.sort_values([*KEYS, "arm"], ignore_index=True)
+
+
+def with_rare_events(effects: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """The effects on counted events with an interval that holds where an arm has few of them, or none.
+
+    Where an arm has fewer than 10 events: exact Poisson limits of both means, put together as `rates.interval_difference` does; method
+    poisson. A normal interval would be too narrow there, and with no event in either arm there would be none. Takes and returns what
+    `compare_arms` returns (of means with `none_counts`).
+    """
+    events = {name: effects[f"{name}mean"].astype(float) * effects[f"{name}cases"] for name in ("", "base_")}
+    rare = (effects["unit"] == "count") & (pd.concat(events, axis=1).min(axis=1) < FEW_EVENTS) & effects["value"].notna()
+    own = effects[rare]
+    if own.empty:
+        return effects
+    bounds = {name: poisson_interval(events[name][rare], own[f"{name}cases"], level=level) for name in events}
+    _, low, high = interval_difference(own["mean"], *bounds[""], own["base_mean"], *bounds["base_"])
+    table = effects.copy()
+    table.loc[rare, ["low", "high"]] = np.column_stack([low, high])
+    table.loc[rare, "method"] = "poisson"
+    return table
 
 
 def read_out(means: pd.DataFrame, *, base: str, outcome: str, horizon_days: int, level: float = 0.95) -> pd.DataFrame:
@@ -286,6 +312,6 @@ def compare_ratios(sums: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.
             "relative": relative,
             "relative_low": relative - half,
             "relative_high": relative + half,
-            "note": np.where(relative.isna(), "nothing in the denominator of an arm", ""),
+            "note": np.select([r.isna() | pd.isna(r0), relative.isna()], [NOTHING_BELOW, BASE_NOT_POSITIVE], default=""),
         }
     )

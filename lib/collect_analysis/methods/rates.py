@@ -28,6 +28,20 @@ def wilson_interval(numerator: ArrayLike, denominator: ArrayLike, *, level: floa
     return np.where(valid, low, np.nan), np.where(valid, high, np.nan)
 
 
+def poisson_interval(events: ArrayLike, exposure: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Between which values does a mean number of rare events per case plausibly lie?
+
+    Formula: χ²(α/2; 2k)/2n and χ²(1-α/2; 2k+2)/2n, exact for a Poisson count k over n cases. Shapes: inputs (k,), results (k,).
+    Undefined (NaN): no exposure. Source: Garwood, Biometrika 28 (1936) 437. Check: 0 events -> 0 to 3.6889, 10 -> 4.7954 to 18.3904.
+    """
+    k, n = np.asarray(events, dtype=float), np.asarray(exposure, dtype=float)
+    tail = (1 - level) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low = np.where(k > 0, stats.chi2.ppf(tail, 2 * k) / 2, 0.0) / n
+        high = stats.chi2.isf(tail, 2 * k + 2) / 2 / n
+    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+
+
 def newcombe_difference(
     numerator: ArrayLike, denominator: ArrayLike, base_numerator: ArrayLike, base_denominator: ArrayLike, *, level: float = 0.95
 ) -> tuple[Floats, Floats, Floats]:

@@ -11,7 +11,7 @@ from collect_analysis.methods.experiments import KEYS, SUMS, mean_and_variance, 
 LONE_STRATUM = "stratum {stratum} has fewer than 2 independent cases in this arm"
 
 
-def post_stratified_means(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def post_stratified_means(sums: pd.DataFrame, *, level: float = 0.95, none_counts: bool = False) -> pd.DataFrame:
     """What would the mean of each arm be if every stratum had in it the share that it has in all arms together?
 
     Formula: m = Σ W·m_s with W = cases of stratum s in all arms / all cases, Var(m) = Σ W²·Var(m_s), degrees of freedom by Satterthwaite from
@@ -21,7 +21,7 @@ def post_stratified_means(sums: pd.DataFrame, *, level: float = 0.95) -> pd.Data
     Parameters
     ----------
     sums
-        As `experiments.arm_means` takes them, one row per outcome, horizon, arm and `stratum`.
+        As `experiments.arm_means` takes them, one row per outcome, horizon, arm and `stratum`; `none_counts` as there.
 
     Returns
     -------
@@ -35,16 +35,16 @@ def post_stratified_means(sums: pd.DataFrame, *, level: float = 0.95) -> pd.Data
     of_stratum = table.groupby([*KEYS, "stratum"])["cases"].transform("sum")
     total = table.groupby(KEYS)["cases"].transform("sum")
     table["weight"] = of_stratum / total
-    rows = [_one_arm(own) for _, own in table.groupby([*KEYS, "arm"], sort=True)]
+    rows = [_one_arm(own, none_counts=none_counts) for _, own in table.groupby([*KEYS, "arm"], sort=True)]
     return with_intervals(pd.DataFrame(rows), level=level)
 
 
-def _one_arm(own: pd.DataFrame) -> dict[str, object]:
+def _one_arm(own: pd.DataFrame, *, none_counts: bool) -> dict[str, object]:
     weight, n, groups = own["weight"], own["cases"], own["clusters"]
     cases = float(n.sum())
     raw = {name: float(own[name].sum()) for name in SUMS}
     first = {name: own[name].iloc[0] for name in (*KEYS, "arm")}
-    note = reason_of(pd.DataFrame([{**first, **raw, "note": own["note"].iloc[0]}])).iloc[0]
+    note = reason_of(pd.DataFrame([{**first, **raw, "note": own["note"].iloc[0]}]), none_counts=none_counts).iloc[0]
     lone = own.loc[(groups < 2) & (weight > 0), "stratum"]
     note = note or (LONE_STRATUM.format(stratum=lone.iloc[0]) if len(lone) else "")
     if note:

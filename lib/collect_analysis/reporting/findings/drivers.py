@@ -132,8 +132,7 @@ def conditions_of_test(book: Book, cohort: Cohort, taken: Read, params: Drivers)
 
 def _review_conditions(book: Book, cohort: Cohort, params: Drivers) -> list[Condition]:
     means = experiment.means_of(book, cohort, params, cohort.outcomes)
-    doses = compare_arms(experiment.means_of(book, cohort, params, arms.dose_outcomes(cohort)), base=params.champion)
-    return experiment.conditions_of(book, cohort, params, means=means, doses=doses)
+    return experiment.conditions_of(book, cohort, params, means=means, doses=experiment.doses_of(book, cohort, params))
 
 
 def levers_of(book: Book, params: Drivers) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from collect_analysis.measures.assignment import drawn_again
 from collect_analysis.measures.balance import DAY_ZERO, Balance, balance
 from collect_analysis.measures.cohort import BOOK_MONEY, Cohort, Covariate, Outcome
 from collect_analysis.methods.evidence import Condition, refused, withheld
-from collect_analysis.methods.experiments import arm_means, compare_arms
+from collect_analysis.methods.experiments import arm_means, compare_arms, with_rare_events
 from collect_analysis.methods.strata import post_stratified_means, stratum_weights
 from collect_analysis.reporting import tables
 from collect_analysis.reporting.disclosure import SUPPRESSED, suppress_small_cells
@@ -35,14 +35,22 @@ def plan_of(params: DeclaredExperiment) -> ReviewPlan:
     return ReviewPlan(**{**values, "challengers": tuple(params.challengers)})
 
 
-def means_of(book: Book, cohort: Cohort, params: DeclaredExperiment, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+def means_of(
+    book: Book, cohort: Cohort, params: DeclaredExperiment, outcomes: Sequence[Outcome], *, none_counts: bool = False
+) -> pd.DataFrame:
     """Means by arm of these outcomes (`experiments.arm_means`); arms too small to be shown have none.
 
     Where the probabilities of assignment differ between strata, the means are those at the same mix of strata (`strata.post_stratified_means`).
     """
     within = strata_of(book, cohort, params) is not None and len(outcomes) > 0
     sums = arms.arm_sums(book, cohort, params.arms, outcomes, by_stratum=within)
-    return suppress_small_cells(post_stratified_means(sums) if within else arm_means(sums), min_cell=params.min_cell)
+    means = post_stratified_means if within else arm_means
+    return suppress_small_cells(means(sums, none_counts=none_counts), min_cell=params.min_cell)
+
+
+def doses_of(book: Book, cohort: Cohort, params: DeclaredExperiment) -> pd.DataFrame:
+    """How differently each challenger was worked (`experiments.compare_arms` of the doses); an arm that got none has a mean of 0."""
+    return compare_arms(means_of(book, cohort, params, arms.dose_outcomes(cohort), none_counts=True), base=params.champion)
 
 
 def strata_of(book: Book, cohort: Cohort, params: DeclaredExperiment) -> pd.DataFrame | None:
@@ -81,6 +89,7 @@ def conditions_of(
         strata=_strata(book, cohort, params, facts),
         balance=alike or balance_of(book, cohort, params),
         salt=drawn_again(book, cohort, params.arms),
+        reached=arms.reached_shares(book, cohort, params.arms, params.dose),
     )
     return fitness.requirements(plan_of(params), evidence)
 
@@ -230,7 +239,7 @@ def allocation_table(params: DeclaredExperiment, facts: pd.DataFrame, strata: pd
 def guardrails_of(book: Book, cohort: Cohort, params: DeclaredExperiment, found: Sequence[Condition]) -> pd.DataFrame:
     """Did anything the report file guards get worse? (`verdict.guardrail_table`), a row per guardrail and challenger."""
     outcomes = arms.guardrail_outcomes(cohort, list(params.guardrails))
-    effects = compare_arms(means_of(book, cohort, params, outcomes), base=params.champion)
+    effects = with_rare_events(compare_arms(means_of(book, cohort, params, outcomes, none_counts=True), base=params.champion))
     own_horizon = {item.name: item.horizon_days for item in reversed(outcomes)}
     effects = effects[effects["horizon_days"] == effects["outcome"].map(own_horizon)]
     return guardrail_table(withheld(effects, found, note=NOT_ANSWERABLE), params.guardrails).reset_index(drop=True)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
+from collect_analysis.decisions.treatment import crowded
 from collect_analysis.decisions.verdict import Claim, Lasting, Verdict, judge, overall
 from collect_analysis.measures.cohort import Cohort, Outcome
 from collect_analysis.measures.net_value import NET
@@ -43,7 +44,6 @@ def verdicts(
     deciding = (adjusted_effects if len(adjusted_effects) else primary).set_index("arm")
     own = detectable[detectable["outcome"] == params.primary_outcome].set_index("arm")
     needed = own["needed_adjusted"].fillna(own["needed"]) if len(adjusted_effects) else own["needed"]
-    crowded = any(item.name == "capacity_alike" and not item.met for item in found)
     ratios = per_minute.set_index("arm")["relative_low"]
     lasting = persistence[persistence["outcome"] == params.primary_outcome].set_index("arm")
     net = per_account[per_account["outcome"] == NET].dropna(subset=["low", "high"]).set_index("arm")
@@ -54,7 +54,7 @@ def verdicts(
             **{name: float(deciding[name].get(arm, np.nan)) for name in ("relative", "relative_low", "relative_high")},
             guardrails={str(row["outcome"]): row["status"] for row in guardrails[guardrails["arm"] == arm].to_dict("records")},
             needed=float(needed.get(arm, np.nan)),
-            per_minute_low=float(ratios.get(arm, np.nan)) if crowded else None,
+            per_minute_low=float(ratios.get(arm, np.nan)) if crowded(found) else None,
             lasting=_lasting(lasting, arm),
             early=bool(params.horizon_days < lasting["late_days"].get(arm, 0)),
             net_low=net["low"].get(arm),

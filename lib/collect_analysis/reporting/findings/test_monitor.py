@@ -66,7 +66,7 @@ def doses_to_date(book: Book, params: TestMonitor) -> pd.DataFrame:
     """
     cohort = open_cohort(book, params.experiment_id, arms=params.arms, horizon_days=params.read_after, dose_days=params.horizon_days)
     sums = arms.arm_sums(book, cohort, params.arms, arms.dose_outcomes(cohort)).assign(note="")
-    return compare_arms(suppress_small_cells(arm_means(sums), min_cell=params.min_cell), base=params.champion)
+    return compare_arms(suppress_small_cells(arm_means(sums, none_counts=True), min_cell=params.min_cell), base=params.champion)
 
 
 def watch(book: Book, cohort: Cohort, params: TestMonitor) -> Watched:
@@ -177,7 +177,7 @@ def weekly_allocation(cohort: Cohort, book: Book, params: TestMonitor, watched: 
 def weekly_doses(book: Book, cohort: Cohort, params: TestMonitor) -> pd.DataFrame:
     """How differently the arms were worked week by week (`validity.dose_by_week`); weeks with few accounts have no number."""
     table = validity.dose_by_week(fidelity.weekly_doses(book, cohort, params.arms, days=params.read_after), base=params.champion)
-    claims = ["base_mean", "mean", "relative", "relative_low", "relative_high"]
+    claims = ["base_mean", "mean", "value", "relative", "relative_low", "relative_high"]
     few = table["cases"] < max(interim.FEWEST_CASES, params.min_cell)
     return table.assign(**{name: table[name].astype(float).mask(few) for name in claims})
 
@@ -220,6 +220,7 @@ def conditions_of(
         usable=declared_covariates(book, cohort, params)["usable"],
         balance=alike or balance_of(book, cohort, params),
         salt=drawn_again(book, cohort, params.arms),
+        reached=arms.reached_shares(book, cohort, params.arms, params.dose),
     )
     ahead = timetable(book, params, watched)
     seen = validity.Watch(

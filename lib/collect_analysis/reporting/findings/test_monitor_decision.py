@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.decisions.monitoring import Outlook, Ruling, Standing, overall, rule
+from collect_analysis.decisions.treatment import crowded
 from collect_analysis.decisions.verdict import Status
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
 from collect_analysis.reporting import texts
@@ -24,10 +25,10 @@ _WAITING = frozenset({"look_possible"})
 def rulings(params: TestMonitor, found: Sequence[Condition], watched: Watched) -> list[Ruling]:
     """What should happen with each challenger? (`monitoring.rule`)"""
     broken = [item for item in refused(found) if item.name not in _WAITING]
-    crowded = any(item.name == "capacity_alike" and not item.met for item in found)
+    starved = crowded(found)
     return [
         rule(
-            _standing(arm, params, watched, crowded=crowded),
+            _standing(arm, params, watched, crowded=starved),
             broken=bool(broken),
             looked=watched.looked,
             short_reading=params.read_after < params.horizon_days,
@@ -119,7 +120,6 @@ def _words(
     lang, standing = params.lang, first.standing
     outcome = _outcome(params, watched)
     problems = [texts.value("check", item.name, lang) for item in refused(found) if item.name not in _WAITING]
-    crowding = [item.details["relative_share"] for item in found if item.name == "capacity_alike"]
     breached = [texts.value("outcome", name, lang) for name, status in standing.guardrails.items() if status == "breached"]
     still_open = [texts.value("outcome", name, lang) for name, status in standing.guardrails.items() if status != "kept"]
     last = watched.entered["day"].max() if len(watched.entered) else None
@@ -141,9 +141,19 @@ def _words(
         "margin": formats.share(params.margin_relative, lang),
         "problems": "; ".join(problems),
         "guardrails": ", ".join(breached or still_open).lower(),
-        "more": formats.share(float(str(crowding[0])) if crowding else None, lang),
+        "more": _more_time(found, params.champion, lang),
         "first": formats.day(ahead.first_look if ahead else None, lang),
     }
+
+
+def _more_time(found: Sequence[Condition], champion: str, lang: str) -> str:
+    """How much more agent time the challenger used: as a share, or in minutes where the champion used none."""
+    for item in found:
+        if item.name == "capacity_unshared":
+            minutes = formats.number(float(str(item.details["mean"])), lang, digits=1)
+            return say("monitor_time_from_none", lang, minutes=minutes, champion=champion)
+    shares = [float(str(item.details["relative_share"])) for item in found if item.name == "capacity_alike"]
+    return say("monitor_time_more", lang, share=formats.share(shares[0] if shares else None, lang), champion=champion)
 
 
 def _timetable(params: TestMonitor, ahead: Outlook | None) -> str:
@@ -177,14 +187,13 @@ def _confidence(
 def _caveats(params: TestMonitor, found: Sequence[Condition], judged: Sequence[Ruling], watched: Watched) -> tuple[str, ...]:
     lang = params.lang
     unmet = sentences([item for item in found if not item.met], lang)
-    capacity = [item for item in found if item.name == "capacity_alike" and not item.met]
     wolf = watched.effects
     cried = [] if refused(found) else [arm for arm in params.challengers if _only_naive(wolf[wolf["arm"] == arm])]
     alarm = [say("monitor_caveat_naive", lang, arm=arm) for arm in cried]
     early = [say("monitor_caveat_early", lang)] if any(item.action in ("stop_success", "stop_harm") for item in judged) else []
     several = [say("monitor_caveat_several", lang, count=len(judged))] if len(judged) > 1 else []
-    crowded = [say("monitor_caveat_capacity", lang)] if capacity else []
-    return (*unmet, *crowded, *alarm, *early, *several)
+    split = [say("monitor_caveat_capacity", lang)] if crowded(found) else []
+    return (*unmet, *split, *alarm, *early, *several)
 
 
 def _only_naive(own: pd.DataFrame) -> bool:
