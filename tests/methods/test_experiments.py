@@ -103,15 +103,58 @@ def test_a_share_in_clusters_has_a_wider_interval_than_one_in_single_cases() -> 
     assert (clustered["high"] - clustered["low"]) == pytest.approx(2 * (single["high"] - single["low"]), rel=0.03)
 
 
-def test_relative_effect_is_the_delta_method_and_not_a_divided_interval() -> None:
+def test_relative_effect_is_fiellers_and_not_a_divided_interval() -> None:
     frame = pd.DataFrame({"arm": ["a"] * 4 + ["b"] * 4, "y": [10.0, 12, 14, 16, 8, 10, 10, 12]})
     (row,) = compare_arms(arm_means(sums_of(frame)), base="b").to_dict("records")
     # By hand: means 13 and 10, variances of the means (20/3)/4 and (8/3)/4.
     v1, v0 = 20 / 3 / 4, 8 / 3 / 4
     assert row["relative"] == pytest.approx(0.3)
-    half = stats.t.ppf(0.975, row["df"]) * np.sqrt(v1 / 100 + 169 * v0 / 10_000)
-    assert (row["relative_low"], row["relative_high"]) == pytest.approx((0.3 - half, 0.3 + half))
+    # At a bound R the difference 13 - (1 + R)·10 is as many standard errors from zero as the interval allows.
+    ratios = 1 + np.array([row["relative_low"], row["relative_high"]])
+    away = (13 - ratios * 10) / np.sqrt(v1 + ratios**2 * v0)
+    assert away == pytest.approx(stats.t.ppf(0.975, row["df"]) * np.array([1, -1]))
     assert row["relative_low"] != pytest.approx(row["low"] / 10)
+    assert row["relative_se"] == pytest.approx(np.sqrt(v1 / 100 + 169 * v0 / 10_000))
+
+
+@pytest.mark.parametrize("unit", ["minor", "share"])
+def test_the_relative_and_the_absolute_interval_leave_zero_together(unit: str) -> None:
+    """Also where effects are just told from zero: neither kind may say what the other does not."""
+    rng = np.random.default_rng(12)
+    parts = []
+    for place in range(400):
+        n, rate = int(rng.integers(40, 900)), rng.uniform(0.03, 0.6)
+        paid = {arm: rng.random(n) < rate * factor for arm, factor in (("a", rng.uniform(0.8, 1.3)), ("b", 1.0))}
+        amount = {arm: own * (1.0 if unit == "share" else rng.lognormal(0, 1, n)) for arm, own in paid.items()}
+        frame = pd.DataFrame({"arm": np.repeat(["a", "b"], n), "y": np.concatenate([amount["a"], amount["b"]])})
+        parts.append(sums_of(frame, unit=unit).assign(outcome=f"o{place}"))
+    found = compare_arms(arm_means(pd.concat(parts)), base="b").dropna(subset=["low", "relative_low"])
+    assert len(found) > 350
+    near = found[(found["low"] > 0) != (found["relative_low"] > 0)]
+    assert near.empty
+    assert (found["high"] < 0).tolist() == (found["relative_high"] < 0).tolist()
+    assert ((found["relative_low"] < found["relative"]) & (found["relative"] < found["relative_high"])).all()
+
+
+@pytest.mark.parametrize(("unit", "n"), [("minor", 400), ("share", 150), ("share", 60)])
+def test_the_relative_interval_holds_the_true_effect_as_often_as_it_says(unit: str, n: int) -> None:
+    """1,500 trials of 20 % against 15 % payers; amounts lopsided, so that a mean is far from normal."""
+    rng = np.random.default_rng(13)
+    parts = []
+    for place in range(1_500):
+        paid = {arm: rng.random(n) < rate for arm, rate in (("a", 0.20), ("b", 0.15))}
+        amount = {arm: own * (1.0 if unit == "share" else rng.lognormal(0, 0.8, n)) for arm, own in paid.items()}
+        rows = [
+            {"arm": arm, "clusters": n, "cases": n, "positive": int((y > 0).sum()), "sum_y": y.sum(), "sum_y2": (y**2).sum(),
+             "sum_yy": (y**2).sum(), "sum_yn": y.sum(), "sum_nn": n, "outcome": f"o{place}", "unit": unit, "horizon_days": 90}
+            for arm, y in amount.items()
+        ]  # fmt: skip
+        parts += rows
+    found = compare_arms(arm_means(pd.DataFrame(parts)), base="b").dropna(subset=["relative_low"])
+    truth = 0.20 / 0.15 - 1
+    covered = ((found["relative_low"] <= truth) & (truth <= found["relative_high"])).mean()
+    # Three standard errors of 1,500 trials are 1.7 points.
+    assert 0.933 <= covered <= 0.97
 
 
 def test_an_arm_without_cases_or_with_one_payer_is_refused_with_its_reason() -> None:
@@ -217,7 +260,10 @@ def test_cash_per_minute_against_a_hand_calculation() -> None:
     assert (row["mean"], row["base_mean"], row["value"]) == pytest.approx((3, 2, 1))
     assert (row["low"], row["high"]) == pytest.approx((1 - half, 1 + half))
     assert row["relative"] == pytest.approx(0.5)
-    assert row["relative_high"] == pytest.approx(0.5 + stats.norm.ppf(0.975) * np.sqrt(0.48 / 4 + 9 / 3 / 16))
+    # The base ratio 2 ± 1.96·0.577 leaves zero, so there is an interval: at its bounds 3 - (1 + R)·2 is 1.96 standard errors away.
+    ratios = 1 + np.array([row["relative_low"], row["relative_high"]])
+    away = (3 - ratios * 2) / np.sqrt(0.48 + ratios**2 / 3)
+    assert away == pytest.approx(stats.norm.ppf(0.975) * np.array([1, -1]))
 
 
 def test_no_minutes_give_no_ratio() -> None:

@@ -5,12 +5,16 @@ import pandas as pd
 import pytest
 from collect_analysis.methods.rates import (
     interval_difference,
+    interval_quotient,
     newcombe_difference,
     poisson_interval,
     rate_table,
     ratio_interval,
+    relative_interval,
     wilson_interval,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 
@@ -64,3 +68,32 @@ def test_poisson_limits_are_those_of_the_tables() -> None:
     assert [round(value, 4) for value in low] == [0, 0.0253, 4.7954]
     assert [round(value, 4) for value in high] == [3.6889, 5.5716, 18.3904]
     assert np.isnan(poisson_interval([1], [0])[0]).all()
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 900), st.integers(0, 900))
+def test_the_quotient_holds_one_where_the_difference_holds_zero(x: int, x0: int, more: int, more0: int) -> None:
+    n, n0 = x + more + 1, x0 + more0 + 1
+    _, low, high = newcombe_difference([x], [n], [x0], [n0])
+    own, base = wilson_interval([x], [n]), wilson_interval([x0], [n0])
+    under, over = interval_quotient([x / n], *own, [x0 / n0], *base)
+    assert under[0] <= x / n / (x0 / n0) <= over[0]
+    assert (low[0] > 1e-12) == (under[0] > 1 + 1e-12)
+    assert (high[0] < -1e-12) == (over[0] < 1 - 1e-12)
+    # The bound solves its own equation: the interval of own - R·base touches zero there.
+    for ratio, gap in ((under[0], interval_difference([x / n], *own, [under[0] * x0 / n0], *[under[0] * item for item in base])),
+                       (over[0], interval_difference([x / n], *own, [over[0] * x0 / n0], *[over[0] * item for item in base]))):  # fmt: skip
+        assert min(abs(gap[1][0]), abs(gap[2][0])) < 1e-9 * max(ratio, 1)
+
+
+def test_nothing_counted_begins_at_zero_and_an_unknown_base_has_no_quotient() -> None:
+    base = wilson_interval([20], [100])
+    under, over = interval_quotient([0.0], *wilson_interval([0], [100]), [0.2], *base)
+    assert under[0] == 0
+    assert 0 < over[0] < 0.5
+    assert np.isnan(interval_quotient([0.2], *base, [0.0], *wilson_interval([0], [50]))).all()
+
+
+def test_a_relative_interval_of_a_base_that_may_be_zero_is_undefined() -> None:
+    low, high = relative_interval([1.0, 1.0], [0.04, 0.04], [2.0, 2.0], [0.01, 1.1], [-0.01, -1.1], 1.96)
+    assert np.isfinite([low[0], high[0]]).all()
+    assert np.isnan([low[1], high[1]]).all()

@@ -55,7 +55,8 @@ def _new(own: pd.DataFrame, dose: str) -> list[Condition]:
     # Where every account got the same there is no interval, and no doubt.
     bound = own["low"].fillna(own["mean"])
     smallest = own.iloc[int(bound.to_numpy(dtype=float).argmin())]
-    values = {"mean": float(smallest["mean"]), "low": float(bound.min()), "high": float(own["high"].fillna(own["mean"])[smallest.name])}
+    high = smallest["high"] if pd.notna(smallest["high"]) else smallest["mean"]
+    values = {"mean": float(smallest["mean"]), "low": float(bound.min()), "high": float(high)}
     details = {"dose": dose, "arm": str(smallest["arm"]), **values}
     return [Condition(name="new_dose_given", met=bool(bound.min() > 0), consequence="refuse", details=details)]
 

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from collect_analysis.methods.multiplicity import benjamini_hochberg, holm, simultaneous_level
-from collect_analysis.methods.rates import interval_difference, newcombe_difference, poisson_interval, wilson_interval
+from collect_analysis.methods.rates import (
+    interval_difference,
+    interval_quotient,
+    newcombe_difference,
+    poisson_interval,
+    relative_interval,
+    wilson_interval,
+)
 
 Floats = NDArray[np.float64]
 KEYS = ["outcome", "unit", "horizon_days"]
@@ -26,6 +33,7 @@ FEW_POSITIVE = "fewer than 2 cases with a result above zero: nothing to compare"
 ONE_CLUSTER = "fewer than 2 independent cases: no interval"
 NOTHING_BELOW = "nothing in the denominator of an arm"
 BASE_NOT_POSITIVE = "mean of the base arm is not above zero: no relative effect"
+BASE_NOT_TOLD = "mean of the base arm is not told from zero: no relative interval"
 
 
 def sample_ratio_test(counts: Mapping[str, float], shares: Mapping[str, float]) -> dict[str, float]:
@@ -129,8 +137,9 @@ def compare_arms(means: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.D
     """By how much does each arm differ from the base arm, in its own unit and relative to it?
 
     Formula: effect = m - m0. Means: variances unequal, Student's t with Welch's degrees of freedom. Shares: Newcombe's interval, p-value of
-    the pooled two-proportion test, both on effective numbers of cases. Relative effect R = effect / m0 by the delta method,
-    Var(R) = v/m0² + m²·v0/m0⁴: the ends of the interval are never divided. Several arms: `p_adjusted` by Holm within outcome and horizon.
+    the pooled two-proportion test, both on effective numbers of cases. Relative effect R = effect / m0: Fieller's interval for means, the
+    quotient of the two Wilson intervals for shares; either holds 0 exactly where the absolute interval does (`rates.relative_interval`,
+    `rates.interval_quotient`). Several arms: `p_adjusted` by Holm within outcome and horizon.
 
     Parameters
     ----------
@@ -142,10 +151,12 @@ def compare_arms(means: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.D
     Returns
     -------
     outcome, unit, horizon_days, arm, base, cases, base_cases, mean, base_mean, value (effect), low, high, se, df, p_value, p_adjusted,
-    relative, relative_low, relative_high, method, note; one row per outcome, horizon and arm other than the base.
+    relative, relative_se (delta method, for what pools relative effects), relative_low, relative_high, method, note; one row per outcome,
+    horizon and arm other than the base.
 
-    Undefined (NaN and the reason in note): either mean is. Relative effect: base mean not above zero.
-    Source: Welch (1947); Newcombe (1998) method 10; Holm (1979).
+    Undefined (NaN and the reason in note): either mean is. Relative effect: base mean not above zero; its interval: base mean not told from
+    zero.
+    Source: Welch (1947); Newcombe (1998) method 10; Fieller (1954); Donner & Zou (2012); Holm (1979).
     """
     arms = means[means["arm"] != base]
     pairs = arms.merge(means[means["arm"] == base], on=KEYS, suffixes=("", "_base"), validate="many_to_one")
@@ -156,8 +167,9 @@ def compare_arms(means: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.D
         t = stats.t.ppf((1 + level) / 2, df)
         p_value = 2 * stats.t.sf(np.abs((m - m0) / np.sqrt(v + v0)), df)
         relative = ((m - m0) / m0).where(m0 > 0)
-        relative_half = t * np.sqrt(v / m0**2 + m**2 * v0 / m0**4)
-    low, high, p_share = _share_difference(pairs, level)
+        relative_se = np.sqrt(v / m0**2 + m**2 * v0 / m0**4).where(m0 > 0)
+    relative_low, relative_high = relative_interval(m - m0, v + v0, m0, v0, -v0, t)
+    low, high, p_share, ratio_low, ratio_high = _share_difference(pairs, level)
     table = pairs[[*KEYS, "arm"]].assign(
         base=base,
         cases=pairs["cases"],
@@ -172,13 +184,16 @@ def compare_arms(means: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.D
         p_value=np.where(share, p_share, p_value),
         p_adjusted=np.nan,
         relative=relative,
-        relative_low=relative - relative_half,
-        relative_high=relative + relative_half,
+        relative_se=relative_se,
+        relative_low=np.where(share, ratio_low - 1, relative_low),
+        relative_high=np.where(share, ratio_high - 1, relative_high),
         method=np.where(share, "newcombe", "welch"),
         note=pairs["note"].where(pairs["note"] != "", pairs["note_base"]),
     )
     no_base = (table["note"] == "") & table["relative"].isna()
     table["note"] = table["note"].mask(no_base, BASE_NOT_POSITIVE)
+    vague = (table["note"] == "") & table["low"].notna() & table["relative_low"].isna()
+    table["note"] = table["note"].mask(vague, BASE_NOT_TOLD)
     table["p_adjusted"] = table.groupby(["outcome", "horizon_days"], dropna=False)["p_value"].transform(holm)
     return table.sort_values([*KEYS, "arm"], ignore_index=True)
 
@@ -225,15 +240,17 @@ def read_out(means: pd.DataFrame, *, base: str, outcome: str, horizon_days: int,
     return table
 
 
-def _share_difference(pairs: pd.DataFrame, level: float) -> tuple[Floats, Floats, Floats]:
-    """Newcombe's bounds of the difference of shares and the p-value of the pooled test, on effective numbers of cases."""
+def _share_difference(pairs: pd.DataFrame, level: float) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Newcombe's bounds of the difference of shares, the p-value of the pooled test, and the bounds of their quotient, on effective numbers."""
     x, n = pairs["sum_y"] / pairs["design_effect"], pairs["cases"] / pairs["design_effect"]
     x0, n0 = pairs["sum_y_base"] / pairs["design_effect_base"], pairs["cases_base"] / pairs["design_effect_base"]
     _, low, high = newcombe_difference(x, n, x0, n0, level=level)
     with np.errstate(divide="ignore", invalid="ignore"):
+        own, base = x / n, x0 / n0
         pooled = (x + x0) / (n + n0)
-        z = (x / n - x0 / n0) / np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n0))
-    return low, high, 2 * stats.norm.sf(np.abs(z))
+        z = (own - base) / np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n0))
+    quotient = interval_quotient(own, *wilson_interval(x, n, level=level), base, *wilson_interval(x0, n0, level=level))
+    return low, high, 2 * stats.norm.sf(np.abs(z)), *quotient
 
 
 def two_part(means: pd.DataFrame, *, base: str) -> pd.DataFrame:
@@ -273,7 +290,7 @@ def compare_ratios(sums: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.
     """By how much does a ratio of two sums differ between arms (money per agent minute)?
 
     Formula: r = Σy/Σx, Var(r) by the delta method over clusters (`rates.ratio_interval`); effect r - r0, variances added; relative effect
-    R = r/r0 - 1 with Var(R) = v/r0² + r²·v0/r0⁴; normal bounds.
+    R = r/r0 - 1 with Fieller's interval; normal bounds.
 
     Parameters
     ----------
@@ -300,7 +317,7 @@ def compare_ratios(sums: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.
     z = stats.norm.ppf((1 + level) / 2)
     base_usable = pd.notna(r0) and r0 != 0
     relative = r / r0 - 1 if base_usable else r * np.nan
-    half = z * np.sqrt(v / r0**2 + r**2 * v0 / r0**4) if base_usable else r * np.nan
+    relative_low, relative_high = relative_interval(r - r0, v + v0, r0, v0, -v0, z)
     return pd.DataFrame(
         {
             "arm": arms["arm"],
@@ -310,8 +327,8 @@ def compare_ratios(sums: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.
             "low": r - r0 - z * np.sqrt(v + v0),
             "high": r - r0 + z * np.sqrt(v + v0),
             "relative": relative,
-            "relative_low": relative - half,
-            "relative_high": relative + half,
+            "relative_low": relative_low,
+            "relative_high": relative_high,
             "note": np.select([r.isna() | pd.isna(r0), relative.isna()], [NOTHING_BELOW, BASE_NOT_POSITIVE], default=""),
         }
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from collect_analysis.methods.multiplicity import holm
+from collect_analysis.methods.rates import relative_interval
 
 Floats = NDArray[np.float64]
 
@@ -140,7 +141,7 @@ def estimate_table(points: Mapping[str, Points], spread: Spread, *, level: float
     """Every estimate of every rule with its interval, beside what was done.
 
     Columns: rule ("" for what was done), estimator (logged in the first row, then per rule ips, self_normalised, doubly_robust), value, se,
-    low, high, gain (value - logged), gain_se, gain_low, gain_high, relative (gain / logged), relative_low, relative_high (delta method; NaN
+    low, high, gain (value - logged), gain_se, gain_low, gain_high, relative (gain / logged), relative_low, relative_high (Fieller; NaN
     unless logged > 0).
     """
     z = float(stats.norm.ppf((1 + level) / 2))
@@ -168,10 +169,10 @@ def _difference(
     found = _interval(name, value - base, spread.error({own: 1.0, other: -1.0}), z)
     if not base > 0:
         return found
-    ratio = value / base
-    relative = _interval("relative", ratio - 1, spread.error({own: 1 / base, other: -ratio / base}), z)
-    relative.pop("relative_se")
-    return {**found, **relative}
+    squares = [spread.error(parts) ** 2 for parts in ({own: 1.0, other: -1.0}, {other: 1.0}, {own: 1.0})]
+    covariance = (squares[2] - squares[0] - squares[1]) / 2
+    low, high = relative_interval(value - base, squares[0], base, squares[1], covariance, z)
+    return {**found, "relative": value / base - 1, "relative_low": float(low), "relative_high": float(high)}
 
 
 def contrast_table(
@@ -179,8 +180,8 @@ def contrast_table(
 ) -> pd.DataFrame:
     """By how much would one rule bring more than another? A row per pair (rule, against); against "" is what was done.
 
-    Columns: rule, against, base (value of the other), value (the difference), se, low, high, relative, relative_low, relative_high (delta
-    method; NaN unless base > 0), p_value (two-sided, normal), p_adjusted (Holm over the pairs). A difference without spread is a rule that
+    Columns: rule, against, base (value of the other), value (the difference), se, low, high, relative, relative_low, relative_high
+    (Fieller; NaN unless base > 0), p_value (two-sided, normal), p_adjusted (Holm over the pairs). A difference without spread is a rule that
     decides alike: p 1.
     """
     z = float(stats.norm.ppf((1 + level) / 2))

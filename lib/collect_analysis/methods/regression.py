@@ -17,6 +17,7 @@ from scipy import stats
 
 from collect_analysis.errors import DataError
 from collect_analysis.methods.multiplicity import holm, simultaneous_level
+from collect_analysis.methods.rates import relative_interval
 
 Floats = NDArray[np.float64]
 # A covariate whose part that the others do not explain is under this share of its variance cannot be told from them.
@@ -234,7 +235,7 @@ def adjusted_effects(
 
     Formula: the arm's coefficient ± t·se. Degrees of freedom: with slopes of its own each arm is a regression of its own, so Welch's
     (v + v0)²/(v²/d + v0²/d0) from the variances of the two adjusted means and d = n - 1 - covariates of each arm (clusters: G - 1); with one
-    slope n - k (clusters: G - 1). Relative effect R = effect / intercept by the delta method with their covariance. Several arms:
+    slope n - k (clusters: G - 1). Relative effect R = effect / intercept with Fieller's interval. Several arms:
     `p_adjusted` by Holm, intervals that hold together (Bonferroni).
 
     Returns
@@ -253,7 +254,7 @@ def adjusted_effects(
     base_mean, base_variance = fit.coefficients[0], covariance[0, 0]
     defined = base_mean > 0
     relative = effect / base_mean if defined else np.full(effect.shape, np.nan)
-    half = t * np.sqrt(np.clip(se**2 - 2 * relative * across + relative**2 * base_variance, 0, None)) / abs(base_mean)
+    relative_low, relative_high = relative_interval(effect, se**2, base_mean, base_variance, across, t)
     p_value = 2 * stats.t.sf(np.abs(effect / se), df)
     return pd.DataFrame(
         {
@@ -268,8 +269,8 @@ def adjusted_effects(
             "p_value": p_value,
             "p_adjusted": holm(p_value),
             "relative": relative,
-            "relative_low": relative - half,
-            "relative_high": relative + half,
+            "relative_low": relative_low,
+            "relative_high": relative_high,
             "level": each,
             "method": method,
             "note": "" if defined else "mean of the base arm is not above zero: no relative effect",

@@ -68,13 +68,11 @@ def interaction_tests(effects: pd.DataFrame, *, margin: float, level: float = 0.
 def _on_scale(part: pd.DataFrame) -> tuple[str, pd.Series, pd.Series]:
     """Scale, effects and standard errors of the levels that have an effect."""
     known = part[part["value"].notna() & (part["se"] > 0)]
-    ratio = 1 + known["relative"].astype(float)
-    if not ((ratio > 0) & known["relative_high"].notna()).all():
+    ratio, error = 1 + known["relative"].astype(float), known["relative_se"].astype(float)
+    if not ((ratio > 0) & error.notna()).all():
         return "absolute", known["value"].astype(float), known["se"].astype(float)
-    # The half-width of the relative interval is t·SE; the log of the ratio has the same SE over the ratio.
-    half = known["relative_high"].astype(float) - known["relative"].astype(float)
-    quantile = pd.Series(stats.t.ppf(0.975, known["df"].astype(float)), index=known.index)
-    return "relative", pd.Series(np.log(ratio), index=known.index), half / quantile / ratio
+    # The log of the ratio has the error of the ratio over the ratio.
+    return "relative", pd.Series(np.log(ratio), index=known.index), error / ratio
 
 
 def _prior_sd(part: pd.DataFrame, scale: str, x: pd.Series, se: pd.Series, margin: float) -> float:
