@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.decisions.verdict import Claim, guardrail_table, judge, overall, persistence, tail_table
+from collect_analysis.decisions.verdict import Claim, guardrail_table, judge, not_told_apart, overall, persistence, rivals, tail_table
 
 GAIN = Claim(
     arm="new", value=0.02, low=0.01, high=0.03, relative=0.08, relative_low=0.04, relative_high=0.12, p_adjusted=0.001,
@@ -31,8 +31,9 @@ def test_a_clear_gain_on_good_evidence_is_promoted() -> None:
         ({"relative": 0.01, "relative_low": -0.005, "relative_high": 0.025, "p_adjusted": 0.2}, ("reject", "too_small")),
         ({"relative": 0.02, "relative_low": 0.015, "relative_high": 0.025}, ("reject", "too_small")),
         ({"low": -0.01, "relative_low": -0.04, "p_adjusted": 0.3}, ("extend", "not_distinguishable")),
-        # Significant alone, not after adjustment for the other challengers.
-        ({"p_adjusted": 0.06}, ("extend", "not_distinguishable")),
+        # The interval that is quoted decides; it allows for the other challengers already.
+        ({"low": 0.0}, ("extend", "not_distinguishable")),
+        ({"p_adjusted": 0.06}, ("promote", "gain")),
         ({"relative": 0.02}, ("extend", "below_margin")),
         ({"relative": np.nan, "relative_low": np.nan, "relative_high": np.nan}, ("extend", "below_margin")),
         ({"per_minute_low": -0.2}, ("extend", "capacity")),
@@ -46,6 +47,9 @@ def test_a_clear_gain_on_good_evidence_is_promoted() -> None:
         # A claim about the longest horizon is itself the answer whether it lasts.
         ({"lasting": "unclear", "early": False}, ("promote", "gain")),
         ({"lasting": "lasting", "early": True}, ("promote", "gain")),
+        # A gain that is partly given back later is not promoted by its early size.
+        ({"lasting": "fading", "early": True}, ("extend", "fading")),
+        ({"lasting": "fading", "early": False}, ("promote", "gain")),
         ({"lasting": "no_early"}, ("promote", "gain")),
         # A gain in cash that its cost eats up; a loss after cost that is not shown decides nothing.
         ({"net_low": -9_000.0, "net_high": -1_000.0}, ("reject", "costs_more")),
@@ -75,6 +79,15 @@ def test_the_largest_promotable_effect_is_the_decision() -> None:
     judged = [judge(claim, evidence="A", min_grade="B", margin=0.03) for claim in (small, large, bigger_but_open)]
     assert (overall(judged).arm, overall(judged).action) == ("other", "promote")
     assert overall(judged[::-1]) == overall(judged)
+
+
+def test_the_chosen_one_is_held_against_whoever_is_not_rejected() -> None:
+    claims = [GAIN, replace(GAIN, arm="near", value=0.019), replace(GAIN, arm="open", low=-0.01), replace(GAIN, arm="bad", high=-0.01)]
+    judged = [judge(claim, evidence="A", min_grade="B", margin=0.03) for claim in claims]
+    assert rivals(judged) == ["near", "open"]
+    assert rivals(judged[2:]) == []
+    between = pd.DataFrame({"base": ["near", "open", "far"], "value": [0.001, 0.004, 0.02], "low": [-0.01, -0.01, 0.01], "high": 0.03})
+    assert not_told_apart(between)["base"].tolist() == ["near", "open"]
 
 
 def test_a_test_still_open_wins_over_a_rejected_one() -> None:
@@ -124,8 +137,8 @@ MIDDLE = ("cash", 90, 8.0, -10.0, 26.0)
         # Nothing is left, but that it was given back is not shown either: the late effect is only too uncertain.
         (("cash", 180, 1.0, -20.0, 22.0), ("cash_after_30", 180, -14.0, -34.0, 6.0), "unclear"),
         (("cash", 180, 15.0, 5.0, 25.0), ("cash_after_30", 180, 0.0, -12.0, 12.0), "lasting"),
-        # Less came later, and yet more in all.
-        (("cash", 180, 9.0, 1.0, 17.0), ("cash_after_30", 180, -6.0, -9.0, -3.0), "lasting"),
+        # Less came later, and yet more in all: it lasts, but it shrinks.
+        (("cash", 180, 9.0, 1.0, 17.0), ("cash_after_30", 180, -6.0, -9.0, -3.0), "fading"),
     ],
 )
 def test_an_early_gain_is_timing_only_where_giving_it_back_is_shown(late: tuple, since: tuple, expected: str) -> None:

@@ -94,16 +94,59 @@ def test_a_rule_that_pays_is_adopted_with_a_forecast_and_a_share_for_the_lot(lan
 
 def test_without_a_baseline_the_rule_is_held_against_what_was_done() -> None:
     report = Report(book_of(log_of()), parameters())
-    assert report.contrasts["against"].tolist() == [""]
+    declared = report.contrasts[report.contrasts["family"] == "confirmatory"]
+    assert declared["against"].tolist() == [""]
     logged = report.estimates.set_index("estimator").loc["logged", "value"]
     assert logged == pytest.approx(log_of()["outcome_paid"].mean())
-    assert report.contrasts["base"].tolist() == pytest.approx([logged])
+    assert declared["base"].tolist() == pytest.approx([logged])
+    # Whatever it gives for certain is also asked as "everybody gets it", though no report file named it.
+    assert report.contrasts["against"].tolist() == ["", "everyone:call", "everyone:text"]
 
 
-def test_a_simpler_rule_that_does_as_well_is_said() -> None:
+def test_a_rule_that_giving_it_to_everybody_beats_is_not_adopted() -> None:
     frame = log_of(outcome_paid=lambda t: (np.random.default_rng(2).random(len(t)) < 0.2 + 0.1 * (t["arm"] == "call")).astype(float))
-    report = Report(book_of(frame), parameters(baseline="text", everyone=["call"]))
-    assert any(item.startswith("call for everybody would have brought more than whom") for item in report.decision.caveats)
+    report = Report(book_of(frame), parameters(baseline="text"))
+    assert report.decision.action == {"action": "reject", "proposed_rule": "whom", "reason": "simpler_better", "changing": 2981}
+    row = report.contrasts[report.contrasts["against"] == "everyone:call"].iloc[0]
+    assert row["high"] < 0
+    assert report.decision.answer.startswith("Do not adopt whom: it is better than text for everybody by")
+    assert "but call for everybody would have brought" in report.decision.answer
+
+
+def test_a_rule_that_brings_no_more_than_the_same_for_everybody_says_so_in_the_answer() -> None:
+    """Those left out by the rule gain nothing from the call: choosing whom brings no less, and no more."""
+    frame = log_of(
+        outcome_paid=lambda t: (
+            (np.random.default_rng(2).random(len(t)) < 0.2 + 0.1 * (t["arm"] == "call") * (t["covariate_score"] >= 4)) * 1.0
+        )
+    )
+    report = Report(book_of(frame), parameters(baseline="text"))
+    assert report.decision.action["action"] == "promote"
+    assert "It is not shown to bring more than call for everybody, which is simpler" in report.decision.answer
+
+
+def test_rules_that_are_not_told_apart_are_named_together() -> None:
+    almost = [{"when": {"score": {"from": 4.5}}, "then": "call"}, {"then": "text"}]
+    report = Report(book_of(log_of()), parameters(baseline="text", rules={"whom": WHOM, "almost": almost, "none": [{"then": "text"}]}))
+    assert report.decision.action["action"] == "promote"
+    row = report.contrasts[(report.contrasts["rule"] == "whom") & (report.contrasts["against"] == "almost")].iloc[0]
+    assert ("It is not told apart from almost" in report.decision.answer) == (row["low"] <= 0 <= row["high"])
+    assert row["level"] == pytest.approx(1 - 0.05 / 6)  # three rules against "call for everybody", three pairs of rules
+
+
+def test_a_base_that_the_log_does_not_know_refuses_by_its_own_name() -> None:
+    """The rule was tried everywhere; giving everybody a text was not: in one row only calls were certain."""
+    frame = log_of()
+    high = frame["covariate_score"] >= 6
+    frame = frame.assign(arm=frame["arm"].mask(high, "call"), propensity=frame["propensity"].mask(high, 1.0))
+    rules = {"whom": [{"when": {"score": {"from": 6}}, "then": "call"}, {"then": "text"}]}
+    report = Report(book_of(frame), parameters(baseline="text", rules=rules))
+    assert report.case.answerable("whom")
+    assert (report.decision.grade, report.decision.action["action"]) == ("none", "refuse")
+    assert "text for everybody: of 1 pairs of row and action 1 were never drawn" in report.decision.confidence
+    assert report.decision.answer.startswith("Not answerable from this log: Every action tried. whom would treat")
+    verdicts = words.verdict_table(report.case, report.judged)
+    assert verdicts["unmet"].tolist() == ["actions_tried"]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +192,8 @@ def test_what_a_test_would_not_mend_is_refused_without_one(frame: pd.DataFrame, 
     assert condition in report.unmet
     assert (report.decision.grade, report.decision.forecast) == ("none", {})
     assert report.decision.answer.startswith("Not answerable yet")
-    assert report.estimates.loc[report.estimates["estimator"] != "logged", "value"].isna().all()
+    proposed = report.estimates[report.estimates["rule"].isin(report.case.proposed)]
+    assert proposed["value"].isna().all()
 
 
 def test_a_refused_rule_does_not_silence_the_others() -> None:

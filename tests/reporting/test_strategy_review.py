@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from collect_analysis.book.store import Book, book_from_frames, open_book
-from collect_analysis.decisions import fitness, verdict
+from collect_analysis.decisions import fitness, lot, treatment, verdict
 from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.measures import arms
 from collect_analysis.measures.cohort import Cohort, open_cohort
@@ -62,9 +62,9 @@ class Review:
             per_minute=self.per_minute, detectable=self.detectable, persistence=self.persistence,
             per_account=net_value.net_review(book, self.cohort, params, self.found).effects,
         )  # fmt: skip
-        self.decision: Decision = findings.decision_of(
-            params, self.cohort, book.currency, self.found, self.judged, detectable=self.detectable, persistence=self.persistence
-        )
+        self.between = readout.between(book, self.cohort, params, self.found, self.judged, means=means)
+        known = {"detectable": self.detectable, "persistence": self.persistence, "between": self.between}
+        self.decision: Decision = findings.decision_of(params, self.cohort, book.currency, self.found, self.judged, **known)
 
     def effect(self, outcome: str, days: int) -> pd.Series:
         (row,) = [row for _, row in at_horizon(self.effects[self.effects["outcome"] == outcome], days).iterrows()]
@@ -291,6 +291,37 @@ def test_several_challengers_are_told_apart_and_adjusted() -> None:
     assert any("2 challengers" in caveat and "hold together" in caveat for caveat in review.decision.caveats)
 
 
+@pytest.mark.parametrize("covariates", [[], ["score"]])
+def test_challengers_that_are_not_told_apart_are_named_together_in_the_answer(covariates: list[str]) -> None:
+    frame = trial(9_000).assign(arm=lambda t: np.where(t["arm"] == "champion", "champion", np.where(t.index % 4 == 1, "a", "b")))
+    frame["propensity"] = np.where(frame["arm"] == "champion", 0.5, 0.25)
+    told = {"challengers": ["a", "b"], "preregistration": "plan 7", "covariates": covariates}
+    review = Review(supplied(frame, **ROLES), parameters(**told))
+    best, other = (review.decision.action[key] for key in ("arm", "not_told_apart"))
+    assert {best, other} == {"a", "b"}
+    (row,) = review.between.to_dict("records")
+    effects = (review.adjusted if covariates else at_horizon(review.effects, 90)).set_index("arm")["value"]
+    assert row["value"] == pytest.approx(effects[best] - effects[other])
+    assert row["low"] < 0 < row["high"]
+    assert f"It is not told apart from {other}" in review.decision.answer
+    # A rival that is far away is told apart, and nothing is said.
+    worse = frame.assign(outcome_paid=lambda t: t["outcome_paid"].where((t["arm"] != other) | (np.arange(len(t)) % 9 != 0), 0.0))
+    apart = Review(supplied(worse, **ROLES), parameters(**told))
+    assert "not_told_apart" not in apart.decision.action
+
+
+def test_the_box_and_its_confidence_never_contradict_each_other() -> None:
+    """Effects that are just told from zero: a promotion quotes a relative interval above zero beside the absolute one."""
+    promoted = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        frame = trial(1_200).assign(outcome_paid=lambda t, rng=rng: (rng.random(len(t)) < 0.2 + 0.045 * (t["arm"] == "challenger")) * 1.0)
+        claim = Review(supplied(frame, **ROLES), parameters(preregistration="plan 7")).judged[0]
+        promoted += claim.action == "promote"
+        assert (claim.claim.low > 0) == (claim.claim.relative_low > 0) == (claim.action == "promote")
+    assert 0 < promoted < 12
+
+
 def stratified(n: int = 6_000, effect: float = 0.10) -> pd.DataFrame:
     """Two strata: 'late' pays less and got the challenger with 20 %, 'soon' with 60 %."""
     rng = np.random.default_rng(5)
@@ -403,11 +434,11 @@ def codes(module: Any, pattern: str) -> set[str]:
 
 def test_every_condition_and_every_verdict_has_its_words() -> None:
     keys = {place.removeprefix("words.") for _, place, _ in texts.entries() if place.startswith("words.")}
-    for code in codes(fitness, r'name="(\w+)"'):
+    for code in set.union(*(codes(module, r'name="(\w+)"') for module in (fitness, lot, treatment)), set(lot.APART.values())):
         assert {f"condition_{code}_unmet", f"condition_{code}_remedy"} <= keys
         assert texts.value("check", code, "vi") != code
     rules = set(re.findall(r'verdict\("(\w+)", "(\w+)"\)', Path(verdict.__file__).read_text(encoding="utf-8")))
-    assert len(rules) == 14
+    assert len(rules) == 15
     for action, reason in rules:
         assert f"answer_{action}_{reason}" in keys
         assert texts.value("reason", reason, "vi") != reason

@@ -20,7 +20,7 @@ UNLIKELY = 0.001
 # Where one cut point puts so much more of an arm than of the base on one side, a rule decided.
 SEPARATED = 0.8
 # Kind of variable -> the condition that says that it tells the arms apart.
-_APART = {"number": "arms_no_cut_off", "day": "arms_same_days", "code": "arms_same_codes"}
+APART = {"number": "arms_no_cut_off", "day": "arms_same_days", "code": "arms_same_codes"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def _mixed(balance: Balance) -> list[Condition]:
     if not (worst["distance"] >= SEPARATED and certain):
         return [Condition(name="arms_mixed", met=True, details=values)]
     values |= {"arm": str(worst["arm"]), "base": str(worst["base"]), "apart_share": float(worst["distance"])}
-    return [Condition(name=_APART[str(worst["kind"])], met=False, consequence="refuse", details=values | _where(worst))]
+    return [Condition(name=APART[str(worst["kind"])], met=False, consequence="refuse", details=values | _where(worst))]
 
 
 def _where(row: pd.Series) -> dict[str, object]:

@@ -78,7 +78,9 @@ def rule_conditions(rule: str, sums: pd.DataFrame, chances: pd.DataFrame, averag
     log tells as much as fewer than 200 payers drawn by the rule. Note: weights that were cut off.
     Takes what `measures.rule_value.weigh` returns for the rule.
     """
-    return [_tried(rule, sums, chances), *_averaging(rule, averages), _enough(rule, sums), *_whole(rule, sums)]
+    tried = _tried(rule, sums, chances)
+    # Where an action was never tried weights cannot average 1: that is the same fault, not another one.
+    return [tried, *(_averaging(rule, averages) if tried.met else []), _enough(rule, sums), *_whole(rule, sums)]
 
 
 def untried(sums: pd.DataFrame, chances: pd.DataFrame) -> pd.DataFrame:

@@ -9,11 +9,11 @@ import pandas as pd
 
 from collect_analysis.measures.arms import after
 from collect_analysis.methods.evidence import Grade
+from collect_analysis.methods.experiments import BASE_NOT_POSITIVE, BASE_NOT_TOLD
 
 Action = Literal["promote", "reject", "extend", "refuse"]
 Status = Literal["kept", "open", "breached", "unknown"]
-Lasting = Literal["lasting", "timing", "unclear", "no_early", ""]
-ALPHA = 0.05
+Lasting = Literal["lasting", "fading", "timing", "unclear", "no_early", ""]
 _GRADES: tuple[Grade, ...] = ("A", "B", "C", "D", "none")
 # Guarded events are rare: they are counted per so many cases.
 PER_CASES = 1_000
@@ -66,10 +66,11 @@ def judge(claim: Claim, *, evidence: Grade, min_grade: Grade, margin: float) -> 
 
     Rules, the first that applies: no grade -> refuse; a guardrail breached -> reject; interval below zero -> reject (harm); less left
     after cost, by its whole interval -> reject; an early gain shown to be given back (timing, not level) -> reject where the interval lies
-    below the margin, else extend; interval below the margin -> reject (too small to be worth having); not distinguishable from zero after
-    adjustment for several challengers -> extend; point below the margin -> extend; more agent time used and no gain per minute shown ->
-    extend; claim about an early horizon whose gain is not shown at the longest one -> extend; grade under the least that allows a roll-out
-    -> extend; a guardrail open -> extend; else promote.
+    below the margin, else extend; interval below the margin -> reject (too small to be worth having); interval not above zero (it allows for
+    several challengers) -> extend; point below the margin -> extend; more agent time used and no gain per minute shown -> extend; claim
+    about an early horizon whose gain is not shown at the longest one, or shown to shrink until then -> extend; grade under the least that
+    allows a roll-out -> extend; a guardrail open -> extend; else promote. One interval decides and is quoted; relative and absolute ones
+    leave zero together (`rates.relative_interval`).
     """
 
     def verdict(action: Action, reason: str) -> Verdict:
@@ -88,7 +89,7 @@ def judge(claim: Claim, *, evidence: Grade, min_grade: Grade, margin: float) -> 
         return verdict("extend", "timing") if not claim.relative_high < margin else verdict("reject", "timing")
     if claim.relative_high < margin:
         return verdict("reject", "too_small")
-    if not (claim.p_adjusted < ALPHA and claim.value > 0):
+    if not claim.low > 0:
         return verdict("extend", "not_distinguishable")
     # A relative effect that is undefined cannot be held against the margin either.
     if not claim.relative >= margin:
@@ -97,6 +98,8 @@ def judge(claim: Claim, *, evidence: Grade, min_grade: Grade, margin: float) -> 
         return verdict("extend", "capacity")
     if claim.early and claim.lasting == "unclear":
         return verdict("extend", "persistence_open")
+    if claim.early and claim.lasting == "fading":
+        return verdict("extend", "fading")
     if _GRADES.index(evidence) > _GRADES.index(min_grade):
         return verdict("extend", "weak_evidence")
     if any(status != "kept" for status in claim.guardrails.values()):
@@ -112,6 +115,21 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
     )
 
 
+def rivals(verdicts: Sequence[Verdict]) -> list[str]:
+    """The challengers that the chosen one must be told apart from: those that are not rejected; none where none is promoted."""
+    best = overall(verdicts)
+    return [item.arm for item in verdicts if best.action == "promote" and item.arm != best.arm and item.action in ("promote", "extend")]
+
+
+def not_told_apart(between: pd.DataFrame) -> pd.DataFrame:
+    """The rivals whose difference from the chosen challenger has an interval that holds zero, the nearest first.
+
+    Takes the chosen challenger against each rival (`base`): value, low, high.
+    """
+    held = between[(between["low"] <= 0) & (between["high"] >= 0)]
+    return held.sort_values(["value", "base"], ignore_index=True)
+
+
 def guardrail_table(effects: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFrame:
     """Did anything that must not get worse get worse?
 
@@ -122,6 +140,8 @@ def guardrail_table(effects: pd.DataFrame, margins: Mapping[str, float]) -> pd.D
     (all per 1,000 cases), status, note.
     """
     table = effects[["outcome", "horizon_days", "arm", "cases", "base_mean", "mean", "value", "low", "high", "note"]].copy()
+    # Guarded differences are absolute: that there is no relative one is nothing to note.
+    table["note"] = table["note"].replace([BASE_NOT_POSITIVE, BASE_NOT_TOLD], "")
     numbers = ["base_mean", "mean", "value", "low", "high"]
     table[numbers] = table[numbers].astype(float) * PER_CASES
     table.insert(9, "margin", table["outcome"].map(dict(margins)).astype(float))
@@ -143,7 +163,8 @@ def persistence(effects: pd.DataFrame, later: pd.DataFrame) -> pd.DataFrame:
 
     What an arm has at the longest horizon is what it had at the early one and what came after: D_late = D_early + D_after, on the same
     subjects, so the interval of D_after says whether the early gain was given back.
-    `lasting`: the effect at the longest horizon lies above zero. `timing`: it does not, an early one did, and after it the arm collected less
+    `lasting`: the effect at the longest horizon lies above zero. `fading`: so it does, but an early one did too and part of that was given
+    back (the interval of D_after lies below zero). `timing`: it does not, an early one did, and after it the arm collected less
     than the base arm (the interval of D_after lies below zero: that the early gain persists is excluded). `unclear`: an early effect lay
     above zero, the longest one does not, and whether it was given back cannot be told. `no_early`: no effect lay above zero at any horizon.
 
@@ -193,7 +214,7 @@ _PERSISTENCE += ["late_days", "late", "late_low", "late_high", "lasting"]
 
 def _standing(late: bool, early: bool, given_back: bool) -> Lasting:
     if late:
-        return "lasting"
+        return "fading" if early and given_back else "lasting"
     if not early:
         return "no_early"
     return "timing" if given_back else "unclear"

@@ -6,6 +6,7 @@ from datetime import date
 
 from collect_analysis.methods.evidence import Condition
 from collect_analysis.reporting import texts
+from collect_analysis.reporting.kinds.rule_value import EVERYONE
 from collect_analysis.reporting.texts import formats, say
 
 
@@ -34,6 +35,8 @@ def _written(name: str, value: object, lang: str) -> str:
     """A number of a condition as the language writes it; a name that ends in `_share` is a percentage."""
     if isinstance(value, (list, tuple)):
         return ", ".join(texts.value(name, str(entry), lang) for entry in value)
+    if name == "rule" and str(value).startswith(EVERYONE):
+        return say("rule_everyone", lang, action=str(value).removeprefix(EVERYONE))
     if name == "variable":
         return texts.value("covariate", str(value), lang)
     if name.endswith("_share"):

@@ -13,6 +13,7 @@ from collect_analysis.measures.cohort import Cohort, Outcome
 from collect_analysis.measures.tails import tail_sums
 from collect_analysis.methods.evidence import Condition, refused, withheld
 from collect_analysis.methods.experiments import KEYS, arm_means, at_horizon, compare_arms, compare_ratios
+from collect_analysis.methods.multiplicity import simultaneous_level
 from collect_analysis.methods.regression import variance_reduction
 from collect_analysis.methods.resampling import bootstrap_t
 from collect_analysis.reporting.disclosure import suppress_small_cells
@@ -46,6 +47,44 @@ def adjusted_effect(
         strata=() if strata is None else sorted(set(strata["stratum"])),
         interacted=interacted,
     )
+
+
+def between(
+    book: Book,
+    cohort: Cohort,
+    params: StrategyReview,
+    found: Sequence[Condition],
+    judged: Sequence[verdict.Verdict],
+    *,
+    means: pd.DataFrame,
+) -> pd.DataFrame:
+    """Is the chosen challenger told apart from those that come near it?
+
+    The same estimate that decides, with the chosen challenger compared to each rival (`verdict.rivals`); intervals hold together over the
+    rivals (Bonferroni). Columns: outcome, unit, horizon_days, arm (the chosen one), base (the rival), value, low, high, told_apart. Empty
+    where nobody is promoted or nobody comes near.
+    """
+    columns = [*KEYS, "arm", "base", "value", "low", "high", "told_apart"]
+    others = verdict.rivals(judged)
+    if not others:
+        return pd.DataFrame(columns=columns)
+    best, level = verdict.overall(judged).arm, simultaneous_level(0.95, len(others))
+    primary = cohort.outcome(params.primary_outcome, params.horizon_days)
+    covariates = usable_covariates(cohort, params, found)
+    if covariates:
+        strata = strata_of(book, cohort, params)
+        names = () if strata is None else sorted(set(strata["stratum"]))
+        everybody = [params.champion, *others]
+        # All arms shape the fit, as they do where it decides; its level is for as many, so it is set anew.
+        level = 1 - (1 - level) * len(everybody)
+        table = adjusted.adjusted_comparison(book, cohort, primary, covariates, base=best, arms=everybody, strata=names, level=level)
+    else:
+        own = means[(means["outcome"] == primary.name) & (means["horizon_days"] == primary.horizon_days)]
+        table = compare_arms(own[own["arm"].isin([best, *others])], base=best, level=level)
+    table = table[table["arm"].isin(others)]
+    turned = {"arm": table["base"], "base": table["arm"], "value": -table["value"], "low": -table["high"], "high": -table["low"]}
+    apart = table.assign(**turned)
+    return apart.assign(told_apart=(apart["low"] > 0) | (apart["high"] < 0))[columns].reset_index(drop=True)
 
 
 def reduction(

@@ -1,6 +1,7 @@
 """Proposed rules in words: what they say, which one to adopt, or the test that would tell."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 
 from collect_analysis.decisions.rule_change import ALL_ROWS, LEAST_RANDOM, changed
 from collect_analysis.decisions.rules import Requirement, Rule
-from collect_analysis.decisions.verdict import ALPHA, Claim, Verdict, judge, overall
+from collect_analysis.decisions.verdict import Claim, Verdict, judge, not_told_apart, overall, rivals
 from collect_analysis.measures.cohort import BOOK_MONEY
 from collect_analysis.methods.evidence import Grade, grade, refused
 from collect_analysis.reporting import tables, texts
@@ -29,6 +30,8 @@ _MENDED_BY_TEST = frozenset(
         "effective_payers",
     }
 )  # fmt: skip
+# What the data say of a rule that a simpler one may still beat.
+_BEATABLE = frozenset({"gain", "not_distinguishable", "below_margin"})
 # What a column is headed as here; other reports mean something else by the recorded name.
 _HEADED = {
     "rule": "proposed_rule", "against": "compared_with", "effective_cases": "effective_decisions", "payer_rate": "rate_paying",
@@ -125,8 +128,12 @@ def without_small(table: pd.DataFrame, params: RuleValue, *, columns: Sequence[s
 
 
 def verdicts(case: Judged, params: RuleValue, contrasts: pd.DataFrame, tests: pd.DataFrame) -> list[Verdict]:
-    """What should happen with each proposed rule? Judged by the doubly robust difference from what is done today (`verdict.judge`)."""
-    own = contrasts[contrasts["against"] == base_of(params)].set_index("rule")
+    """What should happen with each proposed rule?
+
+    Judged by the doubly robust difference from what is done today (`verdict.judge`); one that would do is held against giving everybody the
+    same action, too: where that is shown to bring more, choosing whom is rejected (simpler_better).
+    """
+    own = contrasts[(contrasts["family"] == "confirmatory")].set_index("rule")
     found = []
     for name in case.proposed:
         number = {key: float(own[key].get(name, np.nan)) for key in _CLAIMED}
@@ -142,17 +149,28 @@ def verdicts(case: Judged, params: RuleValue, contrasts: pd.DataFrame, tests: pd
             guardrails={},
             needed=float(_plan(tests, name).get("needed", np.nan)),
         )
-        found.append(judge(claim, evidence=_grade(case, name), min_grade=params.min_grade, margin=params.margin_relative))
+        verdict = judge(claim, evidence=_grade(case, name), min_grade=params.min_grade, margin=params.margin_relative)
+        simple = best_simple(case, contrasts, name)
+        beaten = simple is not None and simple["high"] < 0 and verdict.reason in _BEATABLE
+        found.append(replace(verdict, action="reject", reason="simpler_better") if beaten else verdict)
     return found
 
 
+def best_simple(case: Judged, contrasts: pd.DataFrame, rule: str) -> pd.Series | None:
+    """The comparison of a rule with the best of "everybody gets X", other than what is done today; None where the log tells of none."""
+    same = (contrasts["rule"] == rule) & contrasts["against"].str.startswith(EVERYONE) & (contrasts["against"] != case.base)
+    known = contrasts[same].dropna(subset=["value", "low", "high"])
+    # The less the rule brings above it, the better it is.
+    return None if known.empty else known.sort_values(["value", "against"]).iloc[0]
+
+
 def _grade(case: Judged, rule: str) -> Grade:
-    return grade("randomised", [*case.found, *case.by_rule[rule]])
+    return grade("randomised", case.of_comparison(rule))
 
 
 def _asks_for_test(case: Judged, rule: str) -> bool:
     """Whether a test would answer: not where something else is amiss with the rule, the outcome or the horizon."""
-    return all(item.name in _MENDED_BY_TEST for item in refused([*case.found, *case.by_rule[rule]]))
+    return all(item.name in _MENDED_BY_TEST for item in refused(case.of_comparison(rule)))
 
 
 def _plan(tests: pd.DataFrame, rule: str) -> dict[str, Any]:
@@ -162,14 +180,39 @@ def _plan(tests: pd.DataFrame, rule: str) -> dict[str, Any]:
     return {} if whole.empty else {str(key): value for key, value in whole.iloc[0].to_dict().items()}
 
 
-def verdict_table(found: Sequence[Verdict]) -> pd.DataFrame:
-    """One row per proposed rule: rule, action (proposal), reason, relative, relative_low, relative_high, p_adjusted."""
+def verdict_table(case: Judged, found: Sequence[Verdict]) -> pd.DataFrame:
+    """One row per proposed rule: rule, action (proposal), reason, unmet (refusing conditions, by name), relative and its bounds, p_adjusted."""
     columns = ["relative", "relative_low", "relative_high", "p_adjusted"]
     rows = [
-        {"rule": item.arm, "action": item.action, "reason": item.reason, **{key: getattr(item.claim, key) for key in columns}}
+        {
+            "rule": item.arm,
+            "action": item.action,
+            "reason": item.reason,
+            "unmet": ", ".join(dict.fromkeys(one.name for one in refused(case.of_comparison(item.arm)))),
+            **{key: getattr(item.claim, key) for key in columns},
+        }
         for item in found
     ]
-    return pd.DataFrame(rows, columns=["rule", "action", "reason", *columns])
+    return pd.DataFrame(rows, columns=["rule", "action", "reason", "unmet", *columns])
+
+
+def show_verdicts(table: pd.DataFrame, case: Judged, params: RuleValue) -> tables.ShownTable | tables.Absent:
+    """The verdicts as a manager reads them; a rule that cannot be answered names what is missing."""
+    shown = table.assign(unmet=[_checks(str(names).split(", "), params.lang) for names in table["unmet"]])
+    columns = [
+        "rule",
+        "action",
+        "reason",
+        *(["unmet"] if (table["unmet"] != "").any() else []),
+        "relative",
+        "relative_low",
+        "relative_high",
+    ]
+    return show(shown, case, params, columns=[*columns, "p_adjusted"], percent=["relative"], currency="")
+
+
+def _checks(names: Sequence[str], lang: str) -> str:
+    return "; ".join(texts.value("check", name, lang) for name in names if name)
 
 
 def decision_of(case: Judged, params: RuleValue, judged: Sequence[Verdict], *, found: Tables, currency: str) -> Decision:
@@ -177,13 +220,23 @@ def decision_of(case: Judged, params: RuleValue, judged: Sequence[Verdict], *, f
     lang, best = params.lang, overall(judged)
     plan, evidence = _plan(found.tests, best.arm), _grade(case, best.arm)
     moved = changed(found.changes[found.changes["rule"] == best.arm])
-    words = _words(case, params, best, moved, found.estimates, currency)
+    words = _words(case, params, best, moved, found.estimates, currency) | _beaten_words(case, best, found.contrasts, lang, currency)
+    lacking = refused(case.of_comparison(best.arm))
+    words["problems"] = _checks(list(dict.fromkeys(item.name for item in lacking)), lang)
     answer = say(f"rule_answer_{best.action}_{best.reason}", lang, **words)
     if evidence == "none" and not _asks_for_test(case, best.arm):
-        answer = say("rule_answer_mend", lang)
+        answer = say("rule_answer_mend", lang, problems=words["problems"])
     elif best.action in ("extend", "refuse"):
         answer = f"{answer} {_test_in_words(case, params, best.arm, plan, currency)}"
-    missing = " ".join(sentences(refused([*case.found, *case.by_rule[best.arm]]), lang))
+    elif best.action == "promote":
+        answer = " ".join(
+            [
+                answer,
+                *_simpler_words(case, best, found.contrasts, lang, currency),
+                *_rival_words(case, judged, found.contrasts, lang, currency),
+            ]
+        )
+    missing = " ".join(sentences(lacking, lang))
     confidence = say("confidence_none", lang, missing=missing) if evidence == "none" else say("rule_confidence", lang, **words)
     forecast: dict[str, object] = {}
     action: dict[str, object] = {"action": best.action, "proposed_rule": best.arm, "reason": best.reason, "changing": round(moved)}
@@ -202,7 +255,7 @@ def decision_of(case: Judged, params: RuleValue, judged: Sequence[Verdict], *, f
     question = say("rule_question", lang, rules=", ".join(case.proposed), against=called(base_of(params), lang), log=_log_name(params))
     # What refuses is the answer's confidence already.
     unmet = [item for item in case.conditions if not item.met and (evidence != "none" or item.consequence != "refuse")]
-    caveats = (*sentences(unmet, lang), *_caveats(case, params, best, found.contrasts, moved))
+    caveats = (*sentences(unmet, lang), *_caveats(case, params, best, found.contrasts, moved, currency))
     return Decision(
         question=question, answer=answer, confidence=confidence, grade=evidence, caveats=caveats, forecast=forecast, action=action
     )
@@ -251,6 +304,51 @@ def _strength(case: Judged, rule: str) -> float:
     return float(str(payers[0])) if payers else float("nan")
 
 
+def _between(row: pd.Series, unit: str, lang: str, currency: str, *, sign: int = 1) -> dict[str, str]:
+    """A difference with its interval, as a sentence needs it; `sign` -1 turns it round."""
+    low, high = (row["low"], row["high"]) if sign > 0 else (-row["high"], -row["low"])
+    written = {"difference": sign * row["value"], "low": low, "high": high}
+    return {
+        name: formats.difference(float(value), unit, lang, currency=currency, compact=True, bare=name == "low")
+        for name, value in written.items()
+    }
+
+
+def _beaten_words(case: Judged, best: Verdict, contrasts: pd.DataFrame, lang: str, currency: str) -> dict[str, str]:
+    """What the answer needs where giving everybody the same brings more; empty where it does not."""
+    simple = best_simple(case, contrasts, best.arm)
+    if simple is None or best.reason != "simpler_better":
+        return {}
+    between = _between(simple, case.outcome.unit, lang, currency, sign=-1)
+    words = {"simpler": called(str(simple["against"]), lang), "more": between["difference"], "more_low": between["low"]}
+    shown = "better" if best.claim.low > 0 else "open"
+    base = {"against": called(case.base, lang), "relative": formats.share(best.claim.relative, lang)}
+    return words | {"more_high": between["high"], "standing": say(f"rule_standing_{shown}", lang, **base)}
+
+
+def _simpler_words(case: Judged, best: Verdict, contrasts: pd.DataFrame, lang: str, currency: str) -> list[str]:
+    """That choosing whom is not shown to bring more than giving it to everybody, where it is not."""
+    simple = best_simple(case, contrasts, best.arm)
+    if simple is None or simple["low"] > 0:
+        return []
+    between = _between(simple, case.outcome.unit, lang, currency)
+    return [say("rule_not_above_simple", lang, rule=best.arm, simpler=called(str(simple["against"]), lang), **between)]
+
+
+def _rival_words(case: Judged, judged: Sequence[Verdict], contrasts: pd.DataFrame, lang: str, currency: str) -> list[str]:
+    """Which other proposed rules the chosen one is not told apart from."""
+    best, others = overall(judged).arm, rivals(judged)
+    forth = contrasts[(contrasts["rule"] == best) & contrasts["against"].isin(others)].assign(base=lambda t: t["against"])
+    back = contrasts[(contrasts["against"] == best) & contrasts["rule"].isin(others)]
+    turned = {"base": back["rule"], "value": -back["value"], "low": -back["high"], "high": -back["low"]}
+    tied = not_told_apart(pd.concat([forth[["base", "value", "low", "high"]], pd.DataFrame(turned)], ignore_index=True))
+    if tied.empty:
+        return []
+    between = _between(tied.iloc[0], case.outcome.unit, lang, currency)
+    words = {"arm": best, "others": ", ".join(tied["base"].astype(str)), "nearest": str(tied["base"].iloc[0])}
+    return [say("answer_tied", lang, **words, value=between["difference"], low=between["low"], high=between["high"])]
+
+
 def _test_in_words(case: Judged, params: RuleValue, rule: str, plan: dict[str, Any], currency: str) -> str:
     """The designed test as one sentence."""
     lang = params.lang
@@ -276,19 +374,20 @@ def _test_in_words(case: Judged, params: RuleValue, rule: str, plan: dict[str, A
     return say(how, lang, **words)
 
 
-def _caveats(case: Judged, params: RuleValue, best: Verdict, contrasts: pd.DataFrame, moved: float) -> list[str]:
+def _caveats(case: Judged, params: RuleValue, best: Verdict, contrasts: pd.DataFrame, moved: float, currency: str) -> list[str]:
     """What must be said first: a simpler rule that does as well, several rules compared, what the log cannot know."""
     lang = params.lang
     simple = contrasts[(contrasts["rule"] == best.arm) & contrasts["against"].str.startswith(EVERYONE)]
-    simple = simple[simple["against"] != base_of(params)].dropna(subset=["value"])
+    simple = simple[simple["against"] != base_of(params)].dropna(subset=["value", "low", "high"])
+    told = best_simple(case, contrasts, best.arm) if best.action == "promote" else None
     found = [
         say(
-            "rule_caveat_simpler_better" if row["value"] < 0 and row["p_adjusted"] < ALPHA else "rule_caveat_simpler_as_good",
+            "rule_caveat_simpler_better" if row["high"] < 0 else "rule_caveat_simpler_as_good",
             lang, rule=best.arm, against=called(str(row["against"]), lang),
-            difference=formats.difference(abs(row["value"]), case.outcome.unit, lang),
+            difference=formats.difference(abs(row["value"]), case.outcome.unit, lang, currency=currency),
         )
         for row in simple.to_dict("records")
-        if row["value"] <= 0 or row["p_adjusted"] >= ALPHA
+        if row["low"] <= 0 and (told is None or row["against"] != told["against"])
     ]  # fmt: skip
     if len(contrasts) > 1:
         found.append(say("rule_caveat_several", lang, count=len(contrasts)))

@@ -1,5 +1,6 @@
 """The value of proposed rules, step by step: what they say, whether the log can answer, what they would bring, whom they would change."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,11 +17,14 @@ from collect_analysis.measures.cohort import Outcome
 from collect_analysis.measures.decision_log import DecisionLog, open_log
 from collect_analysis.measures.rule_value import Weighed
 from collect_analysis.methods.evidence import Condition, refused
+from collect_analysis.methods.multiplicity import simultaneous_level
 from collect_analysis.methods.policy_value import contrast_table, effective, estimate_table
 from collect_analysis.reporting.kinds.rule_value import EVERYONE, RuleValue
 
 NOT_ANSWERABLE = "not answerable: see the conditions that are not met"
 DECIDING = "doubly_robust"
+# Of each family of comparisons together.
+LEVEL = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,7 @@ class Judged:
     """Rules beside the log they are judged on, and what the log can bear.
 
     `rules`: the proposed ones, then "everybody gets X"; `found`: conditions of the log; `by_rule`: of each rule (empty where the log itself
-    cannot answer).
+    cannot answer); `base`: the rule they are held against, empty for what was done.
     """
 
     log: DecisionLog
@@ -38,15 +42,34 @@ class Judged:
     found: Sequence[Condition]
     by_rule: Mapping[str, Sequence[Condition]]
     proposed: Sequence[str]
+    base: str = ""
 
     @property
     def conditions(self) -> list[Condition]:
-        """What the page says: conditions of the log, then those of the proposed rules as one."""
-        return [*self.found, *rule_fitness.merged({name: self.by_rule[name] for name in self.proposed})]
+        """What the page says: conditions of the log, then those of the proposed rules as one, then what the base lacks."""
+        lacking = [item for item in self.of_base if not item.met]
+        merged = rule_fitness.merged({name: self.by_rule[name] for name in self.proposed})
+        unmet = {item.name for item in lacking}
+        return [*self.found, *(item for item in merged if item.name not in unmet or not item.met), *_apart(lacking, merged)]
+
+    @property
+    def of_base(self) -> Sequence[Condition]:
+        """The conditions of the rule that the proposed ones are held against; none for what was done."""
+        return self.by_rule[self.base] if self.base else ()
+
+    def of_comparison(self, rule: str) -> list[Condition]:
+        """All that a comparison of this rule with the base rests on."""
+        return [*self.found, *self.by_rule[rule], *self.of_base]
 
     def answerable(self, rule: str) -> bool:
         """Whether a number may be said of this rule."""
         return not refused([*self.found, *self.by_rule[rule]])
+
+
+def _apart(lacking: Sequence[Condition], told: Sequence[Condition]) -> list[Condition]:
+    """What the base lacks, without what is said of the proposed rules already: one line per check."""
+    said = {item.name for item in told if not item.met}
+    return [item for item in lacking if item.name not in said]
 
 
 @dataclass(frozen=True)
@@ -60,9 +83,14 @@ class Tables:
 
 
 def rules_of(params: RuleValue) -> dict[str, Rule]:
-    """The proposed rules, then those that give everybody the same action, the baseline first."""
+    """The proposed rules, then those that give everybody the same action, the baseline first.
+
+    Beside those that the report file names, every action that a row of a proposed rule gives for certain: whether choosing whom brings more
+    than giving it to everybody is asked of each rule.
+    """
     proposed = {name: parse_rule(name, rows) for name, rows in params.rules.items()}
-    same = dict.fromkeys([*([params.baseline] if params.baseline else []), *params.everyone])
+    given = [action for rule in proposed.values() for row in rule.rows for action, share in row.chances.items() if share == 1]
+    same = dict.fromkeys([*([params.baseline] if params.baseline else []), *params.everyone, *sorted(given)])
     return proposed | {f"{EVERYONE}{action}": everyone(action, name=f"{EVERYONE}{action}") for action in same}
 
 
@@ -93,7 +121,10 @@ def open_decisions(book: Book, params: RuleValue) -> DecisionLog:
     )
     kinds = {name: kind for name, (_, kind) in log.columns.items()}
     known = {*log.actions, *log.cohort.planned}
-    problems = [item for rule in rules_of(params).values() for item in misfits(rule, columns=kinds, actions=known)]
+    named = {*params.rules, *(f"{EVERYONE}{action}" for action in (params.baseline, *params.everyone))}
+    # What a proposed rule gives is asked of that rule, not once more of "everybody gets it".
+    rules = [rule for name, rule in rules_of(params).items() if name in named]
+    problems = [item for rule in rules for item in misfits(rule, columns=kinds, actions=known)]
     if problems:
         raise ParameterError(problems)
     return log
@@ -120,7 +151,10 @@ def judge(book: Book, log: DecisionLog, params: RuleValue) -> Judged:
         _facts(book, log, outcome), preregistration=params.preregistration, learnt_here=params.learnt_here, late_covariates=late
     )
     by_rule = {name: _of_rule(name, rule, log, weighed, answerable=not refused(found)) for name, rule in rules.items()}
-    return Judged(log=log, outcome=outcome, rules=rules, weighed=weighed, found=found, by_rule=by_rule, proposed=tuple(params.rules))
+    return Judged(
+        log=log, outcome=outcome, rules=rules, weighed=weighed, found=found, by_rule=by_rule, proposed=tuple(params.rules),
+        base=base_of(params),
+    )  # fmt: skip
 
 
 def _of_rule(name: str, rule: Rule, log: DecisionLog, weighed: Weighed, *, answerable: bool) -> list[Condition]:
@@ -182,23 +216,35 @@ def log_strength(case: Judged) -> pd.DataFrame:
 def value_tables(book: Book, case: Judged, params: RuleValue) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What would each rule bring, and how do they compare? (`policy_value.estimate_table`, `contrast_table`, with unit, horizon_days, note.)
 
-    Rules that the log cannot answer keep their rows without a number. What was done keeps its own. The proposed rules are compared with what
-    is done today and with every "everybody gets X".
+    Rules that the log cannot answer keep their rows without a number. What was done keeps its own. Compared in two families, each with
+    intervals that hold together (Bonferroni) and p-values by Holm: `confirmatory`, each proposed rule with what is done today;
+    `exploratory`, with every "everybody gets X" and with the other proposed rules.
     """
-    same = [rule for rule in case.rules if rule not in case.proposed]
-    pairs = [(name, against) for name in case.proposed for against in dict.fromkeys([base_of(params), *same])]
     points, spread = rule_value.values(book, case.weighed)
-    asked = [(a, b) for a, b in pairs if case.answerable(a) and (not b or case.answerable(b))]
     estimates = estimate_table(points, spread)
     silent = pd.Series([bool(rule) and not case.answerable(str(rule)) for rule in estimates["rule"]])
     numbers = [column for column in estimates.columns if column not in ("rule", "estimator")]
     estimates.loc[silent, numbers] = np.nan
-    contrasts = contrast_table(points, spread, asked, estimator=DECIDING)
-    rest = pd.DataFrame([pair for pair in pairs if pair not in asked], columns=["rule", "against"])
-    contrasts = pd.concat([contrasts, rest], ignore_index=True) if len(rest) else contrasts
     estimates = estimates.assign(cases=case.weighed.cases, note=np.where(silent, NOT_ANSWERABLE, ""))
+    parts = []
+    for family, pairs in _families(case).items():
+        asked = [(a, b) for a, b in pairs if case.answerable(a) and (not b or case.answerable(b))]
+        level = simultaneous_level(LEVEL, len(asked))
+        known = contrast_table(points, spread, asked, estimator=DECIDING, level=level).assign(level=level)
+        rest = pd.DataFrame([pair for pair in pairs if pair not in asked], columns=["rule", "against"])
+        parts.append((pd.concat([known, rest], ignore_index=True) if len(rest) else known).assign(family=family))
+    contrasts = pd.concat([part for part in parts if len(part)], ignore_index=True)
     contrasts = contrasts.assign(note=np.where(contrasts["value"].isna(), NOT_ANSWERABLE, ""))
     return _of_outcome(estimates, case.outcome), _of_outcome(contrasts, case.outcome)
+
+
+def _families(case: Judged) -> dict[str, list[tuple[str, str]]]:
+    """Which rule is compared with which: with what is done today; with what is simpler, and with each other."""
+    simple = [(name, rule) for name in case.proposed for rule in case.rules if rule not in case.proposed and rule != case.base]
+    return {
+        "confirmatory": [(name, case.base) for name in case.proposed],
+        "exploratory": [*simple, *itertools.combinations(case.proposed, 2)],
+    }
 
 
 def _of_outcome(table: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:

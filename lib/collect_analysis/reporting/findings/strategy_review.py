@@ -1,13 +1,13 @@
 """A strategy review in words: the verdict on each challenger and the decision somebody is asked to sign."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
 from collect_analysis.decisions.treatment import crowded
-from collect_analysis.decisions.verdict import Claim, Lasting, Verdict, judge, overall
+from collect_analysis.decisions.verdict import Claim, Lasting, Verdict, judge, not_told_apart, overall
 from collect_analysis.measures.cohort import Cohort, Outcome
 from collect_analysis.measures.net_value import NET
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
@@ -89,8 +89,12 @@ def decision_of(
     *,
     detectable: pd.DataFrame,
     persistence: pd.DataFrame,
+    between: pd.DataFrame | None = None,
 ) -> Decision:
-    """What somebody is asked to sign: the best-founded verdict over all challengers, with what it rests on and what it predicts."""
+    """What somebody is asked to sign: the best-founded verdict over all challengers, with what it rests on and what it predicts.
+
+    `between`: the chosen challenger against those that come near it (`readout.between`).
+    """
     lang, best = params.lang, overall(judged)
     primary = cohort.outcome(params.primary_outcome, params.horizon_days)
     outcome = primary.label.get(lang, texts.value("outcome", primary.name, lang))
@@ -98,6 +102,8 @@ def decision_of(
     evidence: Grade = grade(plan_of(params).design, found)
     words = _effect_words(best, in_sentence, primary, params, currency) | _early_words(best, primary, params, currency, persistence)
     answer = say(f"answer_{best.action}_{best.reason}", lang, **words)
+    tied = not_told_apart(between) if between is not None else pd.DataFrame(columns=["base"])
+    answer = " ".join([answer, *_fading_words(best, words, lang), *_tied_words(best, tied, primary, lang, currency)])
     own = detectable[(detectable["outcome"] == primary.name) & (detectable["arm"] == best.arm)]
     sizes = own["detectable_adjusted"].fillna(own["detectable"])
     least = formats.share(float(sizes.iloc[0]) if len(own) else None, lang)
@@ -107,6 +113,8 @@ def decision_of(
     if best.action != "refuse":
         forecast = _forecast(best, outcome, primary, params)
     action: dict[str, object] = {"action": best.action, "arm": best.arm, "reason": best.reason}
+    if len(tied):
+        action["not_told_apart"] = ", ".join(tied["base"].astype(str))
     if best.reason in ("not_distinguishable", "below_margin") and np.isfinite(best.claim.needed):
         action["needed_cases"] = best.claim.needed
     question = say("question", lang, champion=params.champion, challengers=", ".join(params.challengers), experiment=params.experiment_id)
@@ -122,8 +130,13 @@ def _effect_words(best: Verdict, outcome: str, primary: Outcome, params: Strateg
     def absolute(value: float, *, bare: bool = False) -> str:
         return formats.difference(value, primary.unit, lang, currency=currency, bare=bare)
 
-    def relative(value: float) -> str:
-        return formats.share(value, lang)
+    # Without a relative effect (nothing to be relative to) the sentences say the absolute one.
+    share = np.isfinite(claim.relative_low) and np.isfinite(claim.relative_high)
+
+    def relative(name: str) -> str:
+        return (
+            formats.share(getattr(claim, f"relative{name}"), lang) if share else absolute(getattr(claim, name.removeprefix("_") or "value"))
+        )
 
     return {
         "arm": best.arm,
@@ -133,10 +146,10 @@ def _effect_words(best: Verdict, outcome: str, primary: Outcome, params: Strateg
         "value": absolute(claim.value),
         "low": absolute(claim.low, bare=True),
         "high": absolute(claim.high),
-        "relative": relative(claim.relative),
-        "relative_low": relative(claim.relative_low),
-        "relative_high": relative(claim.relative_high),
-        "margin": relative(params.margin_relative),
+        "relative": relative(""),
+        "relative_low": relative("_low"),
+        "relative_high": relative("_high"),
+        "margin": formats.share(params.margin_relative, lang),
         "needed": formats.number(claim.needed, lang),
     }
 
@@ -154,6 +167,24 @@ def _early_words(best: Verdict, primary: Outcome, params: StrategyReview, curren
         for name in ("early", "after", "late", "late_low", "late_high")
     }
     return words | {"early_days": formats.number(row["early_days"], lang), "late_days": formats.number(row["late_days"], lang)}
+
+
+def _fading_words(best: Verdict, words: Mapping[str, str], lang: str) -> list[str]:
+    """That part of an early gain was given back belongs to the answer, not to the small print."""
+    return [say("answer_fading", lang, **words)] if best.action == "promote" and best.claim.lasting == "fading" else []
+
+
+def _tied_words(best: Verdict, tied: pd.DataFrame, primary: Outcome, lang: str, currency: str) -> list[str]:
+    """Which challengers the chosen one is not told apart from, and from which by how little."""
+    if tied.empty:
+        return []
+    nearest = tied.iloc[0]
+    words = {
+        name: formats.difference(float(nearest[name]), primary.unit, lang, currency=currency, bare=name == "low")
+        for name in ("value", "low", "high")
+    }
+    others = ", ".join(tied["base"].astype(str))
+    return [say("answer_tied", lang, arm=best.arm, others=others, nearest=str(nearest["base"]), **words)]
 
 
 def _forecast(best: Verdict, metric: str, primary: Outcome, params: StrategyReview) -> dict[str, object]:
@@ -180,6 +211,7 @@ def _caveats(
     That the primary outcome only came earlier is the answer itself where it decides.
     """
     answered = {item.arm for item in judged if item.reason == "timing"}
+    faded = {item.arm for item in judged if item.reason == "fading" or (item == overall(judged) and item.action == "promote")}
     lang = params.lang
     unmet = sentences([item for item in found if not item.met], lang)
     labels = {item.name: item.label.get(lang, texts.value("outcome", item.name, lang)) for item in cohort.outcomes}
@@ -188,7 +220,12 @@ def _caveats(
         for row in persistence[persistence["lasting"] == "timing"].to_dict("records")
         if not (row["outcome"] == params.primary_outcome and row["arm"] in answered)
     ]
+    shrunk = [
+        say("caveat_fading", lang, arm=row["arm"], outcome=labels[row["outcome"]], early_days=row["early_days"], late_days=row["late_days"])
+        for row in persistence[persistence["lasting"] == "fading"].to_dict("records")
+        if not (row["outcome"] == params.primary_outcome and row["arm"] in faded)
+    ]
     several = [say("caveat_several", lang, count=len(judged))] if len(judged) > 1 else []
     cost = [say("caveat_net_open", lang, arm=item.arm) for item in judged if item.action == "promote" and item.claim.net_open]
     stratified = [say("caveat_stratified", lang)] if any(item.name == "stratum_probability" for item in found) else []
-    return (*unmet, *given_back, *cost, *several, *stratified, *([] if params.segments else [say("caveat_segments", lang)]))
+    return (*unmet, *given_back, *shrunk, *cost, *several, *stratified, *([] if params.segments else [say("caveat_segments", lang)]))
