@@ -1,5 +1,6 @@
 """The small shared cases as books: every mapping file of a case imported, as the command would."""
 
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,8 +20,14 @@ class CaseBook:
     """One case: its mapping files imported into a book below `books`."""
 
     def __init__(self, folder: Path, books: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder, self.books = folder, books
+        self.folder, self.books, self._monkeypatch = folder, books, monkeypatch
         monkeypatch.setenv("CASE_DATA", str(folder))
+
+    def copy(self, to: Path) -> "CaseBook":
+        """The same case in a folder where its files may be changed, with books of its own."""
+        shutil.copytree(self.folder, to, copy_function=shutil.copyfile)
+        to.chmod(0o755)
+        return CaseBook(to, to / "books", self._monkeypatch)
 
     def load(self) -> dict[str, ImportReport]:
         """What the import of each source told, accounts and units first."""

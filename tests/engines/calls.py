@@ -127,6 +127,8 @@ CALLS: dict[str, Call] = {
     "assignment.strata_table": lambda o: assignment.strata_table(o.book, o.draw),
     "attribution.attribution": lambda o: attribution.attribution(o.book, o.facts["contacts"], o.period, o.windows),
     "batch_triangle.batch_triangle": lambda o: batch_triangle.batch_triangle(o.book, o.panel),
+    "cash.collected_by_hand": lambda o: cash.collected_by_hand(o.book, **YEAR),
+    "cash.kept_cash": lambda o: cash.kept_cash(o.book),
     "cash.postings": lambda o: cash.postings(o.book, **YEAR),
     "cash.repeated_postings": lambda o: cash.repeated_postings(o.book, **YEAR),
     "cohort.open_cohort": lambda o: [o.cohort, o.trial],

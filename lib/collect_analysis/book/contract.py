@@ -27,7 +27,8 @@ class Delivery:
     """One delivery typed for one canonical table, in the order it came.
 
     `rows` (k,) holds the canonical columns, null where empty or unfit; `lines` (k,) the line of the source; `bad` (k,) whether a row is set
-    aside. `faults` took rows out, `noted` did not; `severities` holds what the mapping file declares of checks.
+    aside. `faults` took rows out, `noted` did not; `severities` holds what the mapping file declares of checks;
+    `as_written` the days of columns that the mapping moves to an edge.
     """
 
     table: Table
@@ -35,6 +36,7 @@ class Delivery:
     rows: pa.Table
     lines: np.ndarray
     severities: Mapping[str, Severity] = field(default_factory=dict)
+    as_written: dict[str, pa.Array] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     noted: list[Fault] = field(default_factory=list)
     bad: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
@@ -93,6 +95,8 @@ def typed_rows(cells: Cells, source: Source, name: str, table: Table, *, now: da
         assert column is not None  # noqa: S101 - checked when the mapping file was read
         parts = [_filled(block, column, rule, source) for block in blocks]
         columns[target] = pa.concat_arrays([parsed.values for parsed, _ in parts])
+        if rule.edge:
+            delivery.as_written[target] = pa.concat_arrays([parsed.as_written for parsed, _ in parts])
         for (parsed, cell), start in zip(parts, starts[:-1].tolist(), strict=True):
             _mark(delivery, column, rule, parsed, cell, start)
     delivery.rows = pa.table(columns)
@@ -238,7 +242,9 @@ def _judge_days(delivery: Delivery, now: datetime) -> None:
         outside = pc.or_(pc.less(day, pa.scalar(FIRST_DAY)), pc.greater(day, pa.scalar(last)))
         delivery.fault(name, "date_out_of_range", _rows(outside), low=FIRST_DAY, high=last)
         if name == delivery.table.known_on or name.endswith("_utc"):
-            after = pc.and_(pc.greater(day, pa.scalar(now.date())), pc.invert(outside))
+            # The end of a running month lies ahead, what a source writes of it must not.
+            written = pc.cast(delivery.as_written.get(name, day), pa.date32(), safe=False)
+            after = pc.and_(pc.greater(written, pa.scalar(now.date())), pc.invert(outside))
             delivery.fault(name, "after_now", _rows(after), now=now.date())
 
 

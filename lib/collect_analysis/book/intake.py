@@ -16,6 +16,7 @@ import pyarrow as pa
 from collect_analysis.book import crosschecks, shelf, verdicts
 from collect_analysis.book.contract import Delivery, empty_columns, rows_of, typed_rows
 from collect_analysis.book.deliveries import Control, Place, absent_sentence, locate, read_delivery
+from collect_analysis.book.edges import judge_edges
 from collect_analysis.book.parsing.words import pseudonym_key_mark
 from collect_analysis.book.readers.cells import Cells
 from collect_analysis.book.reversals import judge_reversals
@@ -193,10 +194,12 @@ class _Import:
             (self.problems if len(left) > self.source.allowed_loss * cells.rows else self.warnings).append(sentence)
 
     def _check_beside_others(self, delivery: Delivery) -> None:
+        accounts = self._files("account")
+        judge_edges(delivery, shelf.columns_in(accounts.values(), ["account_key", "portfolio_code"]) if accounts else None)
         crosschecks.repeats_within(delivery)
         table = delivery.table.name
         crosschecks.repeats_in_book(delivery, self._files(table))
-        if table == "payment" and (accounts := self._files("account")):
+        if table == "payment" and accounts:
             crosschecks.payments_before_entry(delivery, shelf.columns_in(accounts.values(), ["account_key", "open_date"]))
         known = {column: shelf.keys_in(files.values(), column) for column, of in crosschecks.REFERS.items() if (files := self._files(of))}
         crosschecks.orphans(delivery, known)

@@ -58,6 +58,16 @@ REASONS: dict[str, Reason] = {
     "payment_before_entry": Reason(
         "is paid before the debt entered the book", "correct the account's open_date, or the payment", may_be=_ANY
     ),
+    "off_month_end": Reason(
+        "is not the last day of its month: {days}",
+        "declare `edge: end` to move it there, or mend the source",
+        "refuse",
+        ("refuse", "quarantine"),
+    ),
+    "off_period_edge": Reason(
+        "is not the {which} day of a month: {days}", "declare `edge: {edge}` to move it there, or mend the source", "refuse", _ANY
+    ),
+    "moved_to_edge": Reason("is moved to the {which} day of its month, as `edge` says: {days}", "nothing is lost", "note"),
     "unknown_reference": Reason(
         "is none that table {table} knows, {distinct:,} different in all", "deliver {table} in full", severity="note", may_be=_ANY
     ),

@@ -43,6 +43,7 @@ class Column:
 
     `money` is an integer in the currency's minor unit; its name ends in `_minor`. `timestamp` carries no zone: `*_utc` is UTC, `local_ts`
     the debtor's wall clock. `required` means the cell may not be empty. `allowed` lists the codes; `low` and `high` are inclusive.
+    `edge` says which edge of its month a day is: a source that writes another day (the last working one) joins no other month end.
     `personal` marks keys of persons and anything that is personal data even if pseudonymous: it never leaves through a result.
     """
 
@@ -53,6 +54,7 @@ class Column:
     allowed: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    edge: Literal["", "start", "end"] = ""
     personal: bool = False
 
     @property

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from collect_analysis.book.durable import write_json
+from collect_analysis.book.edges import refuse_off_edge
 from collect_analysis.book.engine import Engine, open_engine
 from collect_analysis.book.engines.base import canonical_arrow
 from collect_analysis.book.origin import origin_of
@@ -254,7 +255,13 @@ def book_from_frames(
     currency: str = "VND",
     roles: dict[str, dict[str, object]] | None = None,
 ) -> Book:
-    """A book held in memory: an analyst's own frames, or a worked example. Frames use canonical names; absent columns are empty."""
+    """A book held in memory: an analyst's own frames, or a worked example. Frames use canonical names; absent columns are empty.
+
+    Raises
+    ------
+    DataError
+        A table that is not the book's; a day that stands for a month and is not its first or last, as the table means it.
+    """
     engine = open_engine()
     loads = []
     for table, spec in TABLES.items():
@@ -262,6 +269,7 @@ def book_from_frames(
         if frame is None or frame.empty:
             engine.register_empty(table, spec.engine_types())
             continue
+        refuse_off_edge(table, spec, frame)
         engine.register_frame(table, frame, spec.engine_types())
         digest = content_hash(canonical_arrow(frame, spec.engine_types()))
         loads.append(

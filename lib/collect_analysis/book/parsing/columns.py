@@ -24,13 +24,15 @@ class Parsed:
     """A typed column of a delivery.
 
     `values` (k,) of the column's Arrow type, null where empty or unfit; `reasons` (k,) the reason's name, empty where the cell fits;
-    `facts` what the reasons' sentences need; `changed` counts the cells changed in passing, by what was done to them.
+    `facts` what the reasons' sentences need; `changed` counts the cells changed in passing, by what was done to them. `as_written` (k,)
+    holds the days before `edge` moved them, where it did.
     """
 
     values: pa.Array
     reasons: np.ndarray
     facts: dict[str, object]
     changed: Mapping[str, int] = field(default_factory=dict)
+    as_written: pa.Array | None = None
 
 
 def arrow_type(column: Column) -> pa.DataType:
@@ -57,7 +59,16 @@ def parse(cells: TextColumn, column: Column, rule: ColumnRule, form: Format, *, 
     changed = {"trimmed of blanks": words.trimmed, "composed to one Unicode form (NFC)": words.composed}
     if column.type == "timestamp":
         changed["cut to the microsecond"] = times.too_fine(words.texts)
-    return Parsed(spread, marks, facts, {what: int(counts[rows].sum()) for what, rows in changed.items()})
+    as_written = None
+    if rule.edge:
+        as_written = _as_written(words, column, rule, form, cells.native).take(index) if len(values) else spread
+    return Parsed(spread, marks, facts, {what: int(counts[rows].sum()) for what, rows in changed.items()}, as_written)
+
+
+def _as_written(words: Words, column: Column, rule: ColumnRule, form: Format, native: bool) -> pa.Array:
+    """The days of a column before they are moved to an edge; as moved where no day is written."""
+    unmoved = rule.model_copy(update={"edge": None}) if native or times.has_day(rule.date) else rule
+    return _read_date(words, column, unmoved, form, native, 1)[0]
 
 
 def unfit_constant(word: str, column: Column, rule: ColumnRule, form: Format) -> str:

@@ -42,7 +42,7 @@ def days(
         found, reasons = _written_days(texts, pattern)
     if edge is None:
         return found, reasons
-    moved = [None if day is None else _at_edge(day, edge, year_only=pattern == "%Y") for day in found.to_pylist()]
+    moved = [None if day is None else at_edge(day, edge, year_only=pattern == "%Y") for day in found.to_pylist()]
     return pa.array(moved, pa.date32()), reasons
 
 
@@ -86,7 +86,13 @@ def _day(text: str, pattern: str | None) -> date | None:
         return None
 
 
-def _at_edge(day: date, edge: str, *, year_only: bool = False) -> date:
+def has_day(pattern: str | None) -> bool:
+    """Whether what is written by `pattern` says a day, which an edge then moves, and no month or year alone."""
+    return pattern is None or pattern in SERIAL_DAYS or "%d" in pattern
+
+
+def at_edge(day: date, edge: str, *, year_only: bool = False) -> date:
+    """The first or last day of the month of a day, or of its year."""
     if year_only:
         return date(day.year, 1, 1) if edge == "start" else date(day.year, 12, 31)
     return day.replace(day=1 if edge == "start" else calendar.monthrange(day.year, day.month)[1])
@@ -215,4 +221,4 @@ def fiscal_edge(year: str | None, quarter: str | None, rule: FiscalQuarter) -> d
     named = int(year) + 2000 if len(year) == 2 else int(year)
     first = (named - (rule.first_month > 1)) * 12 + rule.first_month - 1 + 3 * (int(quarter) - 1)
     month = first if rule.edge == "start" else first + 2
-    return _at_edge(date(month // 12, month % 12 + 1, 1), rule.edge)
+    return at_edge(date(month // 12, month % 12 + 1, 1), rule.edge)

@@ -11,8 +11,8 @@ UNIT_PERIOD = Table(
     columns=(
         Column(name="unit_key", type="key", doc="Unit id, after name variants were joined."),
         Column(name="unit_name", type="text", doc="Name on pages.", required=False),
-        Column(name="period_start", type="date", doc="First day."),
-        Column(name="period_end", type="date", doc="Last day."),
+        Column(name="period_start", type="date", doc="First day.", edge="start"),
+        Column(name="period_end", type="date", doc="Last day.", edge="end"),
         Column(name="opening_minor", type="money", doc="Inventory at the start; empty: new unit.", required=False, low=0),
         Column(name="placed_minor", type="money", doc="Placed in the period; empty: nothing placed.", required=False, low=0),
         Column(name="placed_accounts", type="integer", doc="Accounts placed.", required=False, low=0),

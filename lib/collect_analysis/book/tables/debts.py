@@ -61,7 +61,7 @@ MONTH_END = Table(
     every_month=True,
     columns=(
         Column(name="account_key", type="key", doc="The debt.", personal=True),
-        Column(name="month_end", type="date", doc="Last day of the month."),
+        Column(name="month_end", type="date", doc="Last day of the month.", edge="end"),
         Column(name="status", type="code", doc="open, or how the account left in this month.", allowed=STATUSES),
         Column(name="dpd", type="integer", doc="Contractual days past due.", required=False, low=0, high=9999),
         Column(name="bucket", type="integer", doc="0 current, 1 = 1-30 DPD, 2 = 31-60, ...", low=0, high=20),

@@ -66,8 +66,8 @@ TARGET = Table(
     columns=(
         Column(name="scope_type", type="code", doc="Grain.", allowed=("company", "portfolio", "sub_function", "unit", "officer")),
         Column(name="scope_key", type="key", doc="Portfolio code, sub-function, unit or officer; `all` for the company."),
-        Column(name="period_start", type="date", doc="First day."),
-        Column(name="period_end", type="date", doc="Last day."),
+        Column(name="period_start", type="date", doc="First day.", edge="start"),
+        Column(name="period_end", type="date", doc="Last day.", edge="end"),
         Column(name="kpi", type="key", doc="KPI id."),
         Column(name="version", type="integer", doc="Version; the highest approved one counts.", low=1),
         Column(name="value", type="number", doc="Target, in the KPI's unit (money in minor units)."),

@@ -142,7 +142,7 @@ OFFICER = Table(
         Column(name="valid_to", type="date", doc="Day after the last; empty while current.", required=False),
         Column(name="unit_key", type="key", doc="Team."),
         Column(name="role", type="code", doc="Role.", required=False),
-        Column(name="hire_month", type="date", doc="First day of the month of hire.", required=False),
+        Column(name="hire_month", type="date", doc="First day of the month of hire.", required=False, edge="start"),
         Column(name="tenure_band", type="code", doc="Tenure band.", required=False),
         Column(name="active", type="flag", doc="Works in this interval."),
     ),
