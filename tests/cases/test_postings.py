@@ -1,12 +1,15 @@
 """The shared cases about money taken back, promises, credit balances and days, against what is right for them."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 from collect_analysis.errors import DataError
+from collect_analysis.measures import placements
+from collect_analysis.measures.periods import Period, month_end
 
-from tests.cases.case_book import CaseBook
+from tests.cases.case_book import JUNE, CaseBook
 
 Case = Callable[[str], CaseBook]
 
@@ -41,3 +44,45 @@ def test_month_ends_of_the_last_working_day_are_refused_by_name_or_moved_where_i
     assert table.loc[("F1", "all"), ["numerator", "denominator"]].tolist() == [30, 60]
     assert table.loc[("F1", "P2"), ["numerator", "denominator"]].tolist() == [30, 30]
     assert table.loc[("R3", "all"), ["numerator", "denominator"]].tolist() == [6_000_000, 60_000_000]
+
+
+def test_a_credit_balance_owes_nothing(case: Case) -> None:
+    credit = case("credit-balances")
+    credit.load()
+    table = credit.kpis("credit", ["F1", "F1-balance", "F3-balance", "R3"])
+    assert table.loc["F1-balance", ["numerator", "denominator", "value"]].tolist() == [2_000_000, 2_000_000, 1]
+    assert table.loc["F3-balance", "value"] == 0
+    assert table.loc["R3", ["numerator", "denominator"]].tolist() == [100_000, 2_000_000]
+    assert table.loc["F1", ["numerator", "denominator"]].tolist() == [20, 40]
+
+
+def test_an_account_paid_off_by_a_cheque_that_bounced_counts_on_both_sides(case: Case) -> None:
+    again = case("reopened")
+    told = again.load()["reopen-month-end"]
+    assert [(each.check, each.severity, each.rows) for each in told.loads[0].findings] == [("status_after_final", "note", 10)]
+    table = again.kpis("reopen", ["R1", "R3", "R9"], grains=("company", "unit"))
+    assert table.loc[("R3", "all"), ["numerator", "denominator"]].tolist() == [4_000_000, 40_000_000]
+    assert table.loc[("R1", "t1"), "value"] == 4_000_000
+    assert table.loc[("R9", "all"), ["numerator", "denominator"]].tolist() == [20, 40]
+    assert ("R1", "unassigned") not in table.index
+
+
+def test_an_account_with_two_agencies_at_once_counts_once_and_the_import_says_so(case: Case) -> None:
+    two = case("two-agencies")
+    told = two.load()["two-decision"]
+    assert [(each.check, each.severity, each.rows) for each in told.loads[0].findings] == [("overlapping_placements", "note", 150)]
+    table = two.kpis("two", ["R2", "R8"])
+    assert table.loc["R2", ["numerator", "denominator"]].tolist() == [2_700_000, 200_000_000]
+    assert table.loc["R2", "value"] == pytest.approx(0.0135)
+    assert table.loc["R8", ["value", "denominator"]].tolist() == [13_500, 200]
+    lost = placements.unusable(two.book("two"), placements.Panel(start=date(2025, 12, 1), end=JUNE.end, horizon=3))
+    assert lost["overlapping"] == 44
+
+
+@pytest.mark.parametrize("month", [1, 2, 3, 4])
+def test_a_plan_begun_on_the_31st_is_due_at_the_end_of_every_month(case: Case, month: int) -> None:
+    plan = case("plan-month-end")
+    plan.load()
+    period = Period(date(2026, month, 1), month_end(date(2026, month, 1)))
+    table = plan.kpis("plan", ["R17"], period=period)
+    assert table.loc["R17", "value"] == 1

@@ -206,6 +206,10 @@ class _Import:
         if table == "payment":
             judge_reversals(delivery, self._files("payment").values())
             crosschecks.double_postings(delivery)
+        if table == "month_end":
+            crosschecks.statuses_after_final(delivery, self._files(table).values())
+        if table == "decision":
+            crosschecks.overlapping_placements(delivery, self._files(table).values())
 
     def _files(self, table: str) -> dict[str, Path]:
         """The files of a table as the book will hold them: name of the delivery -> file; what this import replaces is left out."""

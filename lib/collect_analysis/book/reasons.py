@@ -68,6 +68,18 @@ REASONS: dict[str, Reason] = {
         "is not the {which} day of a month: {days}", "declare `edge: {edge}` to move it there, or mend the source", "refuse", _ANY
     ),
     "moved_to_edge": Reason("is moved to the {which} day of its month, as `edge` says: {days}", "nothing is lost", "note"),
+    "status_after_final": Reason(
+        "contradicts a final status: the account had left before, or is still there later; {again:,} open again",
+        "correct the status, or leave the exit out; an account that is open again counts as received again",
+        "note",
+        _ANY,
+    ),
+    "overlapping_placements": Reason(
+        "begins while another placement of the account runs, {accounts:,} accounts in all; the one that began first counts",
+        "end the placement before, or correct its days",
+        "note",
+        _ANY,
+    ),
     "unknown_reference": Reason(
         "is none that table {table} knows, {distinct:,} different in all", "deliver {table} in full", severity="note", may_be=_ANY
     ),

@@ -17,7 +17,8 @@ from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.measures.cash import cash
 from collect_analysis.measures.periods import month_end, month_start
 from collect_analysis.measures.placements import months_between
-from collect_analysis.measures.scopes import FACT_SCOPES, Directory, within
+from collect_analysis.measures.reopened import reopened
+from collect_analysis.measures.scopes import FACT_SCOPES, Directory, owed, within
 
 UNKNOWN = "unknown"
 BALANCE_BANDS, SCORE_BANDS = 4, 3
@@ -121,15 +122,20 @@ def account_months(
 
 
 def _population(book: Book, last: date) -> ir.Table:
-    """Who was there at the start of each month up to `last`, or entered within it."""
+    """Who was there at the start of each month up to `last`, or entered within it; what was closed and is open again enters anew."""
     ends = book.table("month_end")
     ends = ends.filter(ends.month_end <= ibis.literal(month_end(last)))
     first_end = ends.month_end.min().as_scalar()
     order = ibis.window(group_by=ends.account_key, order_by=ends.month_end)
-    marked = ends.mutate(before=ends.month_end.lag().over(order), start=ends.month_end.truncate("M"))
-    fresh = marked.before.isnull() | (months_between(marked.month_end, marked.before) > 1)
+    marked = ends.mutate(
+        before=ends.month_end.lag().over(order), before_status=ends.status.lag().over(order), start=ends.month_end.truncate("M")
+    )
+    closed = ((marked.before_status != "open") & (marked.status == "open")).fill_null(False)
+    fresh = marked.before.isnull() | (months_between(marked.month_end, marked.before) > 1) | closed
     marked = marked.mutate(fresh=fresh & (marked.month_end > first_end))
-    held = ("account_key", "unit_key", "officer_key", "balance_minor")
+    again = reopened(book, month_end(last))
+    marked = marked.left_join(again, [marked.account_key == again.again_key, marked.month_end == again.again_on])
+    held = ("account_key", "unit_key", "officer_key", "balance_minor", "restored_minor")
     following = (marked.start + ibis.interval(months=1)).cast("date")
     stock = marked.filter(marked.status == "open").select(*held, "bucket", "score", month=following, entered=ibis.literal(False))
     entries = marked.filter(marked.fresh).select(*held, "bucket", "score", month=marked.start.cast("date"), entered=ibis.literal(True))
@@ -156,11 +162,12 @@ def _with_history(book: Book, population: ir.Table, window: Window, ahead: int) 
         of_account="account_key", product="product_code", region="region_code", debt_status="debt_status", entry_score="score_at_entry"
     )
     known = directory.describe(joined, on_entry="original_minor").left_join(account, [("account_key", "of_account")])
-    opening = ibis.ifelse(known.entered, ibis.coalesce(known.on_entry, known.balance_minor), known.balance_minor)
+    on_entry = ibis.coalesce(known.restored_minor, known.on_entry, known.balance_minor)
+    opening = ibis.ifelse(known.entered, on_entry, known.balance_minor)
     paid_minor = known.outcome_minor.fill_null(0)
     return known.select(
         "month", "account_key", *FACT_SCOPES, "bucket", "since", "entered", "product", "region", "debt_status",
-        opening_minor=ibis.greatest(opening, ibis.literal(0, "int64")),
+        opening_minor=owed(opening),
         score=ibis.coalesce(known.score, known.entry_score),
         cash_minor=paid_minor,
         payer=(paid_minor > 0).cast("int64"),
@@ -169,8 +176,8 @@ def _with_history(book: Book, population: ir.Table, window: Window, ahead: int) 
 
 def _cuts(book: Book, reference: ir.Table, cap_quantile: float) -> tuple[dict[str, list[float]], int]:
     """Where the bands begin, and the cap."""
-    owed = reference.opening_minor
-    quarters = {f"balance{i}": owed.quantile(i / BALANCE_BANDS, where=owed > 0).cast("float64") for i in range(1, BALANCE_BANDS)}
+    balance = reference.opening_minor
+    quarters = {f"balance{i}": balance.quantile(i / BALANCE_BANDS, where=balance > 0).cast("float64") for i in range(1, BALANCE_BANDS)}
     thirds = {f"score{i}": reference.score.quantile(i / SCORE_BANDS).cast("float64") for i in range(1, SCORE_BANDS)}
     cap = reference.cash_minor.quantile(cap_quantile, where=reference.payer == 1).cast("float64")
     found = book.frame(reference.agg(**quarters, **thirds, cap=cap)).iloc[0]

@@ -62,9 +62,9 @@ def plan_facts(book: Book, held: ir.Table, directory: Directory, period: Period)
     """What was paid under the plans of the period, of the instalments fallen due to its end (R17)?
 
     Plans with a number of instalments and an amount that began by the end of the period and did not end before it. Instalments are equal and
-    monthly: the k-th is due k - 1 months after the first day. Columns: scopes of the holder, due_minor (rounded down to the minor unit),
-    paid_minor (cash on the account from the first day to the end of the period or of the plan; of several plans running on the day of a
-    payment the one that began last gets it).
+    monthly: the k-th is due k - 1 months after the first day, in a shorter month on its last day. Columns: scopes of the holder, due_minor
+    (rounded down to the minor unit), paid_minor (what stayed of the account's payments from the first day to the end of the period or of the
+    plan; of several plans running on the day of a payment the one that began last gets it).
     """
     table = book.table("arrangement")
     running = table.filter(
@@ -73,7 +73,10 @@ def plan_facts(book: Book, held: ir.Table, directory: Directory, period: Period)
     )  # fmt: skip
     until = ibis.least(running.to_date.fill_null(ibis.literal(period.end)), ibis.literal(period.end))
     plans = running.mutate(until=until)
-    gone = months_between(plans.until, plans.from_date) - (plans.until.day() < plans.from_date.day()).cast("int64")
+    # A plan of the 31st is due on the last day of a shorter month; every due day is counted from the first one.
+    is_last_day = (plans.until + ibis.interval(days=1)).cast("date").day() == 1
+    not_yet = (plans.until.day() < plans.from_date.day()) & ~is_last_day
+    gone = months_between(plans.until, plans.from_date) - not_yet.cast("int64")
     fallen = ibis.least(ibis.greatest(gone + 1, ibis.literal(0)), plans.n_instalments).cast("int64")
     plans = plans.mutate(due_minor=(plans.settled_minor * fallen // plans.n_instalments).cast("int64"))
     money = payments(book).select("payment_key", payer="account_key", paid_on="value_date", amount_minor="amount_minor")

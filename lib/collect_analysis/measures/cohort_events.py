@@ -6,6 +6,7 @@ import ibis.expr.types as ir
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import linked
 from collect_analysis.measures.contact import is_right_party
+from collect_analysis.measures.scopes import owed
 
 PAID_BEFORE_DAYS = 90
 
@@ -85,7 +86,7 @@ def standing_before(book: Book, assigned: ir.Table) -> ir.Table:
     joined = assigned.join(month_end, assigned["subject_key"] == month_end["account_key"])
     earlier = joined.filter(joined["month_end"] < joined["assigned_on"])
     last = earlier.group_by("subject_key").aggregate(
-        bucket=earlier["bucket"].argmax(earlier["month_end"]), closing_minor=earlier["balance_minor"].argmax(earlier["month_end"])
+        bucket=earlier["bucket"].argmax(earlier["month_end"]), closing_minor=owed(earlier["balance_minor"].argmax(earlier["month_end"]))
     )
     entry = assigned.left_join(account, assigned["subject_key"] == account["account_key"])
     known = entry.left_join(last, "subject_key")

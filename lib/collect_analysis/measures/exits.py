@@ -13,6 +13,7 @@ from collect_analysis.book.store import Book
 from collect_analysis.measures.arms import subjects_of
 from collect_analysis.measures.cohort import Cohort
 from collect_analysis.measures.cohort_events import paid_within
+from collect_analysis.measures.reopened import lasting_exits
 
 Event = Literal["paid", "cured", "supplied"]
 PAID, CURED, CENSORED = "paid", "cured", "censored"
@@ -80,7 +81,9 @@ def cure_exits(book: Book, cohort: Cohort, arms: Sequence[str], *, horizon_days:
     month_end = book.table("month_end")
     joined = subjects.inner_join(month_end, subjects["subject_key"] == month_end["account_key"])
     current = (joined["status"] == "open") & (joined["bucket"] == 0) & ~joined["reaged"].fill_null(False)
-    cured = joined.filter(joined["month_end"] > joined["assigned_on"], current | (joined["status"] == "paid_off"))
+    stayed_away = joined.semi_join(lasting_exits(month_end), ["account_key", "month_end"])
+    paid_off = stayed_away.filter(stayed_away["status"] == "paid_off")
+    cured = joined.filter(current).union(paid_off).filter(lambda row: row["month_end"] > row["assigned_on"])
     first = cured.group_by("subject_key").aggregate(event_day=cured["month_end"].delta(cured["assigned_on"], unit="day").min())
     left = _left(book, subjects)
     left = left.filter(left["end"] != "paid_off")
@@ -98,7 +101,9 @@ def _followed(cohort: Cohort, arms: Sequence[str], horizon_days: int) -> ir.Tabl
 
 
 def _left(book: Book, subjects: ir.Table) -> ir.Table:
-    """How and when each subject left the book after assignment: subject_key, end, left_day. From month ends, else from placements."""
+    """How and when each subject left the book after assignment, to stay away (`reopened.lasting_exits`): subject_key, end, left_day. From
+    month ends, else from placements.
+    """
     placement = book.table("decision")
     placement = placement.filter(
         placement["kind"] == "placement", placement["to_date"].notnull(), placement["end_reason"].isin(list(_LEFT))
@@ -114,9 +119,9 @@ def _left(book: Book, subjects: ir.Table) -> ir.Table:
         joined = joined.filter(joined["ended_on"] >= joined["assigned_on"])
         day = joined["ended_on"].delta(joined["assigned_on"], unit="day")
         return joined.group_by("subject_key").aggregate(left_day=day.min(), end=joined["ended_how"].argmin(day))
-    month_end = book.table("month_end")
-    joined = subjects.inner_join(month_end, subjects["subject_key"] == month_end["account_key"])
-    closed = joined.filter(joined["status"] != "open", joined["month_end"] > joined["assigned_on"])
+    exit_ends = lasting_exits(book.table("month_end"))
+    joined = subjects.inner_join(exit_ends, subjects["subject_key"] == exit_ends["account_key"])
+    closed = joined.filter(joined["month_end"] > joined["assigned_on"])
     closed = closed.select("subject_key", "assigned_on", "month_end", "status")
     told = closed.left_join(
         ended,

@@ -12,6 +12,7 @@ from collect_analysis.book.store import Book
 from collect_analysis.measures.arms import subjects_of
 from collect_analysis.measures.cohort import Cohort
 from collect_analysis.measures.cohort_events import contacts_within
+from collect_analysis.measures.reopened import lasting_exits
 
 WEEK = 7
 DOSE_COLUMNS = ["outcome", "week", "arm", "cases", "clusters", "sum_y", "sum_x", "sum_yy", "sum_xx", "sum_xy"]
@@ -166,7 +167,8 @@ def losses(book: Book, cohort: Cohort, arms: Sequence[str], *, outcome_column: s
 def _lost_from_book(book: Book, table: ir.Table, days: int) -> ir.Table:
     subjects = table.select("subject_key", "arm", "assigned_on")
     month_end = book.table("month_end")
-    ends = month_end.filter(month_end["status"].isin(LEFT)).select("account_key", "month_end")
+    gone = lasting_exits(month_end)
+    ends = gone.filter(gone["status"].isin(LEFT)).select("account_key", "month_end")
     joined = subjects.join(ends, subjects["subject_key"] == ends["account_key"])
     day = joined["month_end"].delta(joined["assigned_on"], unit="day")
     gone = joined.filter(day >= 0, day <= days).select("subject_key").distinct().mutate(left=ibis.literal(1, type="int64"))

@@ -10,7 +10,8 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.measures.periods import Period
 from collect_analysis.measures.placements import months_between
-from collect_analysis.measures.scopes import Directory
+from collect_analysis.measures.reopened import reopened
+from collect_analysis.measures.scopes import Directory, owed
 from collect_analysis.methods.rates import rate_table
 
 STATES = ("rolled", "stayed", "improved", "cured", "reaged", "paid_off", "settled", "written_off", "recalled", "sold")
@@ -21,10 +22,17 @@ IDENTITY = ("F1", "F3", "F4", "F5", "F6")
 
 
 def month_ends(book: Book, first: date, last: date) -> ir.Table:
-    """The month ends from `first` to `last`, with the columns that facts are made of."""
+    """The month ends from `first` to `last`, with the columns that facts are made of.
+
+    balance_minor is what is owed (a credit balance: 0). restored_minor: what an account that is open again owed before it was closed
+    (`reopened.reopened`); empty for all others.
+    """
     ends = book.table("month_end")
     inside = ends.filter(ends.month_end >= ibis.literal(first), ends.month_end <= ibis.literal(last))
-    return inside.select("account_key", "month_end", "status", "bucket", "balance_minor", "reaged", "unit_key", "officer_key")
+    again = reopened(book, last, after=first)
+    joined = inside.left_join(again, [inside.account_key == again.again_key, inside.month_end == again.again_on])
+    kept = ("account_key", "month_end", "status", "bucket", "reaged", "unit_key", "officer_key", "restored_minor")
+    return joined.select(*kept, balance_minor=owed(joined.balance_minor))
 
 
 def month_pairs(ends: ir.Table, directory: Directory, period: Period, *, keep: Sequence[str] = ()) -> ir.Table:

@@ -9,7 +9,7 @@ from collect_analysis.measures.flow import EXITS, MISSING
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.placements import months_between
 from collect_analysis.measures.provision import NOT_PROVIDED
-from collect_analysis.measures.scopes import FACT_SCOPES, Directory
+from collect_analysis.measures.scopes import FACT_SCOPES, Directory, owed
 from collect_analysis.methods.rates import rate_table
 
 GROUPS = (1, 2, 3, 4, 5)
@@ -48,11 +48,11 @@ def group_facts(book: Book, directory: Directory, period: Period, windows: KpiWi
         (later.notnull(), _rate(later, windows)),
         else_=_rate(start.group, windows),
     )
-    owed = ibis.greatest(start.balance_minor, ibis.literal(0, "int64"))
+    exposure = owed(start.balance_minor)
     return start.select(
         "account_key", *FACT_SCOPES, "month_end", "group", "next_status",
         next_group=later,
-        released_parts=(_rate(start.group, windows) - after) * owed,
+        released_parts=(_rate(start.group, windows) - after) * exposure,
     )  # fmt: skip
 
 

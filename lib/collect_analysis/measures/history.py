@@ -19,6 +19,7 @@ from collect_analysis.errors import DataError
 from collect_analysis.measures import arms
 from collect_analysis.measures.cohort import AMOUNT, PAYER, Cohort, Covariate, Outcome
 from collect_analysis.measures.cohort_events import PAID_BEFORE_DAYS, net_payments
+from collect_analysis.measures.scopes import owed
 
 COVARIATES = ("paid_before", "balance", "bucket", "score")
 PACE = ["month_end", "cases", "customers", "balance_minor"]
@@ -223,7 +224,7 @@ def members(book: Book, population: Population, month_ends: Sequence[date]) -> i
         officer_key=joined["officer_key"],
         product=joined["product_code"],
         region=joined["region_code"],
-        balance=joined["balance_minor"],
+        balance=owed(joined["balance_minor"]),
         bucket=joined["bucket"],
         score=joined["score"].fill_null(joined["score_at_entry"]),
     )

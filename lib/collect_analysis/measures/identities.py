@@ -1,7 +1,7 @@
 """What must add up exactly: each number of a KPI period held against another way to count it, in whole numbers."""
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from collect_analysis.measures.kpi_table import Facts
 from collect_analysis.measures.periods import month_end, month_start
 from collect_analysis.measures.scopes import within
 
+_LONG_AGO, _FOREVER = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
 COLUMNS = ("identity", "counted", "held_against", "gap", "scopes", "met")
 # Which tables each needs, in the order in which they are told.
 NEEDS = {
@@ -46,11 +47,11 @@ def identities(facts: Facts, kpis: pd.DataFrame) -> pd.DataFrame:
     of all scopes), scopes (in how many it is open), met.
 
     - flow_adds_up: F1 + F3 + F4 + F5 + F6 = 1, by count and by balance, in every scope;
-    - assigned_stay: accounts assigned = open at the opening + entered since, whatever left (denominators do not shrink);
+    - assigned_stay: accounts assigned = open at the opening + entered or open again since, whatever left (denominators do not shrink);
     - cash_adds_up: the scopes of each grain add up to the company; no_posting_lost: the company to the postings themselves, every reversal
       followed by hand (no join multiplied money, no netting lost any);
     - attribution_adds_up: attributed cash + visible residual = all payments that stayed;
-    - placed_stay: the denominator of R2 is the balance of all placements of the batches, recalled ones included;
+    - placed_stay: the denominator of R2 is the balance of all placements of the batches, recalled ones included, each account once at a time;
     - promises_add_up: kept + partly + renegotiated + broken + undecided = promises falling due;
     - one_payment_one_promise: what was dealt to promises is no more than the cash of their accounts in their windows, each payment once;
     - attempts_counted_once: attempts of units = attempts in the log;
@@ -95,7 +96,11 @@ def _assigned(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
     inside = ends.filter(ends.month_end > period.opening, ends.month_end <= period.end).select("account_key").distinct()
     stock = facts.book.scalar(opening.filter(opening.status == "open").count())
     entered = facts.book.scalar(inside.anti_join(opening, "account_key").count())
-    return _Check(counted, float(str(stock)) + float(str(entered)))
+    held = (
+        ends.filter(ends.month_end > period.opening, ends.month_end <= period.end, ends.status == "open").select("account_key").distinct()
+    )
+    again = facts.book.scalar(opening.filter(opening.status != "open").semi_join(held, "account_key").count())
+    return _Check(counted, float(str(stock)) + float(str(entered)) + float(str(again)))
 
 
 def _scopes_of_cash(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
@@ -133,14 +138,25 @@ def _placed(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
     counted, age = _company(kpis, "R2", "denominator"), facts.windows.liquidation_months
     if counted != counted:
         return None
+    first, last = month_start(facts.period.start, -age), month_end(facts.period.end, -age)
+    return _Check(counted, float(_placed_by_hand(facts, first, last)))
+
+
+def _placed_by_hand(facts: Facts, first: date, last: date) -> int:
+    """What was placed from `first` to `last`, one placement of an account after the other: one that begins while another runs is left out."""
     decision = facts.book.table("decision")
-    made = decision.filter(
-        decision.kind == "placement",
-        decision.unit_key.notnull(),
-        decision.balance_minor > 0,
-        within(decision.from_date, month_start(facts.period.start, -age), month_end(facts.period.end, -age)),
-    )
-    return _Check(counted, float(str(facts.book.scalar(made.balance_minor.sum().fill_null(0).cast("int64")))))
+    every = decision.filter(decision.kind == "placement", decision.unit_key.notnull())
+    batch = every.filter(within(every.from_date, first, last))
+    rows = every.semi_join(batch, "account_key").select("account_key", "decision_key", "from_date", "to_date", "balance_minor")
+    frame = facts.book.frame(rows).sort_values(["account_key", "from_date", "decision_key"])
+    begun, ended = pd.to_datetime(frame["from_date"]), pd.to_datetime(frame["to_date"]).fillna(_FOREVER)
+    total, of, runs_to = 0, "", _LONG_AGO
+    for account, day, end, balance in zip(frame["account_key"], begun, ended, frame["balance_minor"].fillna(0), strict=True):
+        runs_to = runs_to if account == of else _LONG_AGO
+        if day >= runs_to and pd.Timestamp(first) <= day <= pd.Timestamp(last):
+            total += max(int(balance), 0)
+        of, runs_to = account, max(runs_to, end)
+    return total
 
 
 def _promises(facts: Facts, kpis: pd.DataFrame) -> _Check | None:

@@ -11,7 +11,7 @@ from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
 from collect_analysis.measures.periods import month_end
 from collect_analysis.measures.placements import months_between
-from collect_analysis.measures.scopes import UNASSIGNED
+from collect_analysis.measures.scopes import UNASSIGNED, owed
 
 SUMS = ["accounts", "balance_minor", "cash_minor", "squares"]
 
@@ -35,7 +35,7 @@ def inflow(book: Book, first_month: date, last_month: date, *, ages: int = 1) ->
         "account_key",
         "month",
         unit_key=ibis.coalesce(joined.unit_key, UNASSIGNED),
-        balance_minor=ibis.coalesce(joined.on_entry, joined.balance_minor),
+        balance_minor=ibis.coalesce(joined.on_entry, owed(joined.balance_minor)),
     )
     with book.materialized(entries) as rows:
         parts = [_of_age(book, rows, age) for age in range(ages)]

@@ -43,19 +43,16 @@ def remittance_facts(book: Book, directory: Directory, period: Period, windows: 
     taken = counted.filter(counted.source == "agency").mutate(last_day=last_day)
     fell = taken.filter(within(taken.last_day, period.start, period.end))
     base = placed(book, start=_LONG_AGO, end=period.end).select(
-        on_account="account_key", with_unit="unit_key", begun="from_date", ended="to_date", placement="decision_key"
+        on_account="account_key", with_unit="unit_key", begun="from_date", ended="to_date"
     )
     held = [fell.account_key == base.on_account, fell.value_date >= base.begun, base.ended.isnull() | (fell.value_date < base.ended)]
     joined = fell.left_join(base, held)
-    # Overlapping placements must not multiply money: the last one begun holds.
-    place = ibis.row_number().over(group_by=joined.payment_key, order_by=[joined.begun.desc(), joined.placement])
-    once = joined.mutate(place=place).filter(lambda rows: rows.place == 0)
-    in_time = (once.remitted_on <= once.last_day).fill_null(False)
-    facts = once.select(
+    in_time = (joined.remitted_on <= joined.last_day).fill_null(False)
+    facts = joined.select(
         "account_key",
         unit_key="with_unit",
         officer_key=ibis.null("string"),
-        due_minor=once.amount_minor,
-        in_time_minor=ibis.ifelse(in_time, once.amount_minor, 0),
+        due_minor=joined.amount_minor,
+        in_time_minor=ibis.ifelse(in_time, joined.amount_minor, 0),
     )
     return directory.describe(facts)

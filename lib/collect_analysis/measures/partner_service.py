@@ -17,6 +17,7 @@ from collect_analysis.measures import obligations, scopes
 from collect_analysis.measures import service as tickets
 from collect_analysis.measures.cash import payments
 from collect_analysis.measures.conduct import LegalLimits, judged_contacts
+from collect_analysis.measures.flow import month_ends
 from collect_analysis.measures.partner_activity import BOOK, COLUMNS, mean_of_counts, quantile_of_counts
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.placements import Panel, of_panel, payments_on
@@ -183,7 +184,7 @@ def _after_recall(book: Book, period: Period, limits: Sequence[LegalLimits], lev
 def _answers(book: Book, directory: Directory, period: Period, windows: KpiWindows, level: float) -> dict[str, Part]:
     if not book.has("ticket"):
         return {"answered_in_time": NO_TICKETS}
-    held = scopes.holders(book.table("month_end"), directory, period)
+    held = scopes.holders(month_ends(book, period.opening, period.end), directory, period)
     facts = tickets.ticket_facts(book, held, directory, period, windows)
     sums = facts.group_by("unit_key").agg(numerator=facts.in_time.sum().cast("int64"), denominator=facts.judged.sum().cast("int64"))
     return {"answered_in_time": _share(book.frame(sums), level)}

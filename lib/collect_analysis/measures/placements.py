@@ -2,7 +2,8 @@
 
 A placement is a row of table `decision` of kind `placement`. Its age counts calendar months after the month of placement: age 0 is the
 month in which it was placed. Cash belongs to the placement in force on its value date. Denominators are balances when placed: they do not
-shrink when accounts are recalled or returned.
+shrink when accounts are recalled or returned. An account is with one unit at a time: a placement that begins while another one of the account
+runs counts nowhere (`shared`), so that neither its balance nor its cash stands twice; agencies are not compared while there are such.
 """
 
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ INVENTORY_COLUMNS = (
 )  # fmt: skip
 CELL_KEYS = ("unit_key", "allocation", "stratum")
 _BETWEEN = " | "
+_FOREVER = date(9999, 12, 31)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +55,12 @@ def placed(book: Book, *, start: date, end: date, units: Sequence[str] = ()) -> 
     Columns: decision_key, account_key, customer_key, unit_key, batch_id, batch_month (first day), stratum (placement stratum, placement
     number and batch month: what was placed together), balance_minor, propensity, allocation (random where 0 < propensity < 1, else
     judgmental), from_date, to_date and end_reason (empty while running), placement_no, ripe_age (last age whose month was over on `as_of`; -1: none).
-    Left out: placements without unit or without a balance above 0 (see `unusable`).
+    Left out: placements without unit or without a balance above 0, and those that begin while another one of the account runs (see
+    `unusable`, `shared`).
     """
-    table = book.table("decision").filter(ibis._.kind == "placement", ibis._.from_date.between(ibis.literal(start), ibis.literal(end)))
-    table = table.filter(table.unit_key.notnull(), table.balance_minor.notnull(), table.balance_minor > 0)
-    table = table.filter(table.unit_key.isin(list(units))) if units else table
+    made = _made(book, start, end)
+    made = made.filter(made.unit_key.isin(list(units))) if units else made
+    table = made.anti_join(_begun_during_another(book, made), "decision_key")
     ended = table.to_date.notnull() & (table.to_date <= ibis.literal(book.as_of))
     month = table.from_date.truncate("M")
     tomorrow = ibis.literal(book.as_of + timedelta(days=1))
@@ -83,6 +86,30 @@ def placed(book: Book, *, start: date, end: date, units: Sequence[str] = ()) -> 
     )
 
 
+def _made(book: Book, start: date, end: date) -> ir.Table:
+    """The placements of a period with a unit and a balance."""
+    table = book.table("decision").filter(ibis._.kind == "placement", ibis._.from_date.between(ibis.literal(start), ibis.literal(end)))
+    return table.filter(table.unit_key.notnull(), table.balance_minor.notnull(), table.balance_minor > 0)
+
+
+def _begun_during_another(book: Book, made: ir.Table) -> ir.Table:
+    """Which placements of these accounts begin while an earlier one runs? decision_key; of two from one day the one with the lesser key counts."""
+    every = book.table("decision").filter(ibis._.kind == "placement", ibis._.unit_key.notnull())
+    mine = every.semi_join(made, "account_key")
+    until = ibis.coalesce(mine.to_date, ibis.literal(_FOREVER))
+    before = ibis.window(group_by=mine.account_key, order_by=[mine.from_date, mine.decision_key], rows=(None, -1))
+    reached = mine.mutate(reach=until.max().over(before))
+    return reached.filter(reached.reach > reached.from_date).select("decision_key")
+
+
+def shared(book: Book, *, start: date, end: date) -> dict[str, int]:
+    """How many placements of a period count nowhere, as they began while another one of the account ran? placements, accounts."""
+    made = _made(book, start, end)
+    twice = made.semi_join(_begun_during_another(book, made), "decision_key")
+    found = book.frame(twice.agg(placements=twice.count(), accounts=twice.account_key.nunique())).iloc[0]
+    return {str(name): int(count) for name, count in found.items()}
+
+
 def of_panel(book: Book, panel: Panel) -> ir.Table:
     """The placements of a panel; columns as `placed`."""
     return placed(book, start=panel.start, end=panel.end, units=panel.units)
@@ -99,10 +126,10 @@ def without_month(stratum: ir.StringColumn) -> ir.StringValue:
 
 
 def unusable(book: Book, panel: Panel) -> dict[str, int]:
-    """How many placements cannot be used, by reason: without_unit, without_balance; overlapping counts payments in two placements."""
+    """How many placements cannot be used, by reason: without_unit, without_balance; overlapping counts payments in two placements at once."""
     made = ibis._.from_date.between(ibis.literal(panel.start), ibis.literal(panel.end))
     table = book.table("decision").filter(ibis._.kind == "placement", made)
-    hits = payments_on(book, placed(book, start=panel.start, end=panel.end)).group_by("payment_key").agg(times=ibis._.count())
+    hits = payments_on(book, _made(book, panel.start, panel.end)).group_by("payment_key").agg(times=ibis._.count())
     counts = table.agg(
         without_unit=table.unit_key.isnull().sum().fill_null(0),
         without_balance=(table.unit_key.notnull() & (table.balance_minor.fill_null(0) <= 0)).sum().fill_null(0),

@@ -39,7 +39,8 @@ def exposures(transitions: Transitions) -> pd.DataFrame:
     rows = ends.mutate(group=ibis.ifelse(ends.status == "open", group, ibis.null("int64")))
     order = ibis.window(group_by=rows.account_key, order_by=rows.month_end)
     names = ("month_end", "status", "group", "exposure")
-    rows = rows.mutate(**{f"next_{name}": rows[name].lead().over(order) for name in names}, last_end=rows.month_end.lag().over(order))
+    before = {"last_end": rows.month_end.lag().over(order), "last_status": rows.status.lag().over(order)}
+    rows = rows.mutate(**{f"next_{name}": rows[name].lead().over(order) for name in names}, **before)
     period = transitions.scope.period
     start = rows.filter(rows.status == "open", rows.month_end >= ibis.literal(period.opening), rows.month_end < ibis.literal(period.end))
     follows = (months_between(start.next_month_end, start.month_end) == 1).fill_null(False)
@@ -52,7 +53,8 @@ def exposures(transitions: Transitions) -> pd.DataFrame:
         opening="exposure",
         closing=ibis.ifelse(kind == "open", start.next_exposure, ibis.literal(0, "int64")),
     )
-    fresh = (months_between(rows.month_end, rows.last_end) != 1).fill_null(True)
+    # What was closed and is open again comes in anew.
+    fresh = (months_between(rows.month_end, rows.last_end) != 1).fill_null(True) | (rows.last_status != "open").fill_null(False)
     new = rows.filter(
         rows.status == "open", fresh, rows.month_end > ibis.literal(period.opening), rows.month_end <= ibis.literal(period.end)
     )
@@ -172,7 +174,7 @@ def _all(transitions: Transitions) -> ir.Table:
     return joined.select(
         *[name for name in ends.columns if name not in ("score", "hold_code")],
         debtor=ibis.coalesce(joined.customer, joined.account_key),
-        exposure=ibis.greatest(joined.balance_minor, ibis.literal(0, "int64")),
+        exposure=joined.balance_minor,
         provided=~joined.standing.isin(list(NOT_PROVIDED)).fill_null(False),
     )
 

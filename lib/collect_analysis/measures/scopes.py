@@ -77,22 +77,31 @@ def units_on(book: Book, day: date) -> ir.Table:
 def holders(ends: ir.Table, directory: Directory, period: Period) -> ir.Table:
     """Which accounts did the period start with or receive, and who was in charge of each?
 
-    `ends` is table `month_end`, or the part of it around the period. One row per account: open at the month end before the period (held by
+    `ends` is the table of `flow.month_ends` around the period. One row per account: open at the month end before the period (held by
     the unit and officer of that month end, balance of that day), or entered within it (unit and officer of its first month end, balance on
-    entry). Accounts that leave stay in: recalls and exits do not shrink a denominator.
+    entry), or closed at that month end and open again within the period (balance when it was last open). Accounts that leave stay in: recalls
+    and exits do not shrink a denominator.
     Columns: account_key, the scopes, opening_minor.
     """
     at_opening = ends.filter(ends.month_end == ibis.literal(period.opening))
     inside = ends.filter(ends.month_end > ibis.literal(period.opening), ends.month_end <= ibis.literal(period.end))
-    entered = inside.anti_join(at_opening, "account_key")
+    new = inside.anti_join(at_opening, "account_key")
+    again = inside.filter(inside.status == "open").semi_join(at_opening.filter(at_opening.status != "open"), "account_key")
+    entered = new.union(again)
     first = ibis.row_number().over(group_by=entered.account_key, order_by=entered.month_end)
     entered = entered.mutate(place=first).filter(lambda rows: rows.place == 0)
-    columns = ("account_key", "unit_key", "officer_key", "balance_minor")
+    columns = ("account_key", "unit_key", "officer_key", "balance_minor", "restored_minor")
     stock = at_opening.filter(at_opening.status == "open").select(*columns, entered=ibis.literal(False))
     both = stock.union(entered.select(*columns, entered=ibis.literal(True)))
     held = directory.describe(both, on_entry="original_minor")
-    opening = ibis.ifelse(held.entered, ibis.coalesce(held.on_entry, held.balance_minor), held.balance_minor)
+    on_entry = ibis.coalesce(held.restored_minor, held.on_entry, held.balance_minor)
+    opening = ibis.ifelse(held.entered, on_entry, held.balance_minor)
     return held.select("account_key", *FACT_SCOPES, opening_minor=opening)
+
+
+def owed(balance: ir.IntegerValue) -> ir.IntegerValue:
+    """What is owed at a balance: nothing where it is a credit. Weights and denominators count debts; an overpaid account has none."""
+    return ibis.greatest(balance, ibis.literal(0, "int64"))
 
 
 def within(column: ir.Column, start: date, end: date) -> ir.BooleanColumn:

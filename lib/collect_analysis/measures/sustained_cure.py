@@ -31,8 +31,11 @@ def after_cure(transitions: Transitions, *, follow: int) -> pd.DataFrame:
     )
     joined = cured.left_join(ends, (cured.cured_key == ends.account_key) & (ends.month_end > cured.cured_on))
     joined = joined.mutate(offset=months_between(joined.month_end, joined.cured_on))
+    # An exit holds unless a later month end says that the account is open.
+    open_until = joined.month_end.max(where=joined.status == "open").over(ibis.window(group_by=[joined.cured_key, joined.cured_on]))
+    joined = joined.mutate(undone=(open_until > joined.month_end).fill_null(False))
     inside = joined.offset <= follow
-    left = inside & (joined.status != "open")
+    left = inside & (joined.status != "open") & ~joined.undone
     followed = joined.group_by("cured_key", "cured_on", "product", "cured_from").agg(
         relapse=joined.offset.min(where=inside & (joined.status == "open") & (joined.bucket >= 1)),
         gone=joined.offset.min(where=left),

@@ -17,7 +17,7 @@ from collect_analysis.measures.cash import cash
 from collect_analysis.measures.flow import EXITS, MISSING, month_pairs
 from collect_analysis.measures.periods import Period, month_end
 from collect_analysis.measures.placements import months_between
-from collect_analysis.measures.scopes import UNASSIGNED, Directory, within
+from collect_analysis.measures.scopes import UNASSIGNED, Directory, owed, within
 
 Vintage = Literal["year", "quarter"]
 # The lunar new year moves money from so many days before to so many after; a month with this many such days is marked.
@@ -53,7 +53,7 @@ class Transitions:
 
     @cached_property
     def ends(self) -> ir.Table:
-        """The month ends followed: table `month_end` with product_code and vintage of the account."""
+        """The month ends followed: table `month_end` with product_code and vintage of the account; a credit balance owes nothing."""
         ends, account = self.book.table("month_end"), self.book.table("account")
         last = ibis.literal(self.scope.period.end)
         inside = ends.filter(ends.month_end <= last)
@@ -69,7 +69,9 @@ class Transitions:
         if self.scope.portfolios:
             joined = joined.filter(joined.portfolio.isin(list(self.scope.portfolios)))
         return joined.mutate(
-            product_code=ibis.coalesce(joined.product_code, NO_PRODUCT), vintage=ibis.coalesce(joined.vintage, UNASSIGNED)
+            balance_minor=owed(joined.balance_minor),
+            product_code=ibis.coalesce(joined.product_code, NO_PRODUCT),
+            vintage=ibis.coalesce(joined.vintage, UNASSIGNED),
         ).drop("of_account", "portfolio")
 
     @cached_property

@@ -11,7 +11,7 @@ _SOURCE = "domain reference 2.1"
 _UNDEFINED = "no overdue account at the start"
 _EXITS = ("paid_off", "settled", "written_off", "recalled", "sold")
 _OVERDUE = ("accounts overdue at the start", "số hồ sơ quá hạn đầu kỳ")
-_BALANCE = ("opening balance overdue at the start", "dư nợ quá hạn đầu kỳ")
+_BALANCE = ("opening balance overdue at the start (a credit balance owes 0)", "dư nợ quá hạn đầu kỳ (dư có tính là 0)")
 
 
 def _share(

@@ -9,10 +9,14 @@ _CASH = (
     "thanh toán hợp lệ theo ngày hiệu lực, trừ phần bị bút toán đảo lấy lại, tính vào ngày của khoản thanh toán; khoản chi ra không ghi bút "
     "toán gốc tính vào ngày của nó",
 )
-_ASSIGNED = ("accounts open at the start of the period or received in it", "hồ sơ đang mở đầu kỳ hoặc nhận trong kỳ")
+_ASSIGNED = (
+    "accounts open at the start of the period or received in it, those closed before that are open again included",
+    "hồ sơ đang mở đầu kỳ hoặc nhận trong kỳ, kể cả hồ sơ đã đóng nay mở lại",
+)
 _BATCHES = (
-    "batches placed with a unit that complete age m (whole months after the month of placement) in the period",
-    "các lô giao cho đơn vị đạt tuổi m (số tháng tròn sau tháng giao) trong kỳ",
+    "batches placed with a unit that complete age m (whole months after the month of placement) in the period; a placement that begins while "
+    "another of the account runs counts nowhere",
+    "các lô giao cho đơn vị đạt tuổi m (số tháng tròn sau tháng giao) trong kỳ; lần giao bắt đầu khi lần khác của hồ sơ còn hiệu lực không tính",
 )
 _PITFALL_RESIDUAL = (
     "cash on accounts nobody held is shown as unassigned, so that the parts add up to the total",
@@ -86,8 +90,8 @@ KPIS = (
         population=_ASSIGNED,
         numerator=("collected in the period", "số tiền thu trong kỳ"),
         denominator=(
-            "balance of the accounts open at the start or received in the period",
-            "dư nợ của hồ sơ đang mở đầu kỳ hoặc nhận trong kỳ",
+            "balance of the accounts open at the start or received in the period (a credit balance owes 0; open again: as when last open)",
+            "dư nợ của hồ sơ đang mở đầu kỳ hoặc nhận trong kỳ (dư có tính là 0; mở lại: dư nợ khi còn mở lần trước)",
         ),
         unit="share",
         base="cash",

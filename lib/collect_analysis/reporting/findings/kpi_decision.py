@@ -7,9 +7,10 @@ import pandas as pd
 
 from collect_analysis.book.presence import NO_ROWS
 from collect_analysis.decisions.period import PeriodVerdict
-from collect_analysis.measures import cash
+from collect_analysis.measures import cash, placements
 from collect_analysis.measures.kpi_table import Facts
 from collect_analysis.measures.kpis import KPIS
+from collect_analysis.measures.periods import month_start
 from collect_analysis.measures.scopes import COMPANY, UNASSIGNED
 from collect_analysis.methods.evidence import Condition, Grade
 from collect_analysis.reporting.findings.kpi_period import scope_names
@@ -46,6 +47,10 @@ def identities(facts: Facts, sums: pd.DataFrame, *, lang: str) -> list[Condition
         again = cash.repeated_postings(facts.book, start=facts.period.start, end=facts.period.end).iloc[0]
         amount = _money(float(again["amount_minor"]), facts, lang)
         found.append(_condition("no_repeated_postings", again["rows"] == 0, lang, "note", rows=int(again["rows"]), amount=amount))
+    if facts.book.has("decision"):
+        age = facts.windows.liquidation_months
+        twice = placements.shared(facts.book, start=month_start(facts.period.start, -age), end=facts.period.end)
+        found.append(_condition("one_unit_at_a_time", twice["placements"] == 0, lang, "note", **twice))
     return found
 
 
