@@ -115,6 +115,29 @@ def test_new_agencies_are_not_judged_on_rehabilitation(rows: pd.DataFrame) -> No
     assert table[table["component"] != "rehabilitation"]["value"].notna().all()
 
 
+def test_no_channel_is_missing_once_the_young_are_left_out_and_theirs_is_found_where_nobody_says_so(rows: pd.DataFrame) -> None:
+    assert unit_periods.recording_gaps(rows, months_needed={"rehabilitation": 9}).empty
+    silent = unit_periods.recording_gaps(rows, months_needed={})
+    assert set(silent["component"]) == {"rehabilitation"}
+    # Of the three agencies marked new in FY16 Q1 one has none at all in that quarter (NA), the others 14,028.32 and 16.61 dollars.
+    assert set(silent["unit_key"]) & NEW == {"action-financial-services"}
+    assert silent["unit_key"].nunique() == 6
+    assert silent["others_low"].min() > 0.1
+
+
+def test_a_channel_struck_out_for_a_group_of_agencies_is_refused(rows: pd.DataFrame) -> None:
+    lost = rows["unit_key"].isin(sorted(rows["unit_key"].unique())[:6]) & (rows["period_start"] >= "2016-01-01")
+    holed = rows.assign(collected_rehabilitation_minor=rows["collected_rehabilitation_minor"].mask(lost, 0))
+    gaps = unit_periods.recording_gaps(holed, months_needed={"rehabilitation": 9})
+    assert set(gaps["component"]) == {"rehabilitation"}
+    old_enough = (
+        unit_periods.channel_mix(rows, months_needed={"rehabilitation": 9}).query("component == 'rehabilitation'").dropna(subset=["value"])
+    )
+    assert set(gaps["unit_key"]) == set(rows.loc[lost, "unit_key"]) & set(old_enough["unit_key"])
+    mix = unit_periods.channel_mix(holed, months_needed={"rehabilitation": 9})
+    assert mix.loc[(mix["component"] == "rehabilitation") & mix["unit_key"].isin(gaps["unit_key"]), "value"].isna().all()
+
+
 @pytest.mark.slow
 def test_the_report_states_the_published_numbers_and_recommends_no_share(books: Path) -> None:
     reports = books / "reports"

@@ -266,7 +266,18 @@ def test_a_refusing_condition_leaves_no_answer_and_says_why(evaluated: Evaluatio
 
 def test_conditions_hold_on_the_sample_and_fail_on_young_batches(book: Book, evaluated: Evaluation) -> None:
     assert {condition.name: condition.met for condition in evaluated.conditions} == dict.fromkeys(
-        ["two_units", "maturity", "attribution", "usable_placements", "lot_kept", "overlap", "horizon_complete"], True
+        [
+            "two_units",
+            "maturity",
+            "attribution",
+            "usable_placements",
+            "lot_kept",
+            "overlap",
+            "horizon_complete",
+            "agency_cash_recorded",
+            "agency_contacts_recorded",
+        ],
+        True,
     )
     young = Evaluation(book, parameters(period_start="2026-05-01"))
     unmet = {condition.name for condition in young.conditions if not condition.met}

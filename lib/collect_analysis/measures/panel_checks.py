@@ -4,8 +4,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from collect_analysis.book.presence import in_words
 from collect_analysis.measures.panel_units import NO_PLACEMENTS, RENAMED, UNKNOWN
 from collect_analysis.measures.placements import FEWEST_AGES, RANDOM, Panel
+from collect_analysis.measures.recording_gaps import CONTACT, PAYMENT
+from collect_analysis.measures.unit_periods import TOTAL
 from collect_analysis.methods.evidence import Condition
 
 LEAST_COVERAGE = 0.80
@@ -16,12 +19,22 @@ _DOUBTED = ("misfit", "contradicts", "untested")
 
 
 def of_placements(
-    held: pd.DataFrame, found: pd.DataFrame, drift: pd.DataFrame, lost: Mapping[str, int], *, panel: Panel, age: int, basis: str
+    held: pd.DataFrame,
+    found: pd.DataFrame,
+    drift: pd.DataFrame,
+    lost: Mapping[str, int],
+    silent: pd.DataFrame,
+    *,
+    panel: Panel,
+    age: int,
+    basis: str,
+    names: Mapping[str, str],
 ) -> list[Condition]:
     """The conditions of a comparison from accounts.
 
     `held`: table of `placements.inventory`; `found`: of `comparison.index` for the `basis`; `drift`: of `profiling.allocation_drift`;
-    `lost`: of `placements.unusable`; `age`: the age compared at (-1: no comparison).
+    `lost`: of `placements.unusable`; `silent`: of `recording_gaps.silent_months`; `age`: the age compared at (-1: no comparison); `names` of
+    units by key.
     """
     return [
         _two_units(held),
@@ -31,6 +44,7 @@ def of_placements(
         _lot(drift, basis),
         _overlap(found),
         _horizon(held, panel, age),
+        *recorded(silent, names),
     ]
 
 
@@ -241,13 +255,50 @@ def _old_enough(projected: pd.DataFrame, names: Mapping[str, str]) -> list[Condi
     ]
 
 
-def of_totals(rows: pd.DataFrame, gaps: pd.DataFrame, flow: pd.DataFrame) -> list[Condition]:
+def recorded(silent: pd.DataFrame, names: Mapping[str, str]) -> list[Condition]:
+    """Whether payments and contacts of every unit were recorded in every month: without a unit's payments no comparison is fair."""
+    found = []
+    for name, table, consequence in (("agency_cash_recorded", PAYMENT, "refuse"), ("agency_contacts_recorded", CONTACT, "note")):
+        part = silent[silent["table"] == table]
+        parts = {key: in_words(day.date() for day in months["month"]) for key, months in part.groupby("unit_key")}
+        details: dict[str, object] = {
+            "months": len(part),
+            "where": "; ".join(f"{names.get(str(key), str(key))} ({told})" for key, told in parts.items()) or "-",
+            "expected": float(part["expected"].min()) if len(part) else 0.0,
+        }
+        found.append(Condition(name=name, met=part.empty, consequence=consequence, details=details))  # type: ignore[arg-type]
+    return found
+
+
+def _recorded_totals(silent: pd.DataFrame) -> list[Condition]:
+    """Whether money, and the channels it comes through, were recorded for every unit and period."""
+    found = []
+    for name, chosen, consequence in (
+        ("agency_totals_recorded", silent["component"] == TOTAL, "refuse"),
+        ("agency_channels_recorded", silent["component"] != TOTAL, "downgrade"),
+    ):
+        part = silent[chosen]
+        first = part.iloc[0] if len(part) else None
+        details: dict[str, object] = {"rows": len(part), "units": list(dict.fromkeys(part["unit_name"])) or "-"}
+        if first is not None:
+            details |= {
+                "unit": str(first["unit_name"]), "since": first["period_start"].date(), "channels": list(dict.fromkeys(part["component"])),
+                "low_share": float(part["others_low"].min()), "high_share": float(part["others_high"].max()),
+            }  # fmt: skip
+        found.append(Condition(name=name, met=part.empty, consequence=consequence, details=details))  # type: ignore[arg-type]
+    return found
+
+
+def of_totals(rows: pd.DataFrame, gaps: pd.DataFrame, flow: pd.DataFrame, silent: pd.DataFrame) -> list[Condition]:
     """The conditions of a comparison from unit totals.
 
-    `rows`, `gaps`, `flow`: tables of `unit_periods.read`, `identity_gaps` and `continuity`.
+    `rows`, `gaps`, `flow`, `silent`: tables of `unit_periods.read`, `identity_gaps`, `continuity` and `recording_gaps`.
     """
     recalled, new = int((flow["verdict"] == "recalled").sum()), int(rows.groupby("unit_key")["is_new"].any().sum())
+    renamed = list(dict.fromkeys(rows.loc[rows["called"] != rows["unit_name"], "called"]))
     return [
+        *_recorded_totals(silent),
+        Condition(name="agency_one_name", met=not renamed, consequence="note", details={"renamed": renamed or "-", "units": len(renamed)}),
         Condition(
             name="components_add_up",
             met=gaps.empty,

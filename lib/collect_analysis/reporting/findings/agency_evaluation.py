@@ -11,7 +11,7 @@ from collect_analysis.book.store import Book
 from collect_analysis.decisions.partner_score import ScorePolicy
 from collect_analysis.decisions.placement import PlacementPlan, SharePolicy, UnitStanding, propose_shares
 from collect_analysis.errors import DataError, nearest
-from collect_analysis.measures import panel_checks, panel_units, partners, placements, unit_periods
+from collect_analysis.measures import panel_checks, panel_units, partners, placements, recording_gaps, unit_periods
 from collect_analysis.measures.batch_triangle import POOLED
 from collect_analysis.measures.comparison import Belief
 from collect_analysis.measures.conduct import LegalLimits
@@ -135,10 +135,13 @@ class AgencyPage:
     ) -> list[Condition]:
         """What must hold for the answer: of placements by account, or of unit totals where the book has no placements; then those `beside`."""
         if held.empty and len(rows):
-            return worded([*beside, *panel_checks.of_totals(rows, unit_periods.identity_gaps(rows), continuity)], self.lang)
+            silent = unit_periods.recording_gaps(rows, months_needed=self.params.slow_components)
+            return worded([*beside, *panel_checks.of_totals(rows, unit_periods.identity_gaps(rows), continuity, silent)], self.lang)
         drift = profiling.allocation_drift(placements.draws(book, self.panel))
         lost = placements.unusable(book, self.panel)
-        return worded([*panel_checks.of_placements(held, found, drift, lost, panel=self.panel, age=age, basis=basis), *beside], self.lang)
+        silent = recording_gaps.silent_months(book, self.panel)
+        placed = panel_checks.of_placements(held, found, drift, lost, silent, panel=self.panel, age=age, basis=basis, names=self.names)
+        return worded([*placed, *beside], self.lang)
 
     def section_conditions(
         self,
