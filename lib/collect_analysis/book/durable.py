@@ -1,5 +1,6 @@
-"""Files that survive a crash: written whole or not at all, hashed, and forced to the disk."""
+"""Files that survive a crash: written whole or not at all, hashed, forced to the disk, and nobody else's."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,6 +18,20 @@ def write_json(path: Path, body: Mapping[str, Any]) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     os.replace(temporary, path)
+
+
+def owned_folder(folder: Path) -> Path:
+    """Make a folder that only its owner may open, its parents too; one that was there before is closed to others if it is ours.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(PermissionError):
+        folder.chmod(0o700)
+    return folder
 
 
 def file_hash(path: Path) -> str:

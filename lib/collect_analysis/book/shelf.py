@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from collect_analysis.book.contract import Delivery
-from collect_analysis.book.durable import sync
+from collect_analysis.book.durable import owned_folder, sync
 from collect_analysis.book.parsing.numbers import exact_sum
 from collect_analysis.book.schema import Table
 from collect_analysis.errors import WorkplaceError
@@ -35,7 +35,7 @@ def locked(folder: Path) -> Iterator[None]:
         Another process holds it, or the folder cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        owned_folder(folder)
         handle = (folder / LOCK).open("w")
     except OSError as error:
         raise WorkplaceError(f"{folder}: cannot be written ({error.strerror}); check the rights, or set COLLECT_BOOKS") from None

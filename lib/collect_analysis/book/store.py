@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
-from collect_analysis.book.durable import write_json
+from collect_analysis.book.durable import owned_folder, write_json
 from collect_analysis.book.edges import refuse_off_edge
 from collect_analysis.book.engine import Engine, open_engine
 from collect_analysis.book.engines.base import canonical_arrow
@@ -119,7 +119,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest of the book in `folder` by one atomic step; the loads' files must be there already."""
-    folder.mkdir(parents=True, exist_ok=True)
+    owned_folder(folder)
     write_json(folder / MANIFEST, {"schema": SCHEMA, **asdict(manifest)})
 
 

@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and end the process with its exit code."""
     # jsonschema imports it if it is there; it costs 1.7 s and no notebook format needs it.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+    # Books, quarantine and reports are about persons: whatever is written is its owner's alone, here and in every process started from here.
+    os.umask(0o077)
     given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that does not know a letter gets its number, not an error.

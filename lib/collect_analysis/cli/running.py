@@ -12,6 +12,7 @@ import click
 
 from collect_analysis.book.places import notebooks_folder, rules_folder
 from collect_analysis.cli import options, output
+from collect_analysis.errors import DisclosureError
 from collect_analysis.reporting import report_files
 from collect_analysis.reporting.report_files import PlannedRun
 from collect_analysis.reporting.runner import Clock, Limits, Outcome, StopRequest, Workplace, absent_books, require_books, run_all
@@ -72,10 +73,12 @@ def run(
 
 
 def exit_code(outcomes: list[Outcome], stop: StopRequest) -> int:
-    """130 or 143 interrupted; 1 if a run failed; 5 if one was busy elsewhere; else 0."""
+    """130 or 143 interrupted; 4 if a run would have told what must not leave; 1 if one failed; 5 if one was busy elsewhere; else 0."""
     if stop.signal:
         return 128 + stop.signal
     states = {outcome.state for outcome in outcomes}
+    if any(outcome.error and outcome.error["type"] == DisclosureError.__name__ for outcome in outcomes):
+        return DisclosureError.exit_code
     return 1 if "failed" in states else BUSY if "busy" in states else 0
 
 

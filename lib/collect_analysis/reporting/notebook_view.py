@@ -1,8 +1,8 @@
 """An executed notebook as a reader sees it: texts in their language, tables, figures. No code, and no HTML but our own.
 
-What a cell printed or displayed is data. Only two displays become more than plain text: a shown table (its own MIME type, data, from which
-the HTML is built here) and a recorded figure (its name, under which the recorded SVG is found). Every other HTML or image is left out: what
-is not recorded was not reported.
+What a cell printed or displayed is data. Only two displays reach a reader: a shown table (its own MIME type, data, from which the HTML is
+built here) and a recorded figure (its name, under which the recorded SVG is found). Prints, last values, every other HTML or image are left
+out: what is not recorded was not reported.
 """
 
 import base64
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from collect_analysis.reporting import notebook_files, tables, texts
 from collect_analysis.reporting.notebook_files import FIGURE_MIME, SVG_MIME
@@ -23,7 +23,6 @@ TEXT_TAG = "text:"
 # The last cell prints the decision as text; the page shows it as a box.
 SUMMARY_TAG = "keep_output"
 _HEADING = re.compile(r"\A\s*(#{1,6})\s+(.+?)\s*(?:\n|\Z)")
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass
@@ -148,33 +147,20 @@ def _anchor(heading: str, taken: list[str]) -> str:
 
 
 def _output(output: Mapping[str, Any], *, figures: Mapping[str, Path] | None, lang: str, about: str) -> Markup:
-    kind = output.get("output_type")
-    if kind == "stream" and output.get("name") == "stdout":
-        return _printed(output.get("text", ""))
-    if kind not in ("display_data", "execute_result"):
-        return Markup("")
+    """A shown table or a recorded figure; whatever else a cell printed or left as its last value is not shown."""
     data = output.get("data", {})
-    if tables.ABSENT_MIME in data:
-        return Markup("")
     if tables.MIME in data:
         return Markup(tables.html_of(data[tables.MIME]))  # noqa: S704  (escapes every cell)
     if FIGURE_MIME in data:
         drawing = _joined(data[SVG_MIME]).encode() if figures is None else figures[data[FIGURE_MIME]["name"]].read_bytes()
         return figure(drawing, alt=texts.say("figure_alt", lang, name=about))
-    if any(mime.startswith("image/") for mime in data):
-        return Markup("")
-    return _printed(data.get("text/plain", ""))
+    return Markup("")
 
 
 def figure(drawing: bytes, *, alt: str) -> Markup:
     """An SVG inside an image, where a browser runs nothing that could stand in it."""
     encoded = base64.b64encode(drawing).decode()
     return Markup('<figure><img src="data:image/svg+xml;base64,{}" alt="{}"></figure>').format(encoded, alt)
-
-
-def _printed(text: str | list[str]) -> Markup:
-    joined = _ANSI.sub("", _joined(text)).strip("\n")
-    return Markup("<pre>{}</pre>").format(escape(joined)) if joined else Markup("")
 
 
 def _joined(text: str | list[str]) -> str:

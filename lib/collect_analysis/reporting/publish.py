@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collect_analysis.book.durable import file_hash, files_below, sync, sync_tree, write_json
+from collect_analysis.book.durable import file_hash, files_below, owned_folder, sync, sync_tree, write_json
 from collect_analysis.errors import RunError, WorkplaceError
 from collect_analysis.reporting import notebook_files, run_index
 from collect_analysis.reporting.run_files import NOTEBOOK, RESULTS, RUN, DamagedRun, ResultsShape, read_run, shape_problem
@@ -88,8 +88,9 @@ def prepare(reports: Path) -> None:
         It cannot be written.
     """
     try:
+        owned_folder(reports)
         for folder in (STAGING, LOCKS):
-            (reports / folder).mkdir(parents=True, exist_ok=True)
+            owned_folder(reports / folder)
         with _staging_locked(reports):
             pass
     except OSError as error:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from collect_analysis.book.durable import write_json
+from collect_analysis.book.person_keys import PersonKeys, person_keys
 from collect_analysis.book.places import SHARED, shared_folder
 from collect_analysis.book.private_folders import private_folder, remove_ownerless
 from collect_analysis.book.processes import machine_bytes
 from collect_analysis.errors import DataError, RunError
-from collect_analysis.reporting import notebook_files, provenance, publish, run_files
+from collect_analysis.reporting import notebook_files, outgoing, provenance, publish, run_files
 from collect_analysis.reporting.child import LOOK_EVERY, Bounds, Child
 from collect_analysis.reporting.report_files import PlannedRun
 
@@ -228,6 +229,7 @@ class Bench:
         self._tables = shared
         self._clock = clock
         self._limits = limits
+        self._known: tuple[tuple[str, str], PersonKeys] | None = None
         self._shared = {"policy": provenance.policy(workplace.policy), "code": provenance.code(), "packages": provenance.packages()}
 
     def start(self, planned: PlannedRun) -> Started | Outcome:
@@ -297,9 +299,17 @@ class Bench:
         if provenance.inputs(self._place.books, started.planned.parameters) != run["inputs"]:
             raise RunError(f"book '{run['inputs']['book']}' changed while the report ran; run it again")
         render_page(started.folder, run)
+        outgoing.refuse_persons(started.folder, run, self._keys(run["inputs"]), audience=run["parameters"]["audience"])
         publish.seal(started.folder, run)
         place, note = publish.publish(started.slot, started.folder)
         return Outcome(run=started.planned, state="complete", run_id=run["run_id"], seconds=run["seconds"], folder=place, note=note)
+
+    def _keys(self, inputs: Mapping[str, Any]) -> PersonKeys:
+        """The keys of persons of the book a run read; kept for the runs that read the same."""
+        contents = (inputs["book"], inputs["fingerprint"])
+        if self._known is None or self._known[0] != contents:
+            self._known = (contents, person_keys(self._place.books / inputs["book"]))
+        return self._known[1]
 
     def _set_aside(self, started: Started, state: State, error: Mapping[str, Any]) -> Outcome:
         run = ended(started.run, state=state, at=self._clock.read(), error=error)

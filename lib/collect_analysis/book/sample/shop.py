@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from collect_analysis.book.durable import owned_folder
 from collect_analysis.book.sample import (
     breaching,
     contacting,
@@ -82,7 +83,7 @@ def make_sample(
     span_of(as_of, months)
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    owned_folder(fresh)
     try:
         shop = _Shop(fresh, accounts=accounts, seed=seed, as_of=as_of, months=months, now=now, progress=progress or _silent)
         manifest = shop.make(folder.name)
