@@ -13,17 +13,19 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from collect_analysis.book.durable import write_json
-from collect_analysis.book.person_keys import PersonKeys, person_keys
 from collect_analysis.book.places import SHARED, shared_folder
 from collect_analysis.book.private_folders import private_folder, remove_ownerless
 from collect_analysis.book.processes import machine_bytes
 from collect_analysis.errors import DataError, RunError
-from collect_analysis.reporting import notebook_files, outgoing, provenance, publish, run_files
+from collect_analysis.reporting import notebook_files, provenance, publish, run_files
 from collect_analysis.reporting.child import LOOK_EVERY, Bounds, Child
 from collect_analysis.reporting.report_files import PlannedRun
+
+if TYPE_CHECKING:
+    from collect_analysis.book.person_keys import PersonKeys
 
 SCHEMA = 1
 # Of the machine's memory what runs may use together; the rest is for the system and the files it holds ready.
@@ -292,6 +294,7 @@ class Bench:
             return self._set_aside(started, "interrupted" if stop.signal else "failed", error)
 
     def _publish(self, started: Started) -> Outcome:
+        from collect_analysis.reporting import outgoing
         from collect_analysis.reporting.page import render_page
 
         run = ended(started.run, state="complete", at=self._clock.read())
@@ -304,8 +307,10 @@ class Bench:
         place, note = publish.publish(started.slot, started.folder)
         return Outcome(run=started.planned, state="complete", run_id=run["run_id"], seconds=run["seconds"], folder=place, note=note)
 
-    def _keys(self, inputs: Mapping[str, Any]) -> PersonKeys:
+    def _keys(self, inputs: Mapping[str, Any]) -> "PersonKeys":
         """The keys of persons of the book a run read; kept for the runs that read the same."""
+        from collect_analysis.book.person_keys import person_keys
+
         contents = (inputs["book"], inputs["fingerprint"])
         if self._known is None or self._known[0] != contents:
             self._known = (contents, person_keys(self._place.books / inputs["book"]))
