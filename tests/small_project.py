@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from collect_analysis.reporting.report_files import PlannedRun
 from collect_analysis.reporting.runner import Clock, Limits, Outcome, StopRequest, Workplace, run_all
 
 KIND = "kpi_period"
+POLICIES = Path(__file__).resolve().parent.parent / "parameters" / "policy"
 NOW = "2026-07-01T08:00:00+07:00"
 RUN_ID_TIME = "20260701T010000Z"
 FIELDS = tuple(KINDS[KIND].model_fields)
@@ -103,7 +105,7 @@ class SmallProject:
         self.root = root
         self.reports = root / "reports"
         self.books = root / "books"
-        (root / "parameters" / "policy").mkdir(parents=True)
+        shutil.copytree(POLICIES, root / "parameters" / "policy")
         (root / "notebooks").mkdir()
         self.write_notebook(*(cells or (RECORD,)))
         self.write_book("tiny")

@@ -74,6 +74,15 @@ def test_doctor_finds_a_damaged_book_and_a_missing_package(project: SmallProject
     assert "no-such-package 1.0 is missing" in checkup.versions(lock).seen
 
 
+def test_d5_doctor_reads_every_policy(project: SmallProject) -> None:
+    (project.place.policy / "scorecard.yml").write_text(
+        "topic: scorecard\nversions: [{valid_from: 2026-01-01, source: x, values: {level: 2}}]\n"
+    )
+    finding = checkup.sound_policies(project.place.policy)
+    assert (finding.well, "policy scorecard has no 'least_reliability'" in finding.seen) == (False, True)
+    assert checkup.sound_policies(PROJECT / "parameters" / "policy").well
+
+
 def test_d5_a_pin_for_another_python_or_system_is_none_of_ours(project: SmallProject) -> None:
     lock = project.root / "requirements.lock"
     here = version("click")

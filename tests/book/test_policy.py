@@ -1,5 +1,6 @@
 """Dated policy: the version of the day, and every problem of a file at once."""
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -74,3 +75,54 @@ def test_the_policies_of_the_repository_are_in_force_over_the_sample_shop(topic:
 
 def test_every_legal_limit_says_when_its_source_was_checked() -> None:
     assert all(version.verified_on is not None for version in versions("legal_limits"))
+
+
+HEIR = """\
+topic: speed
+versions:
+  - valid_from: 2025-01-01
+    source: board paper 3
+    values:
+      limit: 4
+      roads: {town: 3, country: {wet: 5, dry: 9}}
+      days: [mon, tue]
+  - valid_from: 2026-02-01
+    inherits: 2025-01-01
+    source: board paper 7
+    values:
+      roads: {country: {wet: 4}}
+      days: [wed]
+"""
+
+
+def test_d5_a_version_may_change_one_number_of_the_one_before_it(tmp_path: Path) -> None:
+    folder = write(tmp_path, HEIR)
+    assert policy("speed", on=date(2026, 2, 1), folder=folder) == {
+        "limit": 4,
+        "roads": {"town": 3, "country": {"wet": 4, "dry": 9}},
+        "days": ["wed"],
+    }
+    assert policy("speed", on=date(2026, 1, 31), folder=folder)["roads"]["country"] == {"wet": 5, "dry": 9}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("inherits: 2025-01-01", "inherits: 2024-01-01", "inherits '2024-01-01', but the version before it is 2025-01-01; name that one"),
+        ("inherits: 2025-01-01", "inherits: true", "inherits True, but the version before it is 2025-01-01"),
+        (
+            "    source: board paper 3",
+            "    inherits: 2024-01-01\n    source: board paper 3",
+            "the version of 2025-01-01 inherits '2024-01-01', but there is no version before it; write all its values",
+        ),
+        (
+            "versions:\n",
+            "versions:\n  - {valid_from: 2025-06-01, source: board paper 5, values: {limit: 6}}\n",
+            "the version of 2026-02-01 inherits '2025-01-01', but the version before it is 2025-06-01; name that one",
+        ),
+    ],
+    ids=["unknown", "not-a-day", "first", "not-the-one-before"],
+)
+def test_d5_what_is_inherited_is_named_and_is_the_version_before(tmp_path: Path, old: str, new: str, told: str) -> None:
+    with pytest.raises(DataError, match=re.escape(told)):
+        versions("speed", folder=write(tmp_path, HEIR.replace(old, new, 1)))

@@ -1,6 +1,6 @@
 """Law and policy as dated parameters: which version was in force on a day."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -10,7 +10,7 @@ from collect_analysis.book.places import policy_folder
 from collect_analysis.book.yaml_files import read_yaml
 from collect_analysis.errors import DataError
 
-_KEYS = {"valid_from", "source", "verified_on", "values"}
+_KEYS = {"valid_from", "inherits", "source", "verified_on", "values"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +28,14 @@ class PolicyVersion:
 def versions(topic: str, *, folder: Path | None = None) -> tuple[PolicyVersion, ...]:
     """Every version of a policy, oldest first, each ending where the next begins.
 
-    Reads `<folder>/<topic>.yml` (folder: default `policy_folder()`): `{topic, versions: [{valid_from, source, verified_on, values}]}`.
+    Reads `<folder>/<topic>.yml` (folder: default `policy_folder()`): `{topic, versions: [{valid_from, source, verified_on, values}]}`. A
+    version that `inherits` the first day of the version before it says only what changes: mappings key by key, everything else whole.
 
     Raises
     ------
     DataError
-        The file is missing, names another topic, or a version lacks its first day, its source or its values; all problems at once.
+        The file is missing, names another topic, a version lacks its first day, its source or its values, or inherits from another than the
+        version before it; all problems at once.
     ParameterError
         The file is not the YAML that `read_yaml` reads.
     """
@@ -44,7 +46,13 @@ def versions(topic: str, *, folder: Path | None = None) -> tuple[PolicyVersion, 
     problems = _problems(topic, content, path.name)
     if problems:
         raise DataError(problems)
-    found = sorted((_version(topic, raw) for raw in content["versions"]), key=lambda version: version.valid_from)
+    stated = sorted(content["versions"], key=lambda raw: raw["valid_from"])
+    if problems := _wrong_heirs(stated, path.name):
+        raise DataError(problems)
+    found: list[PolicyVersion] = []
+    for raw in stated:
+        version = _version(topic, raw)
+        found.append(replace(version, values=_merged(found[-1].values, version.values)) if "inherits" in raw else version)
     ends = [version.valid_from for version in found[1:]]
     return tuple(replace(version, valid_to=end) for version, end in zip(found, [*ends, None], strict=True))
 
@@ -100,6 +108,26 @@ def _problems(topic: str, content: Any, name: str) -> list[str]:
         days.append(_day(raw.get("valid_from")))
     twice = sorted({str(day) for day in days if day is not None and days.count(day) > 1})
     return [*problems, *(f"{name}: two versions are valid from {day}; keep one" for day in twice)]
+
+
+def _wrong_heirs(stated: Sequence[Mapping[str, Any]], name: str) -> list[str]:
+    """Versions, oldest first, that inherit from another than the one before them: what lies between would be undone without a word."""
+    problems = []
+    for place, raw in enumerate(stated):
+        before = stated[place - 1]["valid_from"] if place else None
+        if "inherits" in raw and raw["inherits"] != before:
+            fix = f"the version before it is {before}; name that one" if before else "there is no version before it; write all its values"
+            problems.append(f"{name}: the version of {raw['valid_from']} inherits {raw['inherits']!r}, but {fix}")
+    return problems
+
+
+def _merged(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with changes: a mapping is changed key by key, anything else is replaced."""
+    merged = dict(before)
+    for key, value in changes.items():
+        old = before.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 def _version(topic: str, raw: Mapping[str, Any]) -> PolicyVersion:

@@ -48,6 +48,7 @@ def doctor(reports: Path | None, books: Path | None, as_json: bool) -> int:
         versions(lock_file()),
         writable(place["reports"]),
         *present_books(place["books"]),
+        sound_policies(place["policy"]),
         kernel(place["books"], place["policy"]),
     ]
     code = 0 if all(finding.well for finding in findings) else NOT_WELL
@@ -110,6 +111,16 @@ def present_books(folder: Path) -> list[Finding]:
     return found or [
         Finding(name="books", well=False, seen=f"none in {folder}", fix="collect sample, or collect import parameters/sources")
     ]
+
+
+def sound_policies(folder: Path) -> Finding:
+    """Can every version of every policy file be followed?"""
+    from collect_analysis.reporting.policies import problems_in
+
+    problems, files = problems_in(folder), len(list(folder.glob("*.yml")))
+    if problems:
+        return Finding(name="policies", well=False, seen=f"{len(problems)} problems (first: {problems[0]})", fix="correct the file")
+    return Finding(name="policies", well=True, seen=f"{files} files")
 
 
 def kernel(books: Path, policy: Path) -> Finding:

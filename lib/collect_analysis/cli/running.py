@@ -60,6 +60,10 @@ def run(
     left_out = {outcome.run.label for outcome in skipped}
     chosen = [item for item in planned if item.label not in left_out]
     require_books(chosen, place.books)
+    if chosen:
+        from collect_analysis.reporting.policies import require_policies
+
+        require_policies([item.parameters for item in chosen], place.policy)
     if dry_run:
         _show_plan(chosen, skipped, as_json=as_json)
         return 0

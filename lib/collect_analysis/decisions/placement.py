@@ -65,9 +65,12 @@ class SharePolicy:
             for name in numbers
             if not isinstance(values[name], int | float) or isinstance(values[name], bool)
         ]
+        grades = values.get("grades", [])
+        if not isinstance(grades, list | tuple) or not set(map(str, grades)) <= {"A", "B", "C", "D"}:
+            problems.append(f"policy placement: grades is {grades!r}; write a list of A, B, C, D")
         if problems:
             raise DataError(problems)
-        return cls(**{**values, "grades": tuple(values["grades"])})
+        return cls(**{**values, "grades": tuple(grades)})
 
 
 @dataclass(frozen=True, kw_only=True)

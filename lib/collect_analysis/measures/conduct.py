@@ -1,97 +1,20 @@
 """Conduct: outbound contacts in breach of a limit (Q1), also those that only the sum over units shows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, time
-from types import MappingProxyType
-from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from collect_analysis.book.policy import PolicyVersion
 from collect_analysis.book.store import Book
-from collect_analysis.book.tables.work import CHANNELS, PARTIES
-from collect_analysis.errors import DataError
 from collect_analysis.measures.contact import CONNECTED, REACHED_SOMEBODY
+from collect_analysis.measures.legal_limits import RULES, LegalLimits
 from collect_analysis.measures.periods import Period
 from collect_analysis.measures.scopes import Directory, within
 from collect_analysis.methods.rates import rate_table, wilson_interval
 
-RULES = ("FREQ_DAY", "HOURS", "RECALL", "PARTY")
 _COUNT_UNITS = {"attempt": None, "delivered": REACHED_SOMEBODY, "connected": CONNECTED}
-
-
-@dataclass(frozen=True, kw_only=True)
-class LegalLimits:
-    """Contact limits in force from `valid_from` to the day before `valid_to` (None: no end), as `of` reads them from policy `legal_limits`.
-
-    `most_per_day` contacts of `day_channels` per debtor or account (`day_scope`) and calendar day of the debtor, counting attempts,
-    delivered or connected ones (`day_counts`); lawful hours `opens` to `closes`, both included, for `hour_channels`; no contact by a unit
-    after a placement with it ended for one of `end_reasons`; no contact with `forbidden_parties`.
-    """
-
-    set_id: str
-    source: str
-    verified_on: date | None
-    valid_from: date
-    valid_to: date | None
-    most_per_day: int
-    day_counts: str
-    day_scope: str
-    day_channels: tuple[str, ...]
-    opens: time
-    closes: time
-    hour_channels: tuple[str, ...]
-    end_reasons: tuple[str, ...]
-    forbidden_parties: tuple[str, ...]
-    severity: MappingProxyType[str, str]
-
-    @classmethod
-    def of(cls, version: PolicyVersion) -> "LegalLimits":
-        """The limits of one version of policy `legal_limits`.
-
-        Raises
-        ------
-        DataError
-            A rule or one of its parameters is missing or has no allowed value.
-        """
-        values = version.values  # noqa: PD011 - a policy, not a frame
-        try:
-            day, hours = values["FREQ_DAY"], values["HOURS"]
-            limits = cls(
-                set_id=str(values["set_id"]),
-                source=version.source,
-                verified_on=version.verified_on,
-                valid_from=version.valid_from,
-                valid_to=version.valid_to,
-                most_per_day=int(day["limit"]),
-                day_counts=_one_of(day["count_unit"], tuple(_COUNT_UNITS)),
-                day_scope=_one_of(day["scope"], ("debtor", "account")),
-                day_channels=_all_of(day["channels"], CHANNELS),
-                opens=time.fromisoformat(hours["from"]),
-                closes=time.fromisoformat(hours["to"]),
-                hour_channels=_all_of(hours["channels"], CHANNELS),
-                end_reasons=tuple(values["RECALL"]["end_reasons"]),
-                forbidden_parties=_all_of(values["PARTY"]["forbidden"], PARTIES),
-                severity=MappingProxyType({rule: _one_of(values[rule]["severity"], ("hard", "policy")) for rule in RULES}),
-            )
-        except KeyError as error:
-            raise DataError(f"legal_limits of {version.valid_from}: {error} is missing; see parameters/policy/legal_limits.yml") from None
-        except (TypeError, ValueError) as error:
-            raise DataError(f"legal_limits of {version.valid_from}: {error}") from None
-        return limits
-
-
-def _one_of(value: Any, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise ValueError(f"{value!r} is not one of {', '.join(known)}")
-    return str(value)
-
-
-def _all_of(values: Any, known: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(_one_of(value, known) for value in values)
 
 
 def judged_contacts(book: Book, period: Period, limits: Sequence[LegalLimits], *, contacts: ir.Table | None = None) -> ir.Table:

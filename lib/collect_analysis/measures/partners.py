@@ -1,9 +1,8 @@
 """Partners: who they are, whether they may act, how they behave; the gates that stand before any praise for money."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -12,9 +11,9 @@ import pandas as pd
 from scipy import stats
 
 from collect_analysis.book.store import Book
-from collect_analysis.errors import DataError
 from collect_analysis.measures.conduct import LegalLimits, judged_contacts
 from collect_analysis.measures.periods import Period, month_start
+from collect_analysis.measures.placement_policy import GateLimits
 from collect_analysis.measures.placements import Panel, of_panel
 from collect_analysis.methods.rates import wilson_interval
 
@@ -29,49 +28,6 @@ _NOTES = {
     "unknown": "not in the register of units on this day",
 }
 GATE_COLUMNS = ("unit_key", "gate", "numerator", "denominator", "unit", "value", "low", "high", "limit", "status", "note")
-
-
-@dataclass(frozen=True, kw_only=True)
-class GateLimits:
-    """Limits of the conduct gates, as rates: a unit fails where even the lower bound of its rate lies over the limit.
-
-    `complaints_per_10k` accounts placed; `breaches_per_1000` and `third_party_per_1000` (contacts with people who owe nothing) outbound
-    contacts; `critical_qa_share` of assessed contacts.
-    """
-
-    complaints_per_10k: float
-    breaches_per_1000: float
-    critical_qa_share: float
-    third_party_per_1000: float
-
-    def __post_init__(self) -> None:
-        wrong = [
-            f"gate limit {item.name} is {getattr(self, item.name)}; write a number from 0"
-            for item in fields(self)
-            if getattr(self, item.name) < 0
-        ]
-        if wrong:
-            raise DataError(wrong)
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "GateLimits":
-        """The limits from the mapping `gates` of policy `placement`.
-
-        Raises
-        ------
-        DataError
-            A limit is missing, unknown or no number.
-        """
-        names = [item.name for item in fields(cls)]
-        problems = [f"policy placement: gates has no '{name}'; add it" for name in names if name not in values]
-        problems += [f"policy placement: unknown gate '{name}'; known: {', '.join(names)}" for name in values if name not in names]
-        numbers = (isinstance(value, int | float) and not isinstance(value, bool) for value in values.values())
-        problems += [
-            f"policy placement: gate {name} is {values[name]!r}; write a number" for name, ok in zip(values, numbers, strict=True) if not ok
-        ]
-        if problems:
-            raise DataError(problems)
-        return cls(**values)
 
 
 def register(book: Book) -> pd.DataFrame:

@@ -1,9 +1,7 @@
 """Recalls: which accounts on placement should come back, which are left although the rule names them, and why."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -11,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 
 from collect_analysis.book.store import Book
-from collect_analysis.errors import DataError
 from collect_analysis.measures.cash import payments
 from collect_analysis.measures.contact import is_right_party
 from collect_analysis.measures.periods import month_start
+from collect_analysis.measures.placement_policy import RecallRule
 from collect_analysis.measures.placements import Panel, months_between, of_panel
 
 OLD, QUIET = "old", "quiet"
@@ -22,39 +20,6 @@ OLD, QUIET = "old", "quiet"
 HELD_BACK = ("promise", "arrangement", "legal", "dispute")
 STAYS = "stays"
 RECALL_COLUMNS = ("unit_key", "verdict", "reason", "cases", "balance_minor")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecallRule:
-    """When an account comes back: after `quiet_days` without payment and without right-party contact, or after `oldest_months` on placement.
-
-    `cooldown_months`: it may be placed again from the first day of the month so many months later.
-    """
-
-    quiet_days: int
-    oldest_months: int
-    cooldown_months: int
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "RecallRule":
-        """The rule from the mapping `recall` of policy `placement`.
-
-        Raises
-        ------
-        DataError
-            A value is missing, unknown or no whole number above 0.
-        """
-        names = [item.name for item in fields(cls)]
-        problems = [f"policy placement: recall has no '{name}'; add it" for name in names if name not in values]
-        problems += [f"policy placement: unknown key recall.{name}; known: {', '.join(names)}" for name in values if name not in names]
-        problems += [
-            f"policy placement: recall.{name} is {values[name]!r}; write a whole number above 0"
-            for name in names
-            if name in values and (not isinstance(values[name], int) or isinstance(values[name], bool) or values[name] < 1)
-        ]
-        if problems:
-            raise DataError(problems)
-        return cls(**values)
 
 
 def judged_placements(book: Book, panel: Panel, rule: RecallRule) -> ir.Table:

@@ -15,8 +15,9 @@ from collect_analysis.measures import panel_checks, panel_units, partners, place
 from collect_analysis.measures.batch_triangle import POOLED
 from collect_analysis.measures.comparison import Belief
 from collect_analysis.measures.conduct import LegalLimits
-from collect_analysis.measures.partners import ConductWindow, GateLimits
+from collect_analysis.measures.partners import ConductWindow
 from collect_analysis.measures.periods import month_end
+from collect_analysis.measures.placement_policy import GateLimits, PanelPolicy
 from collect_analysis.measures.placements import RANDOM, Panel
 from collect_analysis.methods import profiling
 from collect_analysis.methods.evidence import Condition, grade
@@ -59,9 +60,10 @@ class AgencyPage:
         self.shares = SharePolicy.of(values["share"])
         self.gates = GateLimits.of(values["gates"])
         self.score = ScorePolicy.of(values.get("score", {}))
-        self.window = ConductWindow.of(self.panel, months=int(values["conduct_months"]))
-        self.belief = Belief(prior_sd=float(values["prior_sd"]), seed=params.seed)
-        self.share_months, self.recall_threshold = int(values["share_now_months"]), float(values["recall_threshold"])
+        looked = PanelPolicy.of(values)
+        self.window = ConductWindow.of(self.panel, months=looked.conduct_months)
+        self.belief = Belief(prior_sd=looked.prior_sd, seed=params.seed)
+        self.share_months, self.recall_threshold = looked.share_now_months, looked.recall_threshold
         # Limits on contacts are asked for only where there are contacts to judge: a source of unit totals may be older than any of them.
         judged = in_force("legal_limits", start=self.window.start, end=self.window.end) if book.has("contact") else ()
         self.limits = [LegalLimits.of(version) for version in judged]
