@@ -54,7 +54,8 @@ def waiver_facts(book: Book, cash_facts: ir.Table, held: ir.Table, directory: Di
     parts = [begun[f"waived_{name}_minor"].fill_null(0) for name in ("principal", "interest", "fees")]
     waived = _by_holder(begun.mutate(waived_minor=parts[0] + parts[1] + parts[2]), held, directory, ("waived_minor",))
     zero = ibis.literal(0, "int64")
-    money = cash_facts.select(*FACT_SCOPES, "collected_minor", waived_minor=zero)
+    # More paid out than in on an account is no part of what was paid and waived.
+    money = cash_facts.select(*FACT_SCOPES, collected_minor=ibis.greatest(cash_facts.collected_minor, zero), waived_minor=zero)
     return money.union(waived.select(*FACT_SCOPES, collected_minor=zero, waived_minor="waived_minor"))
 
 

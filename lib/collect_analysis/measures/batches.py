@@ -110,9 +110,10 @@ def top_share(book: Book, batches: ir.Table) -> pd.DataFrame:
     """Which share of the cash of each unit's batches came from the 1 % of accounts that paid most (R8)?
 
     `batches` is the table of `recovery.placed_facts`. Columns: unit_key, numerator (cash of the largest payers: one account in a hundred, at
-    least one), denominator (cash), value, low, high (NaN), cases (accounts placed), trimmed_minor (cash per account without them), note.
-    Sorted by unit. Undefined: nothing was collected.
+    least one), denominator (cash; of an account that got back more than it paid: 0), value, low, high (NaN), cases (accounts placed),
+    trimmed_minor (cash per account without them), note. Sorted by unit. Undefined: nothing was collected.
     """
+    batches = batches.mutate(liquidated_minor=ibis.greatest(batches.liquidated_minor, 0))
     order = ibis.window(group_by=batches.unit_key, order_by=[batches.liquidated_minor.desc(), batches.account_key])
     whole = ibis.window(group_by=batches.unit_key)
     rows = batches.mutate(place=ibis.row_number().over(order), members=batches.count().over(whole))

@@ -149,5 +149,6 @@ def _rows(wide: pd.DataFrame, kpi: Kpi) -> pd.DataFrame:
 def _as_total(table: pd.DataFrame, taken: dict[str, pd.Series], kpi: Kpi) -> pd.DataFrame:
     n, y = taken["n"], taken["y"]
     low, high = ratio_interval(count=n, sum_y=y, sum_x=n, sum_yy=taken["yy"], sum_xx=n, sum_xy=y)
-    least = -np.inf if kpi.signed else 0
-    return table.assign(value=y, low=np.clip(low * n, least, None), high=high * n, denominator=np.nan, note="")
+    # What came in is not below nothing, unless more went out.
+    least = np.where(kpi.signed | (y < 0), -np.inf, 0.0)
+    return table.assign(value=y, low=np.maximum(low * n, least), high=high * n, denominator=np.nan, note="")

@@ -18,6 +18,7 @@ from collect_analysis.reporting import row_labels
 from collect_analysis.reporting.disclosure import NoPeople, People, refuse_personal, without_small_cells
 from collect_analysis.reporting.notebook_files import FIGURE_MIME, SVG_MIME
 from collect_analysis.reporting.operational_lists import OperationalList, write_list
+from collect_analysis.reporting.shares import Shares
 
 SCHEMA = 1
 SIGNIFICANT_DIGITS = 12
@@ -115,6 +116,7 @@ class RunRecorder:
         self._caveats: list[str] = []
         self._names: set[tuple[str, ...]] = set()
         self._masked: dict[tuple[str, str], int] = {}
+        self._shares = Shares()
 
     def _claim(self, *name: str) -> None:
         if name in self._names:
@@ -166,7 +168,9 @@ class RunRecorder:
         """
         keys = list(by)
         refuse_personal(table[keys], name=name, audience=self.parameters.audience)
-        for row in self._disclosed(name, table, people).to_dict("records"):
+        shown = self._disclosed(name, table, people)
+        self._shares.look(name, shown, unit=unit, kpi=kpi)
+        for row in shown.to_dict("records"):
             where = {**(labels or {}), **{key: str(row[key]) for key in keys}}
             self._claim("measure", name, str(row.get("kpi", kpi)), *(f"{key}={item}" for key, item in sorted(where.items())))
             numbers = {key: plain(row.get(key)) for key in ("value", "low", "high", "numerator", "denominator")}
@@ -193,6 +197,7 @@ class RunRecorder:
         refuse_personal(table, name=name, audience=self.parameters.audience)
         shown = self._disclosed(name, table, people).reset_index(drop=True)
         self._claim("table", name)
+        self._shares.look(name, shown)
         self._tables[name] = f"tables/{name}.csv"
         if self.folder:
             path = self.folder / self._tables[name]
@@ -281,8 +286,21 @@ class RunRecorder:
             "tables": self._tables,
             "figures": self._figures,
             "decision": plain(asdict(decision)) if decision else None,
-            "checks": self._checks,
+            "checks": [*self._checks, *self._impossible_shares()],
         }
+
+    def _impossible_shares(self) -> list[dict[str, object]]:
+        """The blocking check that fails where a recorded share cannot be: how many, which first, and why."""
+        from collect_analysis.reporting.texts import say
+
+        if not self._shares.broken:
+            return []
+        first, lang = self._shares.broken[0], self.parameters.lang
+        numbers = ", ".join(f"{plain(number)}" for number in first.numbers)
+        why = say(f"share_{first.fault}", lang, numbers=numbers)
+        told = {"broken": len(self._shares.broken), "seen": self._shares.seen, "where": first.where, "labels": first.labels}
+        detail = say("shares_impossible", lang, **told, column=first.column, why=why)
+        return [{"name": say("shares_check", lang), "passed": False, "blocking": True, "detail": detail}]
 
 
 def summary(body: dict, *, most: int = 12) -> str:

@@ -55,7 +55,7 @@ def dictionary(windows: KpiWindows, *, lang: str = "en", ids: tuple[str, ...] = 
             "unit": kpi.unit,
             "better": kpi.better,
             "windows": ", ".join(f"{name} = {_written(getattr(windows, name))}" for name in kpi.windows),
-            "pitfalls": "; ".join(said(pitfall, lang) for pitfall in kpi.pitfalls),
+            "pitfalls": "; ".join(said(pitfall, lang) for pitfall in (kpi.outside, *kpi.pitfalls) if pitfall[0]),
             "source": kpi.source,
             "definition": kpi.definition(windows),
             "kpi_kind": kpi.kind,

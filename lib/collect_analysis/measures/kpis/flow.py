@@ -87,8 +87,8 @@ KPIS = (
         interval="ratio",
         undefined="no overdue balance at the start",
         source=_SOURCE,
+        outside=("can exceed 100 % (interest, fees)", "có thể vượt 100 % (lãi, phí)"),
         pitfalls=(
-            ("can exceed 100 % (interest, fees)", "có thể vượt 100 % (lãi, phí)"),
             (
                 "hides cures and re-entries: for provisioning, not for strategy",
                 "che khuất hồ sơ khỏi và quay lại: dùng cho dự phòng, không dùng cho chiến lược",

@@ -147,6 +147,10 @@ KPIS = (
         over=("target_minor",),
         interval="total",
         undefined="no approved target for this period",
+        outside=(
+            "can exceed 100 %: more than the target may come in",
+            "có thể vượt 100 %: số thu có thể lớn hơn chỉ tiêu",
+        ),
         pitfalls=(
             ("a restated target is another version", "chỉ tiêu điều chỉnh là phiên bản khác"),
             (
@@ -231,8 +235,8 @@ KPIS = (
         counted=("paid_minor",),
         over=("due_minor",),
         undefined="no instalment fell due",
+        outside=("can exceed 100 %: who pays ahead counts in full", "có thể vượt 100 %: khách trả trước được tính đủ"),
         pitfalls=(
-            ("can exceed 100 %: who pays ahead counts in full", "có thể vượt 100 %: khách trả trước được tính đủ"),
             (
                 "a source with unequal instalments should send each as a promise: read C8 then",
                 "nguồn có kỳ trả không đều nên gửi từng kỳ như lời hứa: khi đó đọc C8",

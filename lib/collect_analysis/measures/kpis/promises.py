@@ -87,12 +87,10 @@ KPIS = (
         counted=("paid_minor",),
         over=("promised_minor",),
         undefined="nothing was promised for the period",
-        pitfalls=(
-            (
-                "can exceed 100 %: who pays more than promised counts in full; C9 caps it",
-                "có thể vượt 100 %: trả nhiều hơn hứa được tính đủ; C9 có giới hạn",
-            ),
-            ("cash after a promise is not cash because of it", "tiền thu sau lời hứa chưa chắc nhờ lời hứa"),
+        outside=(
+            "can exceed 100 %: who pays more than promised counts in full; C9 caps it",
+            "có thể vượt 100 %: trả nhiều hơn hứa được tính đủ; C9 có giới hạn",
         ),
+        pitfalls=(("cash after a promise is not cash because of it", "tiền thu sau lời hứa chưa chắc nhờ lời hứa"),),
     ),
 )

@@ -24,7 +24,8 @@ class Kpi:
     A ratio or a total is counted on the fact relation `base` (`bases.BASES`): `counted` and `over` name the columns of it that are summed
     into numerator and denominator, in whole numbers of one `parts`-th. Anything else (a median, a matrix, a forecast) has its own function
     and names it in `measure` (`table_measures.TABLE_MEASURES`). `unit` is the unit of the value after `scale`; `part` says that the
-    numerator is a part of the denominator, so that no value exceeds 1; `signed` that it may be below 0. `grains` are the scopes it has a
+    numerator is a part of the denominator, so that no value exceeds 1; `signed` that it may be below 0; `outside` why a share may lie
+    outside 0 to 1, which no other may. `grains` are the scopes it has a
     meaning for, `windows` the names of the windows it uses, `undefined` why it has no value where the denominator is 0, `source` the section
     of the trade's reference.
     """
@@ -51,6 +52,7 @@ class Kpi:
     signed: bool = False
     grains: tuple[str, ...] = ("company", "portfolio", "sub_function", "unit", "officer")
     windows: tuple[str, ...] = ()
+    outside: Pair = ("", "")
     pitfalls: tuple[Pair, ...] = ()
 
     @property
@@ -59,6 +61,11 @@ class Kpi:
         if self.measure:
             return "table"
         return "total" if self.interval == "total" else "ratio"
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it is a share that cannot lie outside 0 to 1: one whose record does not say why it may."""
+        return self.unit == "share" and not self.outside[0]
 
     @property
     def computed(self) -> str:

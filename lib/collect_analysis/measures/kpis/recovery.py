@@ -78,6 +78,10 @@ KPIS = (
         grains=_PLACED_GRAINS,
         windows=("liquidation_months",),
         undefined=_NO_BATCH,
+        outside=(
+            "can exceed 100 % (interest and fees are collected too) and fall below 0 where more was paid out than came in",
+            "có thể vượt 100 % (thu cả lãi và phí) và dưới 0 khi tiền chi ra nhiều hơn tiền thu vào",
+        ),
         pitfalls=(
             ("recalls do not shrink the denominator", "thu hồi hồ sơ không làm nhỏ mẫu số"),
             ("only batches of the same age are comparable", "chỉ so các lô cùng tuổi"),
@@ -98,6 +102,10 @@ KPIS = (
         counted=("collected_minor",),
         over=("opening_minor",),
         undefined="no active inventory",
+        outside=(
+            "can exceed 100 % (interest and fees are collected too) and fall below 0 where more was paid out than came in",
+            "có thể vượt 100 % (thu cả lãi và phí) và dưới 0 khi tiền chi ra nhiều hơn tiền thu vào",
+        ),
         pitfalls=(
             ("misleading where inventory ages differ: read it next to R2", "dễ hiểu sai khi tuổi nợ khác nhau: hãy đọc cùng R2"),
             _PITFALL_RESIDUAL,
@@ -170,6 +178,10 @@ KPIS = (
         grains=_PLACED_GRAINS,
         windows=("liquidation_months",),
         undefined=_NO_BATCH,
+        outside=(
+            "can exceed 100 % as R2, and fall below 0 where collecting cost more than it brought",
+            "có thể vượt 100 % như R2, và dưới 0 khi chi phí lớn hơn số thu",
+        ),
         pitfalls=(
             (
                 "compare agencies on this, not on R2: tariffs differ by age",
@@ -198,6 +210,10 @@ KPIS = (
         over=("collected_minor",),
         grains=("company", "sub_function", "unit"),
         undefined="nothing was collected",
+        outside=(
+            "can exceed 100 %: collecting may cost more than it brings",
+            "có thể vượt 100 %: chi phí có thể lớn hơn số thu",
+        ),
         pitfalls=(
             (
                 "rent, systems and management are in no tariff and not in it",

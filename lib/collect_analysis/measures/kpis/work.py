@@ -74,6 +74,10 @@ KPIS = (
         over=("paid_min",),
         windows=("occupancy_excludes",),
         undefined="no paid minute recorded",
+        outside=(
+            "can exceed 100 %: productive and paid minutes come from two logs",
+            "có thể vượt 100 %: phút làm việc và phút trả công lấy từ hai nguồn",
+        ),
         pitfalls=(
             (
                 "training and coaching are paid and not productive here: more of them lowers it",
@@ -100,7 +104,8 @@ KPIS = (
         signed=True,
         windows=("occupancy_excludes",),
         undefined="no minute scheduled",
-        pitfalls=(("overtime can make it negative", "làm thêm giờ có thể khiến số âm"),),
+        outside=("overtime can make it negative", "làm thêm giờ có thể khiến số âm"),
+        pitfalls=(),
     ),
     _hourly(
         "W4",
