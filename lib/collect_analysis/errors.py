@@ -23,12 +23,6 @@ class RunError(CollectError):
     exit_code = 1
 
 
-class InternalError(CollectError):
-    """A fault of the workbench itself, which nobody foresaw; the text says where the details lie."""
-
-    exit_code = 1
-
-
 class ParameterError(CollectError):
     """A report file, mapping file or option is wrong; nothing was started."""
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from collect_analysis.book.readers import csv_files, files
+from collect_analysis.book.readers import csv_files, csv_rows, files
 from collect_analysis.book.readers.cells import Cells
 from collect_analysis.book.readers.csv_files import read_csv_file
 from collect_analysis.book.source_format import CsvFormat
@@ -220,7 +220,7 @@ def test_the_hash_is_of_the_bytes_delivered(tmp_path: Path) -> None:
 
 
 def test_problems_beyond_one_chunk_keep_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_files, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(csv_rows, "CHUNK_ROWS", 3)
     body = b"".join(b"%d,a,2\n" % number for number in range(10))
     assert "line 13: has 1 cells" in refusal(tmp_path, HEADER + body + b"\n"[:0] + b"11,a,2\nx\n")
     cells = read(tmp_path, HEADER + body)

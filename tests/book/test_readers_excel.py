@@ -56,7 +56,10 @@ def test_a_header_row_further_down_is_declared(tmp_path: Path) -> None:
     rows = [["Báo cáo thu hồi"], [], HEADER, ["1", 2, date(2026, 6, 1)]]
     cells = read(tmp_path, book(rows), header_row=3)
     assert (column(cells, "id"), list(cells.lines)) == (["1"], [4])
-    told = refusal(tmp_path, book(rows))
+    assert refusal(tmp_path, book(rows)) == (
+        "f.xlsx, sheet 'cash', row 3: holds every column that the mapping file names, the declared row does not; declare `header_row: 3`"
+    )
+    told = refusal(tmp_path, book([["Báo cáo thu hồi"], HEADER[:2]]))
     assert "f.xlsx, sheet 'cash', row 1: there is no column 'id', which the mapping file names; known: Báo cáo thu hồi" in told
 
 
@@ -88,12 +91,14 @@ def test_b42_merged_cells_hidden_rows_and_sheets_and_second_tables_are_refused(t
     assert "cells A2:B2: are merged; deliver one value a cell" in refusal(tmp_path, merged)
     hidden = book(rows)
     hidden.active.row_dimensions[3].hidden = True
-    assert "row 3: is hidden; show it or remove it" in refusal(tmp_path, hidden)
+    assert "row 3: is hidden, perhaps by a filter; show it or remove it" in refusal(tmp_path, hidden)
     sheet = book(rows)
     sheet.create_sheet("other")
     sheet["cash"].sheet_state = "hidden"
     assert "sheet 'cash': is hidden" in refusal(tmp_path, sheet)
-    assert "row 4: is empty and row 5 is not; one sheet holds one table" in refusal(tmp_path, book([*rows, [], ["total", 5, None]]))
+    assert "row 4: is empty and row 5 is not; one sheet holds one table" in refusal(tmp_path, book([*rows, [], ["9", 5, None]]))
+    told = refusal(tmp_path, book([*rows, [], ["total", 5, None]]))
+    assert 'row 4: is empty and row 5 is not; declare `footer: ["total"]` under `format` if the table ends there' in told
     assert "row 3: has cells beyond the last named column" in refusal(tmp_path, book([HEADER, ["1", 2, None], ["2", 3, None, "note"]]))
     assert "has no sheet 'june'; its sheets are cash" in refusal(tmp_path, book(rows), sheet="june")
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from collect_analysis.book import two_columns
 from collect_analysis.book.parsing.columns import Parsed, arrow_type, parse
+from collect_analysis.book.parsing.words import word_list
 from collect_analysis.book.readers.cells import Cells, TextColumn, constant_column, text_column
 from collect_analysis.book.reasons import Fault, Severity, severity_of
 from collect_analysis.book.schema import MINOR_DIGITS, Column, Table
@@ -27,8 +28,8 @@ class Delivery:
     """One delivery typed for one canonical table, in the order it came.
 
     `rows` (k,) holds the canonical columns, null where empty or unfit; `lines` (k,) the line of the source; `bad` (k,) whether a row is set
-    aside. `faults` took rows out, `noted` did not; `severities` holds what the mapping file declares of checks;
-    `as_written` the days of columns that the mapping moves to an edge.
+    aside; `taken` (k,) the row of the source's cells each row was made of. `faults` took rows out, `noted` did not; `severities` holds what
+    the mapping file declares of checks; `as_written` the days of columns that the mapping moves to an edge.
     """
 
     table: Table
@@ -37,6 +38,7 @@ class Delivery:
     lines: np.ndarray
     severities: Mapping[str, Severity] = field(default_factory=dict)
     as_written: dict[str, pa.Array] = field(default_factory=dict)
+    taken: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     faults: list[Fault] = field(default_factory=list)
     noted: list[Fault] = field(default_factory=list)
     bad: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
@@ -86,9 +88,8 @@ def typed_rows(cells: Cells, source: Source, name: str, table: Table, *, now: da
     blocks = list(_blocks(cells, mapping))
     starts = np.cumsum([0, *(len(block.lines) for block in blocks)])
     total = int(starts[-1])
-    delivery = Delivery(
-        table, cells.origin, pa.table({}), np.concatenate([block.lines for block in blocks]), source.checks, bad=np.zeros(total, dtype=bool)
-    )
+    lines, taken = (np.concatenate([getattr(block, part) for block in blocks]) for part in ("lines", "rows"))
+    delivery = Delivery(table, cells.origin, pa.table({}), lines, source.checks, taken=taken, bad=np.zeros(total, dtype=bool))
     columns: dict[str, pa.Array] = {}
     for target, rule in rules.items():
         column = column_of(table, target)
@@ -107,10 +108,11 @@ def typed_rows(cells: Cells, source: Source, name: str, table: Table, *, now: da
 
 @dataclass(frozen=True)
 class _Block:
-    """Source columns by name or alias, and the line of every row."""
+    """Source columns by name or alias, and the line and the position of every row."""
 
     columns: Mapping[str, TextColumn]
     lines: np.ndarray
+    rows: np.ndarray
 
 
 def rows_of(cells: Cells, mapping: TableMapping) -> np.ndarray:
@@ -118,7 +120,7 @@ def rows_of(cells: Cells, mapping: TableMapping) -> np.ndarray:
     taken = np.ones(cells.rows, dtype=bool)
     for name, wanted in mapping.only.items():
         column = cells.columns[name]
-        is_wanted = pc.is_in(pc.utf8_trim_whitespace(column.words), value_set=pa.array(wanted, pa.string())).to_numpy(zero_copy_only=False)
+        is_wanted = np.isin(np.array(word_list(column), dtype=object), wanted) if len(column.words) else np.zeros(0, dtype=bool)
         taken &= np.where(column.index < 0, False, is_wanted[column.index] if len(is_wanted) else False)
     return taken
 
@@ -130,27 +132,35 @@ def _blocks(cells: Cells, mapping: TableMapping) -> Iterator[_Block]:
     kept = {name: column if len(rows) == cells.rows else column.take(rows) for name, column in cells.columns.items()}
     base = {**kept, ROW_NUMBER: number}
     if mapping.unpivot is None:
-        yield _Block(base, cells.lines[rows])
+        yield _Block(base, cells.lines[rows], rows)
         return
     for block in mapping.unpivot.blocks:
         renamed = {alias: base[column] for alias, column in block.columns.items()}
         constant = {mapping.unpivot.column: constant_column(block.value, len(rows))}
-        yield _Block({**base, **renamed, **constant}, cells.lines[rows])
+        yield _Block({**base, **renamed, **constant}, cells.lines[rows], rows)
 
 
 # No source column can have this name: header names have no blanks at their ends.
 ROW_NUMBER = " row number"
 
 
-def wanted_columns(mapping: TableMapping, table: Table, currency: str) -> set[str]:
-    """The source columns a table's mapping needs."""
-    aliases: set[str] = set()
-    needed = set(mapping.only)
-    if mapping.unpivot is not None:
-        aliases = {alias for block in mapping.unpivot.blocks for alias in block.columns} | {mapping.unpivot.column}
-        needed |= {column for block in mapping.unpivot.blocks for column in block.columns.values()}
-    for rule in complete_rules(mapping, table, currency).values():
-        needed |= set(rule.source_columns) - aliases
+def wanted_columns(mapping: TableMapping, table: Table, currency: str) -> dict[str, set[str]]:
+    """The source columns a table's mapping needs, each with the types of the canonical columns it fills."""
+    blocks = mapping.unpivot.blocks if mapping.unpivot else []
+    aliased: dict[str, set[str]] = {}
+    for block in blocks:
+        for alias, name in block.columns.items():
+            aliased.setdefault(alias, set()).add(name)
+    needed: dict[str, set[str]] = {name: set() for name in [*mapping.only, *(name for names in aliased.values() for name in names)]}
+    for target, rule in complete_rules(mapping, table, currency).items():
+        column = column_of(table, target)
+        for named in rule.source_columns:
+            if mapping.unpivot and named == mapping.unpivot.column:
+                continue
+            for source_column in aliased.get(named, {named}):
+                fills = needed.setdefault(source_column, set())
+                if column is not None and named in (rule.source, rule.debit):
+                    fills.add(column.type)
     return needed
 
 
@@ -200,11 +210,13 @@ def _mark(delivery: Delivery, column: Column, rule: ColumnRule, parsed: Parsed, 
         marks = np.where((marks == "") & parsed.values.is_null().to_numpy(zero_copy_only=False), "missing", marks)
     hidden = rule.pseudonym
     named = ", ".join(rule.source_columns)
+    out_beside = column.type == "money" and column.low is None and rule.debit is None
+    facts = {**parsed.facts, "beside": ", or `debit: <column>` if what goes out stands in a column of its own" if out_beside else ""}
     for reason in sorted(set(np.unique(marks.astype(str))) - {""}):
         rows = np.flatnonzero(marks == reason)
         values = [_shown(cell.cell(int(row)), hidden) for row in rows]
         severity = severity_of(reason, delivery.severities)
-        delivery.set_aside(Fault(column.name, named, reason, rows + start, values, parsed.facts, severity))
+        delivery.set_aside(Fault(column.name, named, reason, rows + start, values, facts, severity))
         if column.type == "money" and reason not in ("missing", "out_of_range"):
             delivery.unreadable_money += len(rows)
     for what, count in parsed.changed.items():

@@ -102,10 +102,11 @@ def _variable(source: Source) -> str:
 
 def read_delivery(source: Source, place: Place) -> Cells:
     """One delivery as text cells, with the columns the mapping and the control totals need."""
-    needed = set(source.control.totals)
+    types: dict[str, set[str]] = {name: set() for name in source.control.totals}
     for name, mapping in source.tables.items():
-        needed |= wanted_columns(mapping, TABLES[name], source.currency)
-    wanted = sorted(needed)
+        for column, fills in wanted_columns(mapping, TABLES[name], source.currency).items():
+            types.setdefault(column, set()).update(fills)
+    wanted = sorted(types)
     form = source.format
     if isinstance(form, PostgresFormat):
         from collect_analysis.book.readers.postgres_tables import read_postgres_table
@@ -119,7 +120,7 @@ def read_delivery(source: Source, place: Place) -> Cells:
     if isinstance(form, ExcelFormat):
         from collect_analysis.book.readers.excel_files import read_excel_sheet
 
-        return read_excel_sheet(place.path, place.name, form, wanted)
+        return read_excel_sheet(place.path, place.name, form, wanted, types)
     from collect_analysis.book.readers.parquet_files import read_parquet_file
 
     return read_parquet_file(place.path, place.name, form, wanted)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from collect_analysis.book import crosschecks, shelf, verdicts
 from collect_analysis.book.contract import Delivery, empty_columns, rows_of, typed_rows
 from collect_analysis.book.deliveries import Control, Place, absent_sentence, locate, read_delivery
+from collect_analysis.book.doubtful_ids import judge_ids
 from collect_analysis.book.edges import judge_edges
 from collect_analysis.book.parsing.words import pseudonym_key_mark
 from collect_analysis.book.readers.cells import Cells
@@ -180,6 +181,7 @@ class _Import:
         for name in sorted(self.source.tables, key=lambda table: _FIRST.index(table) if table in _FIRST else len(_FIRST)):
             progress(f"{self.source.source}: {cells.origin} -> {name}")
             delivery = typed_rows(cells, self.source, name, TABLES[name], now=self.now)
+            judge_ids(delivery, cells, self.source)
             self._check_beside_others(delivery)
             self._stage(delivery, cells.content_hash)
 

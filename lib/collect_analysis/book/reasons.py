@@ -23,7 +23,7 @@ class Reason:
 _SOURCE = "mend the source"
 _ANY: tuple[Severity, ...] = ("refuse", "quarantine", "note")
 REASONS: dict[str, Reason] = {
-    "missing": Reason("is empty and may not be", f"{_SOURCE}, or declare `default`"),
+    "missing": Reason("is empty and may not be", f"{_SOURCE}, or declare `default`{{beside}}"),
     "unknown_code": Reason("is not listed", "add it under `codes` of the mapping file, or mend the source"),
     "not_allowed": Reason("is none of {allowed}", "map it under `codes` of the mapping file"),
     "key_characters": Reason("holds characters that cannot be seen", _SOURCE),
@@ -43,6 +43,7 @@ REASONS: dict[str, Reason] = {
     "out_of_range": Reason("lies outside {low} .. {high}", f"{_SOURCE}; a share is not a percentage"),
     "unreadable_flag": Reason("is neither {true} nor {false}", "declare the words under `true` and `false`"),
     "unreadable_date": Reason("is no day written as {pattern}", "{hint}"),
+    "day_of_no_zone": Reason("is a moment with an offset, whose day depends on the zone", "declare `to_zone`, as Asia/Ho_Chi_Minh"),
     "unreadable_timestamp": Reason("is no moment written as {pattern}", "{hint}"),
     "other_epoch": Reason("makes no sense as {pattern}, and does as {other}", "declare `timestamp: {other}`, or mend the source"),
     "unreadable_duration": Reason("is no duration written as {pattern}", "correct `duration` of the mapping file, or the source"),
@@ -82,6 +83,22 @@ REASONS: dict[str, Reason] = {
     ),
     "unknown_reference": Reason(
         "is none that table {table} knows, {distinct:,} different in all", "deliver {table} in full", severity="note", may_be=_ANY
+    ),
+    "total_row": Reason(
+        "is the heading of a total and no id", 'declare `footer: ["{word}"]` under `format`', severity="refuse", may_be=_ANY
+    ),
+    "fraction_id": Reason("is a number with a fraction and no id", "map the column that holds ids, or deliver them as text", may_be=_ANY),
+    "word_for_nothing": Reason(
+        "is a word for nothing, and as an id would join what has none", "list it under `missing`, or declare `missing: []`", may_be=_ANY
+    ),
+    "id_text_and_number": Reason(
+        "is stored as a number while other ids of the column are texts", "store all ids as text", severity="note", may_be=_ANY
+    ),
+    "id_lost_zeros": Reason(
+        "is an id of the other spelling without its leading zeros", "deliver ids as text, with their zeros", may_be=_ANY
+    ),
+    "ids_differ_by_zeros": Reason(
+        "is spelled with other leading zeros on another row", "deliver each id in one spelling", severity="note", may_be=_ANY
     ),
     "posted_twice": Reason("repeats account, amount and day of another payment", "check for double posting", severity="note", may_be=_ANY),
     "reversal_endless": Reason(

@@ -49,22 +49,29 @@ class TextCells(_Part):
     missing: list[Text] = []
 
 
-class CsvFormat(TextCells):
-    """A text file with a header line."""
+class TableCells(TextCells):
+    """Where the table stands on a sheet or in a text file: its header's row or line, the words with which the footer below it begins."""
+
+    header_row: Annotated[int, Field(ge=1, le=1_000)] = 1
+    footer: list[Annotated[Text, Field(min_length=1)]] = []
+
+
+class CsvFormat(TableCells):
+    """A text file with a header line; `line_breaks`: a quoted cell may hold several lines."""
 
     kind: Literal["csv"]
     delimiter: Literal[",", ";", "\t", "|"] = ","
     encoding: Literal["utf-8", "cp1258", "cp1252", "latin-1", "utf-16"] = "utf-8"
     compression: Literal["none", "gzip"] = "none"
+    line_breaks: bool = False
     max_mb: Annotated[int, Field(ge=1, le=100_000)] = 2_000
 
 
-class ExcelFormat(TextCells):
+class ExcelFormat(TableCells):
     """One sheet of an .xlsx workbook."""
 
     kind: Literal["excel"]
     sheet: str
-    header_row: Annotated[int, Field(ge=1, le=1_000)] = 1
     max_mb: Annotated[int, Field(ge=1, le=2_000)] = 500
 
 

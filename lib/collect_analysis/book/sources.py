@@ -1,5 +1,6 @@
 """Mapping files: read, typed and checked against the canonical tables before any data are read."""
 
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def read_source(path: Path) -> Source:
         Unreadable file, unknown key (with the nearest known one), missing key, wrong type; an unknown table or column, a required column
         without a rule, a rule that cannot be followed. All problems at once, each with its line.
     """
-    content, lines = read_yaml_lines(path)
+    content, lines = _composed(read_yaml_lines(path))
     try:
         source = Source(**content)
     except ValidationError as error:
@@ -53,6 +54,15 @@ def read_source(path: Path) -> Source:
     if problems:
         raise ParameterError(problems)
     return source
+
+
+def _composed(value: Any) -> Any:
+    """A value of the file with composed letters (NFC), as the data are read; some systems write accents apart from their letters."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, dict):
+        return {_composed(key): _composed(item) for key, item in value.items()}
+    return type(value)(_composed(item) for item in value) if isinstance(value, list | tuple) else value
 
 
 def located(path: Path, lines: Lines, place: tuple[str | int, ...], text: str) -> str:

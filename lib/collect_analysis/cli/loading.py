@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from collect_analysis.cli import options, output
-from collect_analysis.cli.guard import refusal_of
+from collect_analysis.cli.unexpected import refusal_of
 from collect_analysis.errors import CollectError, ParameterError
 from collect_analysis.reporting.typed_parameters import ISO_DAY
 
@@ -43,8 +43,11 @@ def import_sources(sources: tuple[Path, ...], books: Path | None, now: str | Non
         try:
             report = import_source(file, books=folder, now=at, skip_absent=skip_absent, dry_run=dry_run, progress=output.message)
             reports.append(report)
+        except CollectError as error:
+            refused.append(error)
         except Exception as error:  # One delivery, whatever is wrong with it, does not keep the others out.
-            refused.append(refusal_of(error, about=f"source {file.stem}", folder=folder))
+            unforeseen = refusal_of(error)
+            refused.append(type(unforeseen)(f"source {file.stem}: {problem}" for problem in unforeseen.problems))
     code = refused[0].exit_code if refused else 0
     _show_imports(reports, refused, dry_run=dry_run, code=code, as_json=as_json)
     return code

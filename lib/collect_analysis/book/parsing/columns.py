@@ -42,6 +42,8 @@ def arrow_type(column: Column) -> pa.DataType:
 
 def parse(cells: TextColumn, column: Column, rule: ColumnRule, form: Format, *, scale: int) -> Parsed:
     """The cells of one source column as values of a canonical column, by the steps of `rule`; `scale` is minor units per unit of the text."""
+    if cells.typed is not None:
+        return _of_both(*(parse(part, column, rule, form, scale=scale) for part in cells.parts()), of_text=cells.parts()[1].index >= 0)
     words = prepared(cells, column, rule, form)
     values, reasons, facts = _READERS[column.type](words, column, rule, form, cells.native, scale)
     reasons = np.where(words.reasons != "", words.reasons, reasons)
@@ -69,6 +71,13 @@ def _as_written(words: Words, column: Column, rule: ColumnRule, form: Format, na
     """The days of a column before they are moved to an edge; as moved where no day is written."""
     unmoved = rule.model_copy(update={"edge": None}) if native or times.has_day(rule.date) else rule
     return _read_date(words, column, unmoved, form, native, 1)[0]
+
+
+def _of_both(typed: Parsed, text: Parsed, *, of_text: np.ndarray) -> Parsed:
+    """A column in which typed cells and texts stand: each read as what it is."""
+    changed = {what: count + text.changed.get(what, 0) for what, count in typed.changed.items()}
+    values = pc.if_else(pa.array(of_text), text.values, typed.values)
+    return Parsed(values, np.where(of_text, text.reasons, typed.reasons), {**typed.facts, **text.facts}, changed)
 
 
 def unfit_constant(word: str, column: Column, rule: ColumnRule, form: Format) -> str:

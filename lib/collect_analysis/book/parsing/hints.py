@@ -51,6 +51,8 @@ def day_hint(texts: Sequence[str]) -> str:
     """Declarations under which every one of the texts is a day; else what to look at."""
     tried = pa.array(list(texts[:MOST_TRIED]), pa.string())
     offers = [f'`date: "{pattern}"`' for pattern in (*_DAYS, "excel_1900") if _all_read(days(tried, pattern, edge=None)[1])]
+    if not offers and (days(tried, None, edge=None, drop_time=True)[1] == "day_of_no_zone").any():
+        return "declare `to_zone`, the zone whose days are meant, as Asia/Ho_Chi_Minh, and `drop_time: true` where they are not at midnight"
     if not offers and _all_read(days(tried, None, edge=None, drop_time=True)[1]):
         offers = ["`drop_time: true`, which leaves the time of the day away"]
     if not offers:

@@ -34,7 +34,7 @@ def days(
     """Days (d,) written by `pattern` (None: 2026-06-30), moved to the first or last day of their month where `edge` says so.
 
     A pattern with a year only is moved to the first or last day of the year. With `drop_time`, or a pattern that has a time, moments are read
-    too and count as their day, on the wall clock of `to_zone` where that is given.
+    too and count as their day, on the wall clock of `to_zone` where that is given; one with an offset has no day without (day_of_no_zone).
     """
     if drop_time or to_zone or (pattern is not None and _TIME_SIGNS.search(pattern)):
         found, reasons = _days_of_moments(texts, pattern, to_zone=to_zone, drop_time=drop_time)
@@ -60,6 +60,8 @@ def _written_days(texts: pa.StringArray, pattern: str | None) -> tuple[pa.Array,
 def _days_of_moments(texts: pa.StringArray, pattern: str | None, *, to_zone: str | None, drop_time: bool) -> tuple[pa.Array, np.ndarray]:
     stamps, reasons = moments(texts, pattern, zone=None, to_zone=to_zone, utc=False)
     found = pc.cast(stamps, pa.date32(), safe=False)
+    if to_zone is None:
+        reasons[_offsets(texts, pattern) & (reasons == "")] = "day_of_no_zone"
     if pattern is None and not drop_time:
         # Midnight in the zone is how a typed file writes a day; any other time is not for us to drop.
         early = pc.fill_null(pc.not_equal(pc.floor_temporal(stamps, unit="day"), stamps), False).to_numpy(zero_copy_only=False)

@@ -46,7 +46,8 @@ def prepared(cells: TextColumn, column: Column, rule: ColumnRule, form: Format) 
     texts = pc.if_else(empty, pa.scalar(None, pa.string()), composed)
     reasons = np.full(len(texts), "", dtype=object)
     if column.type == "text":
-        texts = pc.replace_substring_regex(texts, _UNSEEN_CLASS, "")
+        # The lines of a note become one line.
+        texts = pc.replace_substring_regex(pc.replace_substring_regex(texts, r"[\t\r\n]+", " "), _UNSEEN_CLASS, "")
     elif column.type in ("key", "code"):
         reasons[_true(pc.match_substring_regex(texts, _UNSEEN_CLASS))] = "key_characters"
     if column.type == "key" and not cells.native:

@@ -1,7 +1,7 @@
 """What every reader returns: one delivery as text cells, each distinct text of a column held once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,17 +14,25 @@ class TextColumn:
 
     `words` (d,) holds each distinct text once, `index` (k,) the word of every row, -1 where the source holds nothing. `native`: the source
     has typed cells, so numbers are written with a point and days as 2026-06-30 whatever the mapping declares of texts; `type` is its name
-    there.
+    there. `typed` (d,), where typed cells and texts stand in one column, says which words came from typed cells.
     """
 
     words: pa.StringArray
     index: np.ndarray
     native: bool = False
     type: str = "text"
+    typed: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> "TextColumn":
         """The column at the given row positions."""
-        return TextColumn(self.words, self.index[rows], self.native, self.type)
+        return replace(self, index=self.index[rows])
+
+    def parts(self) -> tuple["TextColumn", "TextColumn"]:
+        """The cells that are typed, and those that are texts; each part holds nothing where the other holds something."""
+        is_typed = np.zeros(len(self.words), dtype=bool) if self.typed is None else self.typed
+        of_row = is_typed[self.index] & (self.index >= 0) if len(is_typed) else np.zeros(len(self.index), dtype=bool)
+        typed = TextColumn(self.words, np.where(of_row, self.index, -1), True, self.type)
+        return typed, TextColumn(self.words, np.where(of_row, -1, self.index), False, self.type)
 
     def cell(self, row: int) -> str | None:
         """The text at a row position."""
@@ -59,6 +67,18 @@ def joined_column(left: TextColumn, right: TextColumn) -> tuple[TextColumn, np.n
     return TextColumn(pa.array(words, pa.string()), index, left.native and right.native, left.type), parts
 
 
+def mixed_column(cells: Sequence[str | None], typed: Sequence[bool]) -> TextColumn:
+    """A column of a sheet, whose cells are typed one by one."""
+    kinds = {is_typed for cell, is_typed in zip(cells, typed, strict=True) if cell}
+    if len(kinds) < 2:
+        return text_column(cells, native=kinds != {False}, type_name="cell")
+    # The same text may stand as a number and as a text: one word each.
+    spelled = [None if not cell else f"{'+' if is_typed else '-'}{cell}" for cell, is_typed in zip(cells, typed, strict=True)]
+    column = text_column(spelled, type_name="cell")
+    is_typed = pc.starts_with(column.words, "+").to_numpy(zero_copy_only=False)
+    return replace(column, words=pc.utf8_slice_codeunits(column.words, 1), typed=is_typed)
+
+
 def constant_column(word: str | None, rows: int, *, native: bool = True) -> TextColumn:
     """A column that holds the same text in every row."""
     return TextColumn(pa.array([word or ""], pa.string()), np.full(rows, -1 if word is None else 0, dtype=np.int32), native)
@@ -76,7 +96,8 @@ class Cells:
     """One delivery as text.
 
     `lines` (k,) is the line or row of the source each row came from; `origin` names the file or table; `content_hash` is the SHA-256 of what
-    was delivered; `notes` are sentences about oddities that were let pass.
+    was delivered; `notes` are sentences about oddities that were let pass; `footer` the lines below the table, by column;
+    `whole` is false where nothing shows that the last line came whole.
     """
 
     columns: Mapping[str, TextColumn]
@@ -84,6 +105,8 @@ class Cells:
     origin: str
     content_hash: str
     notes: tuple[str, ...] = field(default=())
+    footer: tuple[Mapping[str, str], ...] = field(default=())
+    whole: bool = True
 
     @property
     def rows(self) -> int:

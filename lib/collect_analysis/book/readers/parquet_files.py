@@ -11,7 +11,7 @@ import pyarrow.parquet
 
 from collect_analysis.book.readers.cells import Cells, TextColumn, hours_minutes_seconds, text_column
 from collect_analysis.book.readers.files import held_still
-from collect_analysis.book.readers.headers import header_problems
+from collect_analysis.book.readers.headers import composed, header_problems
 from collect_analysis.book.source_format import ParquetFormat
 from collect_analysis.errors import DataError
 
@@ -27,20 +27,21 @@ def read_parquet_file(path: Path, name: str, form: ParquetFormat, wanted: Sequen
     with held_still(path, name, max_mb=form.max_mb) as file:
         try:
             whole = pyarrow.parquet.ParquetFile(file.handle)
-            problems = header_problems(name, whole.schema_arrow.names, wanted)
+            spelled = dict(zip(composed(whole.schema_arrow.names), whole.schema_arrow.names, strict=True))
+            problems = header_problems(name, composed(whole.schema_arrow.names), wanted)
             problems += type_problems(name, {field.name: str(field.type) for field in whole.schema_arrow}, form.types)
             problems += [
                 f"{name}: column '{field.name}' is nested ({field.type}); deliver it flat"
                 for field in whole.schema_arrow
-                if field.name in wanted and pa.types.is_nested(field.type)
+                if composed([field.name])[0] in wanted and pa.types.is_nested(field.type)
             ]
             if problems:
                 raise DataError(problems)
-            table = whole.read(columns=list(wanted))
+            table = whole.read(columns=[spelled[column] for column in wanted])
         except (pa.ArrowException, OSError) as error:
             first = (str(error).splitlines() or ["no reason given"])[0]
             raise DataError(f"{name}: cannot be read as Parquet ({first}); the file is damaged or cut off, deliver it again") from None
-        columns = {field.name: _column(name, field.name, table[field.name]) for field in table.schema}
+        columns = {column: _column(name, column, table[spelled[column]]) for column in wanted}
         return Cells(columns, np.arange(1, table.num_rows + 1), name, file.content_hash)
 
 

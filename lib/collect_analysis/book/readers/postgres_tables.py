@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from collect_analysis.book.readers.cells import Cells, text_column
-from collect_analysis.book.readers.headers import header_problems
+from collect_analysis.book.readers.headers import composed, header_problems
 from collect_analysis.book.readers.parquet_files import type_problems
 from collect_analysis.book.source_format import PostgresFormat
 from collect_analysis.errors import DataError, WorkplaceError
@@ -81,12 +81,15 @@ def _read(connection_text: str, form: PostgresFormat, wanted: Sequence[str]) -> 
             ("extra_float_digits", "1"),
         ):
             connection.execute(sql.SQL("SELECT set_config({}, {}, true)").format(sql.Literal(setting), sql.Literal(value)))
-        types = _types(connection, table)
-        problems = header_problems(f"table {form.table}", list(types), wanted) + type_problems(f"table {form.table}", types, form.types)
+        found = _types(connection, table)
+        spelled = dict(zip(composed(found), found, strict=True))
+        types = {name: found[spelled[name]] for name in spelled}
+        problems = header_problems(f"table {form.table}", composed(found), wanted) + type_problems(f"table {form.table}", types, form.types)
+        problems += [f"table {form.table}: column '{name}' is bytea; deliver it as text" for name in wanted if types.get(name) == "bytea"]
         if problems:
             raise DataError(problems)
-        names = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in wanted)
-        order = sql.SQL(", ").join(sql.SQL('{}::text COLLATE "C"').format(sql.Identifier(name)) for name in wanted)
+        names = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(spelled[name])) for name in wanted)
+        order = sql.SQL(", ").join(sql.SQL('{}::text COLLATE "C"').format(sql.Identifier(spelled[name])) for name in wanted)
         query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(names, table, order)
         return _cells(connection, query, form, wanted, types)
 
