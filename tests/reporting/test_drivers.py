@@ -18,7 +18,10 @@ from collect_analysis.reporting.figures import drivers as figures
 from collect_analysis.reporting.findings import drivers as findings
 from collect_analysis.reporting.findings import drivers_decision as words
 from collect_analysis.reporting.kinds.drivers import Drivers
+from collect_analysis.reporting.kinds.strategy_review import StrategyReview
 from collect_analysis.reporting.parameters import validate
+
+from tests.reporting.test_strategy_review import Review
 
 AS_OF = date(2026, 6, 30)
 FLAGS = {"actionable": False, "lawful": True}
@@ -72,7 +75,7 @@ class Report:
         self.predicted = findings.predict(self.taken, params)
         self.levers = findings.levers_of(book, params)
         found = findings.conditions_of_test(book, self.cohort, self.taken, params)
-        self.works = findings.learn_and_judge(book, self.cohort, self.taken, found, params)
+        self.works = findings.learn_and_judge(book, self.cohort, self.taken, found, params, levers=self.levers)
         self.checks = words.checks(self.predicted, self.works, params)
         self.decision = words.decision_of(params, self.cohort, book.currency, self.predicted, self.levers, self.works)
 
@@ -184,7 +187,7 @@ def test_one_class_blocks_the_first_answer_only() -> None:
         ({"factors": {"score": {"actionable": False}}}, "'factors.score.lawful' is missing"),
         ({"factors": {f"f{place}": FLAGS for place in range(41)}}, "factors names 41; at most 40"),
         ({"challengers": ["a", "b"]}, "2 challengers; where one works is asked of one"),
-        ({"covariates": ["score"]}, "declare them under factors"),
+        ({"covariates": ["age"]}, "covariates names age; declare them under factors"),
         ({"levers": [{"experiment_id": "x"}, {"experiment_id": "x", "horizon_days": 30}]}, "levers names x twice"),
         ({"tree_depth": 4}, "less than or equal to 3"),
         ({"least_effect": -0.1}, "greater than or equal to 0"),
@@ -260,3 +263,25 @@ def test_all_on_one_day_is_judged_by_hash_and_said(shop: Report) -> None:
     assert "judged_later" in shop.unmet
     assert any("drawn by hash" in caveat for caveat in shop.decision.caveats)
     assert shop.predicted.scores.set_index("measure").loc["auc", "low"] > 0.5
+
+
+@pytest.mark.parametrize("covariates", [[], ["score"]])
+def test_the_effect_of_giving_it_to_everybody_is_the_one_of_the_strategy_review(covariates: list[str]) -> None:
+    """Two pages about one test: one number, whether or not covariates are declared."""
+    book = supplied(trial())
+    told = {"covariates": covariates, "planned_shares": {"champion": 0.5, "challenger": 0.5}}
+    drivers = Report(book, parameters(tree_depth=1, **told))
+    own = {
+        name: getattr(drivers.params, name)
+        for name in ("experiment_id", "champion", "challengers", "primary_outcome", "horizon_days", "preregistration")
+    }
+    asked = validate(StrategyReview, {"name": "r", "book": "b", "as_of": "2026-06-30", **own, **told}, where="test")
+    review = Review(book, asked)
+    effect = findings.effect_of_all(drivers.levers, drivers.params)
+    claim = review.judged[0].claim
+    assert [effect["value"], effect["low"], effect["high"]] == [claim.value, claim.low, claim.high]
+    assert [effect["relative"], effect["relative_low"]] == [claim.relative, claim.relative_low]
+    assert effect["grade"] == review.decision.grade
+    half = drivers.works.ranking.iloc[0]["value"]
+    assert half != effect["value"]
+    assert any(text.startswith("Giving it to everybody is worth") for text in drivers.decision.caveats)

@@ -16,10 +16,9 @@ from collect_analysis.measures import factors as measures
 from collect_analysis.measures.cohort import Cohort, open_cohort
 from collect_analysis.measures.factors import Subjects
 from collect_analysis.methods import policy_tree, prognosis, uplift
-from collect_analysis.methods.evidence import Condition, Grade, grade, refused, withheld
-from collect_analysis.methods.experiments import at_horizon, compare_arms
+from collect_analysis.methods.evidence import Condition, Grade, grade, refused
 from collect_analysis.methods.multiplicity import holm
-from collect_analysis.reporting.findings import experiment
+from collect_analysis.reporting.findings import experiment, readout
 from collect_analysis.reporting.kinds.drivers import Drivers
 
 LEVER_COLUMNS = ["experiment_id", "arm", "base", "outcome", "unit", "horizon_days", "cases", "base_mean", "mean", "value", "low", "high"]
@@ -158,6 +157,7 @@ def _as_params(params: Drivers, lever) -> Drivers:
             "challengers": [lever.challenger or params.challenger],
             "primary_outcome": lever.primary_outcome or params.primary_outcome,
             "horizon_days": lever.horizon_days or params.horizon_days,
+            "covariates": lever.covariates,
             "planned_shares": lever.planned_shares,
             "randomised": lever.randomised,
             "preregistration": lever.preregistration,
@@ -170,17 +170,24 @@ def _as_params(params: Drivers, lever) -> Drivers:
 
 def _lever(book: Book, params: Drivers) -> pd.DataFrame:
     cohort = open_cohort(book, params.experiment_id, arms=params.arms, horizon_days=params.horizon_days)
-    outcome = cohort.outcome(params.primary_outcome, params.horizon_days)
     found = _review_conditions(book, cohort, params)
-    means = at_horizon(experiment.means_of(book, cohort, params, [outcome]), params.horizon_days)
-    effects = withheld(compare_arms(means, base=params.champion), found, note=experiment.NOT_ANSWERABLE)
+    effects = readout.deciding_effect(book, cohort, params, found)
     unmet = ", ".join(item.name for item in found if not item.met and item.consequence != "note")
     design = experiment.plan_of(params).design
     return effects.assign(experiment_id=params.experiment_id, grade=grade(design, found), unmet=unmet)
 
 
-def learn_and_judge(book: Book, cohort: Cohort, taken: Read, found: Sequence[Condition], params: Drivers) -> Works:
-    """Where does the challenger work? Learned on one half of the customers, judged on the other; a refusing condition leaves no number."""
+def effect_of_all(levers: pd.DataFrame, params: Drivers) -> pd.Series:
+    """What giving the challenger to everybody changes: the report's own lever, all who were assigned, as the strategy review estimates it."""
+    own = levers[(levers["experiment_id"] == params.experiment_id) & (levers["arm"] == params.challenger)]
+    return own.iloc[0]
+
+
+def learn_and_judge(book: Book, cohort: Cohort, taken: Read, found: Sequence[Condition], params: Drivers, *, levers: pd.DataFrame) -> Works:
+    """Where does the challenger work? Learned on one half of the customers, judged on the other; a refusing condition leaves no number.
+
+    Whether it works for everybody is no question of the half: that is the effect of the report's own lever (`effect_of_all`).
+    """
     everything = [*taken.conditions, *found]
     if refused(everything):
         return _nothing(everything)
@@ -202,11 +209,11 @@ def learn_and_judge(book: Book, cohort: Cohort, taken: Read, found: Sequence[Con
     qini = uplift.qini(scores, predicted, judging.cluster, rng=rng)
     slope = uplift.heterogeneity_test(scores, predicted, judging.cluster)
     values = policy_tree.policy_values(untreated, net, tree.treats(judging.x), judging.cluster)
-    last = values[values["policy"] == "tree"].iloc[0]
+    last, everybody = values[values["policy"] == "tree"].iloc[0], effect_of_all(levers, params)
     action = decisions.choose(
         everything,
         qini_low=float(qini["low"]),
-        effect=(float(slope["effect_low"]) - params.least_effect, float(slope["effect_high"]) - params.least_effect),
+        effect=(float(everybody["low"]) - params.least_effect, float(everybody["high"]) - params.least_effect),
         over_all_low=float(last["over_all_low"]),
         over_none_low=float(last["over_none_low"]),
     )

@@ -10,7 +10,7 @@ from collect_analysis.measures.factors import Subjects
 from collect_analysis.methods.evidence import Condition, refused
 from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.findings.conditions import sentences, worded
-from collect_analysis.reporting.findings.drivers import Prognosis, Works, graded
+from collect_analysis.reporting.findings.drivers import Prognosis, Works, effect_of_all, graded
 from collect_analysis.reporting.kinds.drivers import Drivers
 from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, say
@@ -141,7 +141,7 @@ def decision_of(params: Drivers, cohort: Cohort, currency: str, predicted: Progn
     words = {"arm": params.challenger, "champion": params.champion, "outcome": outcome, "days": formats.number(params.horizon_days, lang)}
     answer = " ".join(
         [
-            say(f"answer_drivers_{works.action}", lang, **words, **_gain(params, cohort, currency, works)),
+            say(f"answer_drivers_{works.action}", lang, **words, **_gain(params, cohort, currency, works, levers)),
             _predicted_words(predicted, lang),
             _lever_words(levers, lang),
         ]
@@ -153,14 +153,15 @@ def decision_of(params: Drivers, cohort: Cohort, currency: str, predicted: Progn
         else _confidence(params, cohort, currency, predicted, works)
     )
     unmet = [item for item in (*works.conditions, *predicted.conditions) if not item.met]
-    caveats = (*sentences(unmet, lang), say("caveat_predicts", lang), say("caveat_levers", lang))
+    half = _of_half(params, cohort, currency, works, levers)
+    caveats = (*sentences(unmet, lang), *half, say("caveat_predicts", lang), say("caveat_levers", lang))
     return Decision(
         question=say("question_drivers", lang, **words),
         answer=answer,
         confidence=confidence,
         grade=graded(works.conditions, params),
         caveats=caveats,
-        forecast=_forecast(params, cohort, works),
+        forecast=_forecast(params, cohort, works, levers),
         action={"action": works.action, "arm": params.challenger, **({"rule": _rule_text(works)} if works.action == "select" else {})},
     )
 
@@ -185,12 +186,22 @@ def _absolute(params: Drivers, cohort: Cohort, currency: str, values: dict[str, 
     }
 
 
-def _gain(params: Drivers, cohort: Cohort, currency: str, works: Works) -> dict[str, str]:
-    """The numbers of the answer: effect of treating all, and the gain of the rule table over that."""
-    overall, tree = works.ranking.iloc[0], works.policies[works.policies["policy"] == "tree"].iloc[0]
+def _gain(params: Drivers, cohort: Cohort, currency: str, works: Works, levers: pd.DataFrame) -> dict[str, str]:
+    """The numbers of the answer: effect of giving it to everybody, as the strategy review says it, and the gain of the rule table over that."""
+    overall, tree = effect_of_all(levers, params), works.policies[works.policies["policy"] == "tree"].iloc[0]
     effect = {"effect": float(overall["value"]), "effect_low": float(overall["low"]), "effect_high": float(overall["high"])}
     gain = {key: float(tree[key]) for key in ("over_all", "over_all_low", "over_all_high")}
     return _absolute(params, cohort, currency, effect) | _absolute(params, cohort, currency, gain)
+
+
+def _of_half(params: Drivers, cohort: Cohort, currency: str, works: Works, levers: pd.DataFrame) -> list[str]:
+    """Why the effect of giving it to everybody stands twice on the page: all accounts, and the half that nothing was learned from."""
+    if works.action == "refuse":
+        return []
+    half, every = works.ranking.iloc[0], effect_of_all(levers, params)
+    numbers = {"half": float(half["value"]), "every": float(every["value"])}
+    cases = formats.number(float(half["cases"]), params.lang)
+    return [say("caveat_half", params.lang, **_absolute(params, cohort, currency, numbers), cases=cases)]
 
 
 def _confidence(params: Drivers, cohort: Cohort, currency: str, predicted: Prognosis, works: Works) -> str:
@@ -226,7 +237,7 @@ def _lever_words(levers: pd.DataFrame, lang: str) -> str:
     return say("answer_levers", lang, levers="; ".join(items))
 
 
-def _forecast(params: Drivers, cohort: Cohort, works: Works) -> dict[str, object]:
+def _forecast(params: Drivers, cohort: Cohort, works: Works, levers: pd.DataFrame) -> dict[str, object]:
     """What will be checked: where a choice is proposed, what the rule table brings over treating all."""
     if works.action == "refuse":
         return {}
@@ -236,6 +247,6 @@ def _forecast(params: Drivers, cohort: Cohort, works: Works) -> dict[str, object
         tree = works.policies[works.policies["policy"] == "tree"].iloc[0]
         numbers = {"value": tree["over_all"], "low": tree["over_all_low"], "high": tree["over_all_high"], "against": "all"}
     else:
-        overall = works.ranking.iloc[0]
+        overall = effect_of_all(levers, params)
         numbers = {"value": overall["value"], "low": overall["low"], "high": overall["high"], "against": "none"}
     return {**shown, **numbers, "unit": formats.unit_of_difference(unit)}

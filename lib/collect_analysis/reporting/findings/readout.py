@@ -18,6 +18,7 @@ from collect_analysis.methods.regression import variance_reduction
 from collect_analysis.methods.resampling import bootstrap_t
 from collect_analysis.reporting.disclosure import suppress_small_cells
 from collect_analysis.reporting.findings.experiment import NOT_ANSWERABLE, means_of, plan_of, strata_of, usable_covariates, weights_of
+from collect_analysis.reporting.kinds.experiment import DeclaredExperiment
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
 
 TAILS = [*KEYS, "arm", "method", "base_mean", "mean", "value", "low", "high", "relative", "steady", "note"]
@@ -33,7 +34,7 @@ def explained(book: Book, cohort: Cohort, params: StrategyReview, found: Sequenc
 
 
 def adjusted_effect(
-    book: Book, cohort: Cohort, params: StrategyReview, found: Sequence[Condition], *, interacted: bool = True
+    book: Book, cohort: Cohort, params: DeclaredExperiment, found: Sequence[Condition], *, interacted: bool = True
 ) -> pd.DataFrame:
     """The primary effect at equal covariates (`adjusted.adjusted_comparison`), within strata where the assignment was stratified."""
     strata = strata_of(book, cohort, params)
@@ -47,6 +48,22 @@ def adjusted_effect(
         strata=() if strata is None else sorted(set(strata["stratum"])),
         interacted=interacted,
     )
+
+
+def deciding_effect(book: Book, cohort: Cohort, params: DeclaredExperiment, found: Sequence[Condition]) -> pd.DataFrame:
+    """The primary effect as every report about a test says it, a row per challenger, columns as `experiments.compare_arms`.
+
+    At equal covariates where covariates are declared and usable, else the plain difference of all who were assigned.
+    """
+    primary = cohort.outcome(params.primary_outcome, params.horizon_days)
+    means = at_horizon(means_of(book, cohort, params, [primary]), params.horizon_days)
+    plain = withheld(compare_arms(means, base=params.champion), found, note=NOT_ANSWERABLE)
+    at_equal = adjusted_effect(book, cohort, params, found)
+    if at_equal.empty:
+        return plain
+    counted = plain.set_index("arm")[["cases", "base_cases"]]
+    told = at_equal.merge(counted, left_on="arm", right_index=True)
+    return told.assign(mean=told["base_mean"] + told["value"])
 
 
 def between(

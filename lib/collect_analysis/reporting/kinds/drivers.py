@@ -30,6 +30,7 @@ class Lever(BaseModel):
     challenger: str = ""
     primary_outcome: str = ""
     horizon_days: Days | None = None
+    covariates: list[Name] = []
     planned_shares: dict[str, Share] = {}
     randomised: Annotated[bool, Field(strict=True)] = True
     preregistration: str = ""
@@ -38,6 +39,8 @@ class Lever(BaseModel):
 
 class Drivers(DeclaredExperiment):
     """What predicts the outcome, what can we change, and where does the challenger work? Three answers, never one.
+
+    `covariates`: factors for which the effect of giving it to everybody is adjusted; those of the strategy review, so that both say the same.
 
     `factors`: what was known before assignment -> whether the shop can change it and whether it may decide by it. `protected`: traits that
     are refused whatever is declared. `levers`: further experiments of the book whose effect on the outcome is shown. `least_effect`: what a
@@ -62,8 +65,9 @@ class Drivers(DeclaredExperiment):
             problems.append(f"factors names {len(self.factors)}; at most {MOST_FACTORS}: keep those somebody would decide by")
         if len(self.challengers) > 1:
             problems.append(f"{len(self.challengers)} challengers; where one works is asked of one: write a report file for each")
-        if self.covariates:
-            problems.append(f"covariates names {', '.join(self.covariates)}; declare them under factors, with actionable and lawful")
+        stray = [name for name in self.covariates if name not in self.factors]
+        if stray:
+            problems.append(f"covariates names {', '.join(stray)}; declare them under factors, with actionable and lawful")
         names = [lever.experiment_id for lever in self.levers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
