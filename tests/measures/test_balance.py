@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from collect_analysis.book.store import Book, book_from_frames
 from collect_analysis.measures.assignment import drawn_again
 from collect_analysis.measures.balance import DAY_ZERO, Balance, balance
@@ -55,8 +56,9 @@ def test_means_and_distances_are_those_of_the_frames() -> None:
     assert own["distance"] == pytest.approx(reference.statistic)
     assert own["cut"] == pytest.approx(reference.statistic_location)
     assert (1 if own["lower"] else -1) == reference.statistic_sign
-    z = (frame["covariate_score"] - frame["covariate_score"].mean()).to_numpy()
-    assert found.joint.chi2 == pytest.approx((len(frame) - 1) * np.corrcoef(z, frame["arm"] == "new")[0, 1] ** 2)
+    x = sm.add_constant(pd.DataFrame({"score": frame["covariate_score"], "rank": frame["covariate_score"].rank()}))
+    explained = sm.OLS((frame["arm"] == "new").astype(float), x).fit().rsquared
+    assert (found.joint.chi2, found.joint.df) == (pytest.approx((len(frame) - 1) * explained), 2)
 
 
 def test_a_rule_on_the_running_value_has_distance_one_and_its_cut_point() -> None:
@@ -67,6 +69,17 @@ def test_a_rule_on_the_running_value_has_distance_one_and_its_cut_point() -> Non
     assert own["cut"] == pytest.approx(running[running <= 7].max())
     assert not own["lower"]
     assert found.joint.p_value < 1e-100
+
+
+def test_a_lopsided_amount_is_compared_by_its_rank_too() -> None:
+    """A tenth of the lower half goes to the other arm: means of amounts this lopsided do not show it, their ranks do."""
+    rng = np.random.default_rng(4)
+    amount = rng.lognormal(16, 2.5, 2_000)
+    arm = np.where(rng.random(2_000) < 0.5 + 0.1 * (amount < np.median(amount)), "new", "old")
+    frame = subjects(arm=arm, covariate_score=amount)
+    means = stats.ttest_ind(amount[arm == "new"], amount[arm == "old"], equal_var=False).pvalue
+    assert means > 0.01
+    assert balance_of(frame).joint.p_value < 0.001
 
 
 def test_days_codes_and_what_is_unknown_are_compared() -> None:

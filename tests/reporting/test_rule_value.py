@@ -196,6 +196,20 @@ def test_what_a_test_would_not_mend_is_refused_without_one(frame: pd.DataFrame, 
     assert proposed["value"].isna().all()
 
 
+def test_logged_probabilities_that_did_not_draw_are_found_by_what_was_known_before() -> None:
+    """Half of the log says 0.4 where people with a high score were called twice as often: their average is right, whom they fell on is not."""
+    rng = np.random.default_rng(5)
+    frame = log_of(12_000)
+    call = rng.random(12_000) < np.where(frame["covariate_score"] % 2 == 0, 0.5, 0.3)
+    chosen = frame.assign(arm=np.where(call, "call", "text"), propensity=np.where(call, 0.4, 0.6))
+    report = Report(book_of(chosen), parameters())
+    assert report.unmet == ["drawn_alike"]
+    assert report.decision.grade == "C"
+    assert report.decision.action["action"] == "extend"
+    by_rule = frame.assign(arm=np.where(frame["covariate_score"] >= 4, "call", "text"), propensity=0.5)
+    assert Report(book_of(by_rule), parameters()).decision.grade == "none"
+
+
 def test_a_refused_rule_does_not_silence_the_others() -> None:
     frame = log_of().query("not (covariate_score >= 4 and arm == 'call')")
     never = {"whom": WHOM, "texts": [{"then": "text"}]}

@@ -5,7 +5,7 @@ adjusted for; where one variable tells the arms apart a rule decided, and there 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -65,14 +65,14 @@ def lot_conditions(lot: Lot, balance: Balance | None, *, randomised: bool, adjus
     more than chance, or nothing is known from before. Of the last two nothing follows where the salt gives all arms again.
     """
     cap: Literal["adjusted", "raw"] = "adjusted" if adjusted else "raw"
-    found = [] if balance is None else _mixed(balance)
+    found = [] if balance is None else mixed(balance)
     if not randomised:
         return [*found, Condition(name="lot_declared", met=False, consequence="raw")]
     found.append(Condition(name="lot_shown", met=bool(lot.shown), consequence=cap, details={"evidence_of_lot": lot.shown}))
     if lot.overridden:
         values = {"moved": lot.moved, "reproduced_share": lot.reproduced}
         found.append(Condition(name="lot_kept_by_salt", met=False, consequence=cap, details=values))
-    return found if balance is None else [*found, _alike(balance, cap, proven=lot.again)]
+    return found if balance is None else [*found, alike(balance, cap, proven=lot.again)]
 
 
 def by_lot(found: Iterable[Condition]) -> bool:
@@ -80,7 +80,7 @@ def by_lot(found: Iterable[Condition]) -> bool:
     return all(item.met or item.consequence not in ("adjusted", "raw") for item in found)
 
 
-def _mixed(balance: Balance) -> list[Condition]:
+def mixed(balance: Balance) -> list[Condition]:
     """Met: no single variable tells arms apart; else the condition of its kind, unmet; nothing where nothing is known."""
     table = balance.table[balance.table["distance"].notna()]
     if table.empty:
@@ -104,24 +104,34 @@ def _where(row: pd.Series) -> dict[str, object]:
     return {"cut": value, "low_arm": str(low), "high_arm": str(high)}
 
 
-def _alike(balance: Balance, cap: Literal["adjusted", "raw"], *, proven: bool) -> Condition:
-    """Whether all that is known from before differs by no more than chance, jointly and in the distribution of each number."""
+def alike(balance: Balance, cap: Literal["adjusted", "raw"], *, proven: bool = False) -> Condition:
+    """Whether all that is known from before differs by no more than chance, jointly and in the distribution of each number.
+
+    Named `arms_balanced`; `arms_spread_alike`, unmet, where only a distribution differs; `known_before`, unmet, where nothing is known. Unmet it
+    caps the claim at `cap`, or is only said where the lot is `proven`.
+    """
     table, joint = balance.table, balance.joint
     if table.empty or np.isnan(joint.p_value):
         return Condition(name="known_before", met=False, consequence="note" if proven else cap)
-    differs = table["standardised"].abs()
-    worst = table.iloc[int(np.nanargmax(differs.to_numpy(dtype=float)))] if differs.notna().any() else table.iloc[0]
     least = float(table["p_distance"].min()) if table["p_distance"].notna().any() else 1.0
     values: dict[str, object] = {
         "variables": len(balance.variables), "chi2": joint.chi2, "df": joint.df, "p_value": joint.p_value, "p_distance": least,
-        "variable": str(worst["variable"]), "difference": float(worst["standardised"]),
     }  # fmt: skip
+    if table["standardised"].notna().any():
+        worst = table.iloc[int(np.nanargmax(table["standardised"].abs().to_numpy(dtype=float)))]
+        values |= {"variable": str(worst["variable"]), "difference": float(worst["standardised"])}
     if joint.p_value < UNLIKELY or least >= UNLIKELY:
         return Condition(name="arms_balanced", met=joint.p_value >= UNLIKELY, consequence="note" if proven else cap, details=values)
     # Alike on average and yet unlike: the middle of a variable in one arm, its ends in the other.
     worst = table.iloc[int(np.nanargmin(table["p_distance"].to_numpy(dtype=float)))]
     values |= {"variable": str(worst["variable"]), "distance": float(worst["distance"])}
     return Condition(name="arms_spread_alike", met=False, consequence="note" if proven else cap, details=values)
+
+
+def drawn_alike(balance: Balance) -> list[Condition]:
+    """Was what is taken for drawn by lot alike before, draw by draw (`balance.balance` with strata)? No better than adjusted where it was not."""
+    found = alike(balance, "adjusted")
+    return [replace(found, name="drawn_alike")] if found.name == "arms_balanced" else []
 
 
 def of_plan(facts: pd.DataFrame, planned: Mapping[str, Mapping[str, object]], arms: Sequence[str], documents: Sequence[str]) -> Lot:

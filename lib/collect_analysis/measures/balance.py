@@ -4,7 +4,7 @@ Computed where the subjects live; nothing per subject leaves.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -23,7 +23,7 @@ from collect_analysis.methods.assignment import standardised_differences
 from collect_analysis.methods.balance import JointBalance, Moments, distance_p_value, joint_balance
 from collect_analysis.methods.multiplicity import holm
 
-Kind = Literal["number", "day", "code"]
+Kind = Literal["number", "day", "code", "rank"]
 Weights = Mapping[tuple[str, str], float]
 RUNNING, DAY, STRATUM = "running_value", "assigned_on", "stratum"
 COLUMNS = [
@@ -32,7 +32,7 @@ COLUMNS = [
 ]  # fmt: skip
 # Of a code with more levels (an officer, a branch) those with most subjects are told apart, the others count as one.
 MOST_LEVELS = 12
-OTHER, UNKNOWN = "other", "unknown"
+OTHER, UNKNOWN, RANK = "other", "unknown", "rank"
 DAY_ZERO = date(1970, 1, 1)
 
 
@@ -44,7 +44,8 @@ class Balance:
     standardised difference; for numbers and days `distance`, the largest difference between the two distribution functions (0: alike, 1:
     one cut point tells the arms apart wholly), attained at `cut` (values up to it), `lower` whether the arm has more of the lower values,
     `p_distance` its p-value by Holm over the table; for a code `distance` is half the sum of the differences of its shares. Level `unknown`:
-    of whom the variable is not known. Days count from DAY_ZERO. `joint`: the test over all of it.
+    of whom the variable is not known. Days count from DAY_ZERO. `joint`: the test over all of it, each number also by its rank, since the mean
+    of lopsided amounts hardly tells where most of them lie.
     """
 
     table: pd.DataFrame
@@ -58,7 +59,7 @@ class Balance:
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
-    """One column of the comparison: a number, a day, a level of a code, or whether something is unknown."""
+    """One column of the comparison: a number or a day, its rank, a level of a code, or whether something is unknown."""
 
     variable: str
     kind: Kind
@@ -74,6 +75,7 @@ def balance(
     min_cell: int = 1,
     strata: Sequence[str] = (),
     weights: Weights | None = None,
+    leave_out: Collection[str] = (),
 ) -> Balance:
     """Were the arms alike in what was known before assignment? The first of `arms` is the base.
 
@@ -85,15 +87,27 @@ def balance(
     ----------
     strata, weights
         Where the assignment was stratified: the strata, within which the joint test compares, and `strata.stratum_weights`, with which
-        means and distributions are weighted. Else the stratum is compared like any other code.
+        means and distributions are weighted. Else the stratum is compared like any other code. Strata without weights (not every arm is in
+        every stratum): the joint test alone, no means and no distances.
+    leave_out
+        Variables that are not compared.
     """
-    table, parts = _parts(book, _described(book, cohort, arms), cohort, stratified=bool(strata), min_cell=min_cell)
+    without = {*leave_out, *((STRATUM,) if strata else ())}
+    table, parts = _parts(book, _described(book, cohort, arms), cohort, without=without, min_cell=min_cell)
     table = table.mutate(w=weighted(table, weights) if weights else ibis.literal(1.0)).cache()
     sums = _first_sums(book, table, parts)
     varying = [part for part in parts if sums.loc[sums["column"] == part.column, "varies"].any()]
-    rows = _mean_rows(sums, varying, base=arms[0])
-    apart = [row for part in varying if part.kind != "code" and part.level == "" for row in _distances(book, table, part, arms)]
+    rows = _mean_rows(sums, [part for part in varying if part.kind != "rank"], base=arms[0])
+    plain = not strata or weights is not None
+    apart = [
+        row
+        for part in varying
+        if plain and part.kind in ("number", "day") and part.level == ""
+        for row in _distances(book, table, part, arms)
+    ]
     rows = _with_distances(rows, apart)
+    if not plain:
+        rows[["mean", "base_mean", "standardised", "distance", "p_distance"]] = np.nan
     joint = joint_balance(_moments(book, table, varying, sums, arms=arms, strata=strata).values())
     return Balance(table=rows.assign(base=arms[0])[COLUMNS], joint=joint)
 
@@ -109,24 +123,25 @@ def _described(book: Book, cohort: Cohort, arms: Sequence[str]) -> ir.Table:
     return joined.select(*(table[name] for name in table.columns), *(account[name] for name in wanted))
 
 
-def _parts(book: Book, table: ir.Table, cohort: Cohort, *, stratified: bool, min_cell: int) -> tuple[ir.Table, list[_Part]]:
+def _parts(book: Book, table: ir.Table, cohort: Cohort, *, without: Collection[str], min_cell: int) -> tuple[ir.Table, list[_Part]]:
     """The subjects with arm, cluster_key, stratum and a column per part, all numbers, and what each column is."""
     named = {item.name: item.column for item in cohort.covariates if item.measured == "before"}
     named |= {name: name for name in (RUNNING, DAY, *ACCOUNT_SEGMENTS) if name in table.columns}
-    named |= {} if stratified else {STRATUM: STRATUM}
+    named = {name: column for name, column in {**named, STRATUM: STRATUM}.items() if name not in without}
     columns: dict[str, ir.Value] = {}
     parts: list[_Part] = []
     for name, column in named.items():
         own = _of_code(book, table, column, min_cell) if table[column].type().is_string() else _of_number(book, table, column)
         for level, value in own.items():
-            kind: Kind = "code" if table[column].type().is_string() else "day" if table[column].type().is_temporal() else "number"
+            text, day = table[column].type().is_string(), table[column].type().is_temporal()
+            kind: Kind = "rank" if level == RANK else "code" if text else "day" if day else "number"
             parts.append(_Part(variable=name, kind=kind, level=level, column=f"x{len(parts)}"))
             columns[parts[-1].column] = value
     return table.select("arm", "cluster_key", "stratum", **columns), parts
 
 
 def _of_number(book: Book, table: ir.Table, column: str) -> dict[str, ir.Value]:
-    """A number or a day as a number, and whether it is unknown where it is unknown of some."""
+    """A number or a day as a number, its rank, and whether it is unknown where it is unknown of some."""
     found = book.frame(table.aggregate(known=table[column].count(), cases=table.count())).iloc[0]
     if not found["known"]:
         return {}
@@ -134,7 +149,12 @@ def _of_number(book: Book, table: ir.Table, column: str) -> dict[str, ir.Value]:
     day = table[column].cast("date").delta(ibis.literal(DAY_ZERO), unit="day") if kind.is_temporal() else table[column]
     number = day.cast("int64").cast("float64") if kind.is_boolean() else day.cast("float64")
     unknown = {} if found["known"] == found["cases"] else {UNKNOWN: table[column].isnull().cast("float64")}
-    return {"": number, **unknown}
+    rank = (
+        table[column]
+        .notnull()
+        .ifelse(ibis.percent_rank().over(ibis.window(order_by=[table[column].isnull(), number])), ibis.null("float64"))
+    )
+    return {"": number, RANK: rank, **unknown}
 
 
 def _of_code(book: Book, table: ir.Table, column: str, min_cell: int) -> dict[str, ir.Value]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from collect_analysis.book.policy import in_force, policy
 from collect_analysis.book.store import Book
+from collect_analysis.decisions import lot
 from collect_analysis.decisions.partner_score import ScorePolicy
 from collect_analysis.decisions.placement import PlacementPlan, SharePolicy, UnitStanding, propose_shares
 from collect_analysis.errors import DataError, nearest
@@ -17,6 +18,7 @@ from collect_analysis.measures.comparison import Belief
 from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.partners import ConductWindow
 from collect_analysis.measures.periods import month_end
+from collect_analysis.measures.placement_balance import drawn_balance
 from collect_analysis.measures.placement_policy import GateLimits, PanelPolicy
 from collect_analysis.measures.placements import RANDOM, Panel
 from collect_analysis.methods import profiling
@@ -143,7 +145,12 @@ class AgencyPage:
         lost = placements.unusable(book, self.panel)
         silent = recording_gaps.silent_months(book, self.panel)
         placed = panel_checks.of_placements(held, found, drift, lost, silent, panel=self.panel, age=age, basis=basis, names=self.names)
-        return worded([*placed, *beside], self.lang)
+        return worded([*placed, *self._drawn_alike(book, basis), *beside], self.lang)
+
+    def _drawn_alike(self, book: Book, basis: str) -> list[Condition]:
+        """Whether the placements that the answer takes for drawn were alike between agencies; nothing where it rests on chosen ones."""
+        drawn = drawn_balance(book, self.panel) if basis == RANDOM else None
+        return lot.drawn_alike(drawn) if drawn is not None else []
 
     def section_conditions(
         self,

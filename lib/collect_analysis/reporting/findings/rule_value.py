@@ -2,17 +2,18 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from collect_analysis.book.store import Book
-from collect_analysis.decisions import rule_change, rule_fitness
+from collect_analysis.decisions import fitness, lot, rule_change, rule_fitness
 from collect_analysis.decisions.rules import Rule, everyone, misfits, parse_rule
 from collect_analysis.errors import ParameterError
 from collect_analysis.measures import arms, rule_value
 from collect_analysis.measures.adjusted import covariates_of
+from collect_analysis.measures.balance import balance
 from collect_analysis.measures.cohort import Outcome
 from collect_analysis.measures.decision_log import DecisionLog, open_log
 from collect_analysis.measures.rule_value import Weighed
@@ -150,11 +151,37 @@ def judge(book: Book, log: DecisionLog, params: RuleValue) -> Judged:
     found = rule_fitness.log_conditions(
         _facts(book, log, outcome), preregistration=params.preregistration, learnt_here=params.learnt_here, late_covariates=late
     )
+    found += _drawn_alike(book, log, min_cell=params.min_cell)
     by_rule = {name: _of_rule(name, rule, log, weighed, answerable=not refused(found)) for name, rule in rules.items()}
     return Judged(
         log=log, outcome=outcome, rules=rules, weighed=weighed, found=found, by_rule=by_rule, proposed=tuple(params.rules),
         base=base_of(params),
     )  # fmt: skip
+
+
+def _drawn_alike(book: Book, log: DecisionLog, *, min_cell: int) -> list[Condition]:
+    """Did chance decide as the logged probabilities say: are those who got each action alike in what was known before?
+
+    Among the decisions that were drawn, within strata where these tell the probabilities apart. Where they do not, it cannot be tested, which
+    is said; nothing is said where fewer than two actions were drawn.
+    """
+    propensity = log.cohort.table["propensity"]
+    drawn = replace(log.cohort, table=log.cohort.table.filter((propensity > 0) & (propensity < 1)).cache())
+    actions = [action for action in log.actions if action in set(book.frame(drawn.table.select("arm").distinct())["arm"])]
+    if len(actions) < 2:
+        return []
+    facts, strata = arms.arm_facts(book, drawn), arms.strata_facts(book, drawn, actions)
+    if not _differs(facts):
+        whole = balance(book, drawn, actions, min_cell=min_cell)
+        return [*lot.mixed(whole), *lot.drawn_alike(whole)]
+    if strata.empty or _differs(strata):
+        return [Condition(name="drawn_untold", met=False, consequence="note")]
+    return lot.drawn_alike(balance(book, drawn, actions, min_cell=min_cell, strata=sorted(set(strata["stratum"]))))
+
+
+def _differs(facts: pd.DataFrame) -> bool:
+    """Whether the logged probability differs within a row."""
+    return bool((facts["propensity_high"] - facts["propensity_low"] > fitness.SAME_PROPENSITY).any())
 
 
 def _of_rule(name: str, rule: Rule, log: DecisionLog, weighed: Weighed, *, answerable: bool) -> list[Condition]:
