@@ -157,6 +157,21 @@ def test_rounded_values_lower_the_grade() -> None:
     ]
 
 
+@pytest.mark.parametrize("size", [3_000, 30_000])
+def test_a_whole_number_is_fine_enough_however_many_cases_share_a_value(size: int) -> None:
+    """The same score, with ten times the data: more repeat, and nothing is coarser."""
+    rng = np.random.default_rng(5)
+    score = rng.integers(-150, 150, size).astype(float)
+    paid = (rng.random(size) < 0.3 + 0.1 * (score >= 0) + score / 1_500).astype(float)
+    found = sharp_discontinuity(pd.DataFrame({"running": score, "outcome": paid}), cutoff=0, cutoff_belongs_to="above")
+    (fine,) = [condition for condition in found.conditions if condition.name == "mass_points"]
+    assert fine.details["repeated_share"] > 0.9
+    assert fine.met
+    assert not [condition.name for condition in found.conditions if not condition.met]
+    row = found.effects.set_index("method").loc["robust"]
+    assert row["low"] < 0.1 < row["high"]
+
+
 def test_a_yes_or_no_outcome_works_and_one_without_spread_is_refused() -> None:
     cases = lee_cases(12, size=3000)
     payer = (np.random.default_rng(1).random(3000) < 0.2 + 0.3 * (cases["running"] >= 0)).astype(int)

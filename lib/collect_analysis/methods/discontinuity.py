@@ -23,8 +23,9 @@ Where = Literal["above", "below"]
 
 MIN_SIDE = 50
 MAX_REPEATED = 0.20
-# With so many distinct values a side, that some repeat does no harm.
-MANY_DISTINCT = 200
+# With so many distinct values a side inside the bandwidth, one step is 3 % of it, and that values repeat does no harm, however many cases share one:
+# the more data, the more repeat.
+MANY_DISTINCT = 30
 MAX_HEAP = 0.05
 MOVED_LEVEL = 0.01
 
@@ -84,7 +85,7 @@ def sharp_discontinuity(
     other rules switch on the same variable. The effect holds at the cut-off only.
     Undefined (NaN + note): where a condition refuses, that is running variable or outcome constant, a side empty or with fewer than 50
     cases or 20 distinct values (in the data or inside h), rule not kept, cases moved across (density or balance test, p < 1 %
-    for both together), another rule switching inside h. Coarse values (a fifth repeat and fewer than 200 differ) and heaps (a twentieth
+    for both together), another rule switching inside h. Coarse values (a fifth repeat and fewer than 30 differ inside h) and heaps (a twentieth
     of a side at one value, or of all cases at the cut-off) cost a grade: Barreca, Lindo & Waddell, Economic Inquiry 54 (2016) 268.
     Raises DataError: missing columns or values; ParameterError: a side that is neither above nor below.
     Source: Calonico, Cattaneo & Titiunik, Econometrica 82 (2014) 2295; Calonico, Cattaneo, Farrell & Titiunik, Stata Journal 17 (2017) 372.
