@@ -385,3 +385,22 @@ def test_the_months_behind_an_index_are_those_of_batches_old_enough() -> None:
     )
     # a: 18 months placed, the last 5 of them younger than age 5 on 30 June; b: 4 months, none of age 5.
     assert findings.months_of_flow(held, age=5).to_dict() == {"a": 13, "b": 0}
+
+
+@pytest.mark.parametrize(
+    ("believed", "totals", "sentence"),
+    [
+        (True, True, "Nothing was placed in the last 3 months of the period, so there is no flow to share"),
+        (False, True, "The source has totals per agency only"),
+        (False, False, "The book has no placements in the period"),
+    ],
+)
+def test_without_a_flow_the_answer_says_which_of_three_reasons_it_is(
+    evaluated: Evaluation, believed: bool, totals: bool, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full book in which nothing was placed lately is not a book of totals."""
+    monkeypatch.setattr(evaluated.page, "has_totals", totals)
+    known = evaluated.believed if believed else evaluated.believed.iloc[:0]
+    decision = evaluated.page.decision(None, evaluated.page.plan_table(None, known, known), known, evaluated.conditions)
+    assert sentence in decision.answer
+    assert decision.confidence

@@ -232,10 +232,11 @@ class AgencyPage:
         caveats = tuple(condition.detail for condition in unmet)
         question = say("agency_question", self.lang)
         if plan is None:
+            why, months = self._no_plan(believed), formats.number(self.share_months, self.lang)
             return Decision(
                 question=question,
-                answer=say("agency_answer_totals", self.lang),
-                confidence=say("agency_confidence_totals", self.lang),
+                answer=say(f"agency_answer_{why}", self.lang, months=months),
+                confidence=say(f"agency_confidence_{why}", self.lang),
                 grade=grade("raw", conditions),
                 caveats=caveats,
                 action={
@@ -256,6 +257,12 @@ class AgencyPage:
                 "shares": named[["unit_name", "key", "share_now", "share_next"]].to_dict("records"),
             },
         )
+
+    def _no_plan(self, believed: pd.DataFrame) -> str:
+        """Why there is no flow to share: totals are all there is, nothing was placed at all, or nothing lately."""
+        if len(believed):
+            return "no_flow"
+        return "totals" if self.has_totals else "no_placements"
 
     def _answer(self, plan: PlacementPlan, named: pd.DataFrame, unmet: Sequence[Condition]) -> str:
         if plan.kept_inside:
