@@ -1,17 +1,20 @@
 """Target setting end to end: what is told to whom, planted expectation, and the signed sheet that comes back as the target of R14."""
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
+from collect_analysis import cli
 from collect_analysis.book.intake import import_source
-from collect_analysis.book.store import Book, open_book
+from collect_analysis.book.store import Book, open_book, read_manifest
 from collect_analysis.decisions.target_fitness import verdict_of
-from collect_analysis.decisions.target_sheet import verify
+from collect_analysis.decisions.target_sheet import COLUMNS, row_hash, verify
 from collect_analysis.errors import DataError, DisclosureError, ParameterError
 from collect_analysis.measures.kpi_table import Facts, kpi_table
 from collect_analysis.measures.periods import Period
@@ -224,6 +227,100 @@ def test_who_may_not_sign_signs_nothing(signed_book: Path) -> None:
         import_source(MAPPING, books=signed_book / "books", now=NOW)
 
 
+def sign(path: Path, *, approver: str = "director", signed_at: str = "2026-05-31") -> pd.DataFrame:
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False).assign(approver=approver, signed_at=signed_at)
+    rows.to_csv(path, index=False)
+    return rows
+
+
+def collect_import(folder: Path, mapping: Path = MAPPING) -> int:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["import", str(mapping), "--books", str(folder / "books"), "--now", NOW.isoformat()])
+    return int(ended.value.code or 0)
+
+
+def targets_in(folder: Path) -> int:
+    manifest = read_manifest(folder / "books" / "sample")
+    return sum(load.rows_kept for load in manifest.active_loads if load.source.startswith("target_"))
+
+
+def test_c5_a_signed_sheet_goes_through_the_command(signed_book: Path) -> None:
+    rows = sum(len(sign(path)) for path in (signed_book / "targets").glob("target_sheet*.csv"))
+    assert collect_import(signed_book) == 0
+    assert targets_in(signed_book) == rows
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda rows: rows.assign(target_minor=["1", *rows["target_minor"][1:]], hash=["0000tampered0000", *rows["hash"][1:]]),
+         "rows were changed after they were proposed (first: company all)"),
+        (lambda rows: rows.assign(target_minor=["1", *rows["target_minor"][1:]]), "were changed after they were proposed"),
+        (lambda rows: rows.assign(gates=""), "were changed after they were proposed"),
+        (lambda rows: rows.assign(signed_at=""), "have an approver without a day"),
+        (lambda rows: rows.assign(signed_at="soon"), "are signed on no day that has come"),
+        (lambda rows: rows.assign(signed_at="2026-07-15"), "are signed on no day that has come"),
+        (lambda rows: rows.assign(weight="50.0000", hash=[row_hash(row) for row in rows.assign(weight="50.0000").to_dict("records")]),
+         "do not make 100"),
+    ],
+    ids=["tampered", "target", "rules", "no-day", "odd-day", "future", "weights"],
+)  # fmt: skip
+def test_c5_a_sheet_that_is_not_what_was_signed_ends_the_import_with_4(
+    signed_book: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[pd.DataFrame], pd.DataFrame], told: str
+) -> None:
+    path = signed_book / "targets" / "target_sheet.csv"
+    rows = spoil(sign(path))
+    rows.to_csv(path, index=False)
+    assert collect_import(signed_book) == 4
+    assert told in capsys.readouterr().err
+    assert targets_in(signed_book) == 0
+
+
+def test_c5_a_sheet_with_a_row_left_out_or_without_its_hashes_is_refused(signed_book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = signed_book / "targets" / "target_sheet.csv"
+    rows = sign(path)
+    rows[rows["scope_type"] != "unit"].head(len(rows)).to_csv(path, index=False)
+    fewer = rows.drop(index=rows.index[rows["scope_type"] == "unit"][0])
+    fewer.to_csv(path, index=False)
+    assert collect_import(signed_book) == 4
+    assert "unit targets of" in capsys.readouterr().err
+    rows.drop(columns="hash").to_csv(path, index=False)
+    assert collect_import(signed_book) == 3
+    assert "hash" in capsys.readouterr().err
+    assert targets_in(signed_book) == 0
+
+
+def test_c5_officers_must_add_up_to_their_units_across_files(signed_book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (signed_book / "targets").glob("target_sheet*.csv"):
+        sign(path)
+    officers = signed_book / "targets" / "target_sheet_officers.csv"
+    rows = pd.read_csv(officers, dtype=str, keep_default_na=False)
+    rows.iloc[1:].to_csv(officers, index=False)
+    assert collect_import(signed_book) == 4
+    assert "officer targets of" in capsys.readouterr().err
+
+
+def test_c5_a_signed_workbook_is_verified_as_well(signed_book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = signed_book / "targets"
+    text = MAPPING.read_text(encoding="utf-8").replace("source: target_sheet\n", "source: target_book\n")
+    mapping = signed_book / "target_book.yml"
+    workbook = text.replace('files: "target_sheet*.csv"', "files: target_sheet.xlsx")
+    mapping.write_text(workbook.replace('format: {kind: csv, decimal: "."}', "format: {kind: excel, sheet: targets}"), encoding="utf-8")
+    book = openpyxl.load_workbook(run / "target_sheet.xlsx")
+    page = book["targets"]
+    for row in page.iter_rows(min_row=2):
+        row[COLUMNS.index("approver")].value, row[COLUMNS.index("signed_at")].value = "director", "2026-05-31"
+    book.save(run / "target_sheet.xlsx")
+    assert collect_import(signed_book, mapping) == 0, capsys.readouterr().err
+    loaded = targets_in(signed_book)
+    assert loaded > 0
+    page.cell(row=2, column=COLUMNS.index("target_minor") + 1).value += 1
+    book.save(run / "target_sheet.xlsx")
+    assert collect_import(signed_book, mapping) == 4
+    assert "changed after they were proposed (first: company" in capsys.readouterr().err
+    assert targets_in(signed_book) == loaded
+
+
 def test_the_workbook_is_read_back_as_the_text_file_is(signed_book: Path) -> None:
     run = signed_book / "targets"
     text = MAPPING.read_text(encoding="utf-8")
@@ -231,7 +328,7 @@ def test_the_workbook_is_read_back_as_the_text_file_is(signed_book: Path) -> Non
         'files: "target_sheet*.csv"', "files: target_sheet.xlsx"
     )
     mapping = signed_book / "target_book.yml"
-    mapping.write_text(excel.replace("format: {kind: csv}", "format: {kind: excel, sheet: targets}"), encoding="utf-8")
+    mapping.write_text(excel.replace('format: {kind: csv, decimal: "."}', "format: {kind: excel, sheet: targets}"), encoding="utf-8")
     for path in run.glob("*.csv"):
         if path.name != "target_sheet.csv":
             path.unlink()

@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -100,9 +101,9 @@ def _variable(source: Source) -> str:
     return source.location.variable if source.location else ""
 
 
-def read_delivery(source: Source, place: Place) -> Cells:
-    """One delivery as text cells, with the columns the mapping and the control totals need."""
-    types: dict[str, set[str]] = {name: set() for name in source.control.totals}
+def read_delivery(source: Source, place: Place, above: Sequence[str] = ()) -> Cells:
+    """One delivery as text cells, with the columns the mapping, the control totals and what stands `above` them need."""
+    types: dict[str, set[str]] = {name: set() for name in (*source.control.totals, *above)}
     for name, mapping in source.tables.items():
         for column, fills in wanted_columns(mapping, TABLES[name], source.currency).items():
             types.setdefault(column, set()).update(fills)

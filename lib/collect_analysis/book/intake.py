@@ -4,11 +4,12 @@ import hashlib
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,8 @@ from collect_analysis.errors import DataError
 
 # Tables whose rows others name come first.
 _FIRST = ("account", "unit", "officer")
+# A day has come once it has come anywhere: the clock of a server may be hours behind the desk's.
+_WHERE_DAYS_BEGIN = timezone(timedelta(hours=14))
 INCOMING, QUARANTINE, REJECTED = ".incoming", "quarantine", "rejected"
 
 
@@ -57,6 +60,22 @@ class ImportReport:
         return asdict(self)
 
 
+class _Require(Protocol):
+    def __call__(self, deliveries: Sequence[Cells], *, today: date) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signed:
+    """What stands above the contract: deliveries that somebody signed.
+
+    `columns(source)` names what such a delivery holds beside what the mapping takes (nothing: this source holds nothing signed); `require`
+    refuses deliveries that are not what was signed.
+    """
+
+    columns: Callable[[Source], Sequence[str]]
+    require: _Require
+
+
 def import_source(
     mapping: Path,
     *,
@@ -64,6 +83,7 @@ def import_source(
     now: datetime,
     skip_absent: bool = False,
     dry_run: bool = False,
+    signed: Signed | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> ImportReport:
     """Load a source into its book under `books`. The same delivery again changes nothing; a changed one takes the former's place.
@@ -75,6 +95,8 @@ def import_source(
     DataError
         A file is not here or its structure is broken, control totals differ, or more than the allowed share of a delivery's rows does not
         keep the contract (the evidence is kept under `<book>/rejected/`); the book stays as it was.
+    ApprovalError
+        A signed delivery is not what was signed (`signed`).
     WorkplaceError
         Another import holds the book, the disk cannot be written, the database cannot be reached.
     """
@@ -86,7 +108,7 @@ def import_source(
         raise DataError(absent_sentence(source))
     folder = books / source.book
     with nullcontext() if dry_run else shelf.locked(folder), _incoming(folder, dry_run) as incoming:
-        work = _Import(source, folder, incoming, _manifest(folder, source), now)
+        work = _Import(source, folder, incoming, _manifest(folder, source), now, signed)
         work.notes += located.notes
         work.run(located.places, progress)
         if not dry_run:
@@ -133,6 +155,7 @@ class _Import:
     incoming: Path
     manifest: Manifest
     now: datetime
+    signed: Signed | None = None
     loads: list[Load] = field(default_factory=list)
     unchanged: int = 0
     origins: frozenset[str] = frozenset()
@@ -149,12 +172,17 @@ class _Import:
         self.unchanged = (len(places) - len(fresh)) * len(self.source.tables)
         self.origins = frozenset(place.name for place in fresh)
         control = Control(self.source)
+        above = self.signed.columns(self.source) if self.signed else ()
+        deliveries = []
         for place in places if told and fresh else fresh:
             progress(f"{self.source.source}: reading {place.name}")
-            cells = read_delivery(self.source, place)
+            cells = read_delivery(self.source, place, above) if above else read_delivery(self.source, place)
             control.add(cells)
             if place in fresh:
+                deliveries.append(cells)
                 self._take(cells, progress)
+        if self.signed and above and deliveries:
+            self.signed.require(deliveries, today=self.now.astimezone(_WHERE_DAYS_BEGIN).date())
         self.problems += control.problems() if fresh else []
         if self.problems:
             raise DataError(self.problems)

@@ -36,12 +36,15 @@ def import_sources(sources: tuple[Path, ...], books: Path | None, now: str | Non
     folder = options.books_setting(books).value
     files = mapping_files(sources)
     from collect_analysis.book.intake import import_source
+    from collect_analysis.reporting.target_sheets import SIGNED
 
     reports: list[ImportReport] = []
     refused: list[CollectError] = []
     for file in files:
         try:
-            report = import_source(file, books=folder, now=at, skip_absent=skip_absent, dry_run=dry_run, progress=output.message)
+            report = import_source(
+                file, books=folder, now=at, skip_absent=skip_absent, dry_run=dry_run, signed=SIGNED, progress=output.message
+            )
             reports.append(report)
         except CollectError as error:
             refused.append(error)

@@ -23,6 +23,9 @@ WHOLE = (
     "version", "opening_accounts", "opening_balance_minor", "expected_inflow_accounts", "expected_inflow_minor", "p20_minor", "p50_minor",
     "p80_minor", "target_minor", "ticket_cap_minor",
 )  # fmt: skip
+# Rows of one sheet, and what a number of a spreadsheet tells apart.
+_SHEET = ["period_start", "period_end", "version", "kpi"]
+MOST_EXACT = 2**53
 _DECIMALS = {"capacity_index": 4, "season_factor": 4, "stretch": 4, "p_reach": 4, "weight": 4}
 
 
@@ -94,33 +97,53 @@ def row_hash(row: Mapping[Any, str]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def verify(rows: pd.DataFrame) -> None:
+def verify(rows: pd.DataFrame, *, today: date | None = None) -> None:
     """Is this sheet, read as text, still what was proposed, whole, and adding up?
+
+    Numbers count by what they say, so that a spreadsheet may write 100.0000 as 100. `today`: nobody signs after it.
 
     Raises
     ------
     ApprovalError
-        A column is missing, a row was changed after its hash was made, a signature is half there, parts do not add up to their parent,
-        weights of a scope do not add up to 100; all at once, with how many rows and the first.
+        A column is missing, a row was changed after its hash was made, a row comes twice, a signature is half there or no day that has come,
+        parts do not add up to their parent, weights of a scope do not add up to 100; all at once, with how many rows and the first.
     """
     absent = [name for name in COLUMNS if name not in rows.columns]
     if absent:
         raise ApprovalError(f"target sheet: column(s) {', '.join(absent)} are missing; sign the sheet as it was written")
-    table = rows.fillna("").astype(str)
+    table = _as_written(rows.fillna("").astype(str))
+    records = table.to_dict("records")
     problems = []
-    changed = [place for place, row in enumerate(table.to_dict("records")) if row_hash(row) != row["hash"]]
+    changed = [place for place, row in enumerate(records) if row_hash(row) != row["hash"]]
     problems += _told(changed, table, "were changed after they were proposed", "run the report again instead of changing a cell")
-    half = [place for place, row in enumerate(table.to_dict("records")) if bool(row["approver"]) != bool(row["signed_at"])]
+    half = [place for place, row in enumerate(records) if bool(row["approver"]) != bool(row["signed_at"])]
     problems += _told(half, table, "have an approver without a day, or a day without an approver", "fill both")
-    problems += _sums(table)
-    keys = ["scope_type", "parent_scope", "scope_key"]
-    weights = table.assign(total=table["weight"].astype(float)).groupby(keys, as_index=False)["total"].sum()
-    wrong = weights[(weights["total"] - 100).abs() > 1e-6]
-    if len(wrong):
-        first = wrong.iloc[0]
-        problems.append(f"target sheet: weights of {len(wrong)} scopes do not make 100 (first: {first['scope_key']}, {first['total']:g})")
+    no_day = [place for place, row in enumerate(records) if row["signed_at"] and not _has_come(row["signed_at"], today)]
+    problems += _told(no_day, table, "are signed on no day that has come", "write the day of signing as 2026-05-31")
+    twice = np.flatnonzero(table.duplicated([*_SHEET, "scope_type", "scope_key"])).tolist()
+    problems += _told(twice, table, "come twice", "keep one")
+    problems += _sums(table) + _weights(table)
     if problems:
         raise ApprovalError(problems)
+
+
+def _as_written(table: pd.DataFrame) -> pd.DataFrame:
+    """The cells as the sheet writes them, where a number was written in another way that says the same."""
+    text = table.copy()
+    for name in (*WHOLE, *_DECIMALS):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        fits = np.isfinite(numbers) & ((numbers.abs() < MOST_EXACT) & (numbers == numbers.round()) if name in WHOLE else True)
+        form = ".0f" if name in WHOLE else f".{_DECIMALS[name]}f"
+        text[name] = [f"{number:{form}}" if good else cell for number, good, cell in zip(numbers, fits, table[name], strict=True)]
+    return text
+
+
+def _has_come(text: str, today: date | None) -> bool:
+    try:
+        day = date.fromisoformat(text[:10])
+    except ValueError:
+        return False
+    return today is None or day <= today
 
 
 def _told(places: Sequence[int], table: pd.DataFrame, what: str, fix: str) -> list[str]:
@@ -131,14 +154,17 @@ def _told(places: Sequence[int], table: pd.DataFrame, what: str, fix: str) -> li
 
 
 def _sums(table: pd.DataFrame) -> list[str]:
-    """Whether the parts of every parent that has parts in the sheet add up to it."""
-    values = table.assign(value=table["target_minor"].astype("int64"))
+    """Whether the parts of every parent that has parts in the sheet add up to it; of one period and version."""
+    values = table.assign(value=pd.to_numeric(table["target_minor"], errors="coerce"))
+    unread = np.flatnonzero(values["value"].isna()).tolist()
+    problems = _told(unread, table, "have a target that is no number", "run the report again instead of changing a cell")
+    values = values.drop(index=values.index[unread]).drop_duplicates([*_SHEET, "scope_type", "scope_key"])
+    values["value"] = values["value"].astype("int64")
     above = {"sub_function": "company", "unit": "sub_function", "officer": "unit"}
-    problems = []
     for lower, upper in above.items():
-        parts = values[values["scope_type"] == lower].groupby("parent_scope", as_index=False)["value"].sum()
-        whole = values.loc[values["scope_type"] == upper, ["scope_key", "value"]].rename(columns={"value": "own"})
-        both = parts.merge(whole, left_on="parent_scope", right_on="scope_key", how="inner", validate="one_to_one")
+        parts = values[values["scope_type"] == lower].groupby([*_SHEET, "parent_scope"], as_index=False)["value"].sum()
+        whole = values.loc[values["scope_type"] == upper, [*_SHEET, "scope_key", "value"]].rename(columns={"value": "own"})
+        both = parts.merge(whole, left_on=[*_SHEET, "parent_scope"], right_on=[*_SHEET, "scope_key"], validate="one_to_one")
         wrong = both[both["value"] != both["own"]]
         if len(wrong):
             first = wrong.iloc[0]
@@ -147,3 +173,13 @@ def _sums(table: pd.DataFrame) -> list[str]:
                 f"target sheet: {lower} targets of {first['scope_key']} differ from its own by {gap:,}; they must add up exactly"
             )
     return problems
+
+
+def _weights(table: pd.DataFrame) -> list[str]:
+    keys = ["period_start", "period_end", "version", "scope_type", "parent_scope", "scope_key"]
+    weights = table.assign(total=pd.to_numeric(table["weight"], errors="coerce").fillna(0.0)).groupby(keys, as_index=False)["total"].sum()
+    wrong = weights[(weights["total"] - 100).abs() > 1e-6]
+    if wrong.empty:
+        return []
+    first = wrong.iloc[0]
+    return [f"target sheet: weights of {len(wrong)} scopes do not make 100 (first: {first['scope_key']}, {first['total']:g})"]

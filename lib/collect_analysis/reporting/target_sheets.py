@@ -1,11 +1,15 @@
-"""The target sheet as files: CSV and Excel with the same cells, every text kept as text."""
+"""The target sheet as files: CSV and Excel with the same cells, every text kept as text; and read back, whether it is still what was signed."""
 
 import io
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 
 import pandas as pd
 
-from collect_analysis.decisions.target_sheet import SIGNATURE, WHOLE
+from collect_analysis.book.intake import Signed
+from collect_analysis.book.readers.cells import Cells
+from collect_analysis.book.source_format import Source
+from collect_analysis.decisions.target_sheet import COLUMNS, SIGNATURE, WHOLE, verify
 
 SHEET = "targets"
 _NUMBERS = (*WHOLE, "capacity_index", "season_factor", "stretch", "p_reach", "weight")
@@ -43,3 +47,31 @@ def as_excel(rows: pd.DataFrame) -> bytes:
         page.freeze_panes(1, 4)
         page.autofilter(0, 0, len(rows), len(rows.columns) - 1)
     return out.getvalue()
+
+
+def columns_signed(source: Source) -> tuple[str, ...]:
+    """The columns of the sheet, where a source reads targets that somebody has to sign: those whose standing comes from `approver`."""
+    targets = source.tables.get("target")
+    signed = targets is not None and any(rule.source == SIGNATURE[0] for rule in targets.rules.values())
+    return COLUMNS if signed else ()
+
+
+def require_signed(deliveries: Sequence[Cells], *, today: date) -> None:
+    """Refuse sheets that are not what was proposed; those of one import count together, officers beside their units.
+
+    Raises
+    ------
+    ApprovalError
+        As `target_sheet.verify`.
+    """
+    texts = [{name: _texts(cells, name) for name in COLUMNS} for cells in deliveries]
+    verify(pd.concat([pd.DataFrame(columns) for columns in texts], ignore_index=True), today=today)
+
+
+def _texts(cells: Cells, name: str) -> list[str]:
+    column = cells.columns[name]
+    words = ["", *(word or "" for word in column.words.to_pylist())]
+    return [words[place + 1] for place in column.index]
+
+
+SIGNED = Signed(columns=columns_signed, require=require_signed)
