@@ -218,3 +218,10 @@ def test_a_book_without_unit_totals_gives_empty_tables() -> None:
     assert unit_periods.channel_mix(none, months_needed={}).empty
     assert unit_periods.recording_gaps(none, months_needed={}).empty
     assert unit_periods.stability(unit_periods.liquidation(none, flow)).empty
+
+
+def test_two_units_called_alike_stay_two(rows: pd.DataFrame) -> None:
+    alike = [{**item, "unit_name": "Agency"} for item in ROWS if item["unit_key"] != "fresh"]
+    table = unit_periods.read(book(alike), start=date(2025, 1, 1), end=date(2025, 12, 31))
+    assert set(table["unit_name"]) == {"Agency (old)", "Agency (cut)"}
+    assert unit_periods.shares(table)["unit_name"].is_unique

@@ -15,7 +15,7 @@ from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import linked
 from collect_analysis.measures.economics import priced
 from collect_analysis.measures.placements import months_between
-from collect_analysis.measures.scopes import within
+from collect_analysis.measures.scopes import distinct_names, within
 
 ON, BEFORE, AFTER, NEVER = "on", "before", "after", "never"
 LINE_COLUMNS = (
@@ -116,7 +116,8 @@ def unit_names(book: Book) -> pd.DataFrame:
     unit = book.table("unit").select("unit_key", "valid_from", "valid_to", "name", "tariff_id")
     frame = book.frame(unit).sort_values(["unit_key", "valid_from"])
     grouped = frame.groupby("unit_key", as_index=False)
-    return grouped.agg(name=("name", "last"), names=("name", lambda names: list(dict.fromkeys(names))))
+    table = grouped.agg(name=("name", "last"), names=("name", lambda names: list(dict.fromkeys(names))))
+    return table.assign(name=table["unit_key"].map(distinct_names(dict(zip(table["unit_key"], table["name"], strict=True)))))
 
 
 def _dated(book: Book) -> ir.Table:

@@ -15,6 +15,7 @@ from collect_analysis.measures.conduct import LegalLimits, judged_contacts
 from collect_analysis.measures.periods import Period, month_start
 from collect_analysis.measures.placement_policy import GateLimits
 from collect_analysis.measures.placements import Panel, of_panel
+from collect_analysis.measures.scopes import distinct_names
 from collect_analysis.methods.rates import wilson_interval
 
 PASS, WATCH, FAIL, BLOCKED, NO_DATA = "pass", "watch", "fail", "blocked", "no_data"
@@ -47,7 +48,8 @@ def register(book: Book) -> pd.DataFrame:
     keys = sorted({*rows["unit_key"], *named["unit_key"], *seen})
     table = pd.DataFrame({"unit_key": keys}).merge(rows, on="unit_key", how="left", validate="one_to_one")
     names = {**dict(zip(named["unit_key"], named["unit_name"], strict=True)), **dict(zip(rows["unit_key"], rows["name"], strict=True))}
-    table["unit_name"] = [names.get(key) or key for key in table["unit_key"]]
+    called = distinct_names({key: names.get(key) or key for key in keys})
+    table["unit_name"] = [called[key] for key in table["unit_key"]]
     table["authorisation"] = _authorisation(table, book.as_of)
     columns = ["unit_type", "partner_type", "authorisation_id", "authorised_to", "capacity_accounts", "tariff_id", "authorisation"]
     return table[["unit_key", "unit_name", *columns]]

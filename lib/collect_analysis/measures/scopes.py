@@ -1,5 +1,7 @@
 """Whose result it is: the holder of each account in a period, and the scopes results are told by."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -115,3 +117,12 @@ def within(column: ir.Column, start: date, end: date) -> ir.BooleanColumn:
 def count_of(condition: ir.BooleanValue) -> ir.IntegerScalar:
     """How many rows meet a condition; 0 where none does."""
     return condition.fill_null(False).sum().fill_null(0).cast("int64")
+
+
+def distinct_names(names: Mapping[str, str]) -> dict[str, str]:
+    """What each key is called, so that no two are called alike: a name that several keys share is followed by the key.
+
+    What is drawn or laid out by name must never put two units, or two portfolios, into one row.
+    """
+    times = Counter(names.values())
+    return {key: name if times[name] == 1 else f"{name} ({key})" for key, name in names.items()}

@@ -12,6 +12,7 @@ import pandas as pd
 
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
+from collect_analysis.measures.scopes import distinct_names
 
 NEW_UNIT = "new unit: no inventory at the start of the period"
 RECALLED = "inventory was taken back before this period: the denominator fell, not the agency's effort rose"
@@ -46,7 +47,8 @@ def read(book: Book, *, start: date, end: date) -> pd.DataFrame:
     # One unit, one name: the key joins what a source calls differently from period to period.
     known = rows.assign(unit_name=rows["unit_name"].fillna("")).sort_values(["period_start", "unit_key"])
     names = known[known["unit_name"] != ""].groupby("unit_key")["unit_name"].agg(lambda found: list(dict.fromkeys(found))).to_dict()
-    rows["unit_name"] = [names.get(key, [key])[-1] for key in rows["unit_key"]]
+    latest = distinct_names({str(key): names.get(key, [key])[-1] for key in rows["unit_key"].unique()})
+    rows["unit_name"] = [latest[key] for key in rows["unit_key"]]
     rows["called"] = [" → ".join(names.get(key, [key])) for key in rows["unit_key"]]
     return rows
 

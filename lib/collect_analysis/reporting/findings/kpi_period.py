@@ -13,7 +13,7 @@ from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.kpi_table import Facts, by_bucket
 from collect_analysis.measures.kpis import KPIS, dictionary
 from collect_analysis.measures.periods import Period
-from collect_analysis.measures.scopes import COMPANY, UNASSIGNED
+from collect_analysis.measures.scopes import COMPANY, UNASSIGNED, distinct_names
 from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.findings.kpi_windows import in_words
 from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
@@ -162,12 +162,10 @@ def hard_breaches(by_rule: pd.DataFrame) -> int:
 def scope_names(book: Book, lang: str):
     """A function from scope type and key to what a reader calls it: the unit's name, the portfolio's and the sub-function's label."""
     units = book.table("unit")
-    latest = book.frame(units.group_by("unit_key").agg(unit_name=units.name.argmax(units.valid_from))).set_index("unit_key")["unit_name"]
+    latest = _by_key(book.frame(units.group_by(key="unit_key").agg(label=units.name.argmax(units.valid_from))))
     codes = book.table("code")
     label = codes.label_en if lang == "en" else codes.label_vi.coalesce(codes.label_en)
-    listed = book.frame(codes.filter(codes.list.isin(["portfolio", "portfolio_code"])).select("code", label=label)).set_index("code")[
-        "label"
-    ]
+    listed = _by_key(book.frame(codes.filter(codes.list.isin(["portfolio", "portfolio_code"])).select(key="code", label=label)))
 
     def name(scope_type: str, key: str) -> str:
         if key == UNASSIGNED:
@@ -179,6 +177,12 @@ def scope_names(book: Book, lang: str):
         return say("kpi_whole_company", lang) if key == COMPANY else texts.value(scope_type, key, lang)
 
     return name
+
+
+def _by_key(named: pd.DataFrame) -> dict[str, str]:
+    """What each key of a table (key, label) is called, no two alike."""
+    known = named.dropna(subset=["label"])
+    return distinct_names(dict(zip(known["key"].astype(str), known["label"].astype(str), strict=True)))
 
 
 def attained(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> pd.DataFrame:
