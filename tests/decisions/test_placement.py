@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 POLICY = SharePolicy(floor=0.05, cap=0.60, max_change=0.10, eta=0.25, exploration_share=0.20, grades=("A", "B"))
 
 
-def unit(
-    key: str, share: float, index: float | None = 1.0, sd: float | None = 0.05, *, gate: str = "pass", p: float | None = 0.5
-) -> UnitStanding:
-    return UnitStanding(unit_key=key, share_now=share, net_index=index, sd=sd, p_above=p, gate=gate, gates="")
+def unit(key: str, share: float, index: float | None = 1.0, sd: float | None = 0.05, *, gate: str = "pass") -> UnitStanding:
+    """A unit whose interval reaches 1.96 standard deviations to either side of its index."""
+    low, high = (None, None) if index is None or sd is None else (index - 1.96 * sd, index + 1.96 * sd)
+    return UnitStanding(unit_key=key, share_now=share, net_index=index, sd=sd, low=low, high=high, gate=gate, gates="")
 
 
 def plan(
@@ -31,22 +31,47 @@ def shares(proposal: PlacementPlan) -> dict[str, float]:
 
 
 def test_the_multiplicative_rule_by_hand() -> None:
-    found = shares(plan(unit("a", 0.5, 1.05), unit("b", 0.5, 0.95)))
-    # One standard deviation better and worse: e^0.25 / (e^0.25 + e^-0.25).
-    assert found["a"] == pytest.approx(min(exp(0.25) / (exp(0.25) + exp(-0.25)), 0.60))
-    found = shares(plan(unit("a", 0.5, 1.01), unit("b", 0.5, 0.99)))
-    assert found["a"] == pytest.approx(exp(0.05) / (exp(0.05) + exp(-0.05)))
+    found = shares(plan(unit("a", 0.5, 1.1, 0.05), unit("b", 0.5, 0.9, 0.05), policy=replace(POLICY, eta=0.05)))
+    # Two standard deviations better and worse: e^0.1 / (e^0.1 + e^-0.1).
+    assert found["a"] == pytest.approx(exp(0.1) / (exp(0.1) + exp(-0.1)))
+
+
+def test_an_index_whose_interval_includes_one_moves_no_share() -> None:
+    # A is likelier better than not (one standard deviation and a half), and no more.
+    proposal = plan(unit("a", 0.3, 1.075), unit("b", 0.4, 0.95), unit("c", 0.3, 1.0))
+    assert shares(proposal) == pytest.approx({"a": 0.3, "b": 0.4, "c": 0.3})
+    assert {step.reason for step in proposal.steps} == {"not_distinguishable"}
+
+
+def test_what_a_unit_told_apart_leaves_is_spread_over_the_others_in_proportion() -> None:
+    proposal = plan(unit("a", 0.2, 1.06), unit("b", 0.4, 0.99), unit("worse", 0.4, 0.8))
+    found = shares(proposal)
+    assert found["worse"] < 0.4
+    assert found["a"] / found["b"] == pytest.approx(0.5)
+    assert [step.reason for step in proposal.steps] == ["not_distinguishable", "not_distinguishable", "credible_loss"]
+
+
+def test_a_unit_that_is_to_be_audited_gets_no_larger_share_until_it_is_cleared() -> None:
+    better = unit("a", 0.3, 1.4, gate="audit")
+    found = plan(better, unit("b", 0.4), unit("c", 0.3))
+    assert shares(found) == pytest.approx({"a": 0.3, "b": 0.4, "c": 0.3})
+    assert (found.steps[0].reason, found.steps[0].bound) == ("credible_gain", "audit")
+    assert shares(plan(replace(better, gate="pass"), unit("b", 0.4), unit("c", 0.3)))["a"] > 0.3
+    # A worse one loses all the same, and one may be given what nobody else has room for.
+    assert shares(plan(unit("a", 0.3, 0.7, gate="audit"), unit("b", 0.4), unit("c", 0.3)))["a"] < 0.3
+    alone = plan(unit("a", 0.5, gate="audit"), unit("b", 0.5, gate="blocked"), policy=replace(POLICY, cap=1.0))
+    assert (shares(alone)["a"], alone.relaxed) == (1, ("max_change", "cap", "audit"))
 
 
 def test_no_step_is_larger_than_allowed_and_the_page_can_say_so() -> None:
-    proposal = plan(unit("a", 0.3, 1.5, p=0.99), unit("b", 0.7, 0.6, p=0.01), policy=replace(POLICY, cap=0.9))
+    proposal = plan(unit("a", 0.3, 1.5), unit("b", 0.7, 0.6), policy=replace(POLICY, cap=0.9))
     assert shares(proposal) == pytest.approx({"a": 0.4, "b": 0.6})
     assert [step.bound for step in proposal.steps] == ["max_change", "max_change"]
     assert [step.reason for step in proposal.steps] == ["credible_gain", "credible_loss"]
 
 
 def test_a_failed_gate_beats_any_collections() -> None:
-    proposal = plan(unit("best", 0.40, 1.6, gate="fail", p=0.99), unit("b", 0.30), unit("c", 0.30))
+    proposal = plan(unit("best", 0.40, 1.6, gate="fail"), unit("b", 0.30), unit("c", 0.30))
     found = shares(proposal)
     assert found["best"] <= POLICY.floor
     assert proposal.steps[1].unit_key == "best"
@@ -60,12 +85,12 @@ def test_a_partner_that_may_not_act_gets_nothing() -> None:
 
 
 def test_a_unit_that_is_not_judged_keeps_its_weight() -> None:
-    found = shares(plan(unit("new", 0.2, None, None, p=None), unit("b", 0.4), unit("c", 0.4)))
+    found = shares(plan(unit("new", 0.2, None, None), unit("b", 0.4), unit("c", 0.4)))
     assert found == pytest.approx({"new": 0.2, "b": 0.4, "c": 0.4})
 
 
 def test_a_judgmental_comparison_moves_no_share_but_the_gates_still_do() -> None:
-    units = (unit("a", 0.25, 1.4, p=0.99), unit("b", 0.45), unit("c", 0.30))
+    units = (unit("a", 0.25, 1.4), unit("b", 0.45), unit("c", 0.30))
     proposal = plan(*units, randomised=False)
     assert (proposal.grade, proposal.proposed) == ("C", False)
     assert shares(proposal) == {"a": 0.25, "b": 0.45, "c": 0.30}
@@ -119,7 +144,7 @@ units_strategy = st.lists(
         st.floats(0.02, 1),
         st.one_of(st.none(), st.floats(0.5, 1.7)),
         st.floats(0.01, 0.3),
-        st.sampled_from(["pass", "pass", "pass", "watch", "fail", "blocked", "no_data"]),
+        st.sampled_from(["pass", "pass", "pass", "watch", "audit", "fail", "blocked", "no_data"]),
     ),
     min_size=2,
     max_size=9,
@@ -130,10 +155,7 @@ units_strategy = st.lists(
 @given(raw=units_strategy, randomised=st.booleans())
 def test_shares_always_sum_to_one_and_keep_their_bounds(raw, randomised: bool) -> None:
     total = sum(item[0] for item in raw)
-    units = [
-        UnitStanding(unit_key=f"u{n}", share_now=share / total, net_index=index, sd=sd, p_above=None if index is None else 0.5, gate=gate)
-        for n, (share, index, sd, gate) in enumerate(raw)
-    ]
+    units = [unit(f"u{n}", share / total, index, sd, gate=gate) for n, (share, index, sd, gate) in enumerate(raw)]
     if all(item.gate in ("fail", "blocked") for item in units):
         return
     proposal = plan(*units, randomised=randomised)
@@ -146,6 +168,8 @@ def test_shares_always_sum_to_one_and_keep_their_bounds(raw, randomised: bool) -
             assert found[item.unit_key] == 0
         elif item.gate == "fail":
             assert found[item.unit_key] <= POLICY.floor + 1e-9
+        elif item.gate == "audit" and "audit" not in proposal.relaxed:
+            assert found[item.unit_key] <= item.share_now + 1e-9
         elif not proposal.relaxed:
             assert moved <= POLICY.max_change + 1e-9
     assert found == shares(plan(*reversed(units), randomised=randomised))

@@ -68,8 +68,8 @@ class Evaluation:
         shift = economics.net_shift(net)
         self.net = comparison.believed(self.found, belief=self.page.belief, batch_months=flow, shift=shift)
         contacts = partners.breaches(book, self.page.window, self.page.limits)
-        gated = partners.gates(book, self.page.panel, contacts, window=self.page.window, limits=self.page.gates)
-        self.standing = partners.standing(gated)
+        self.gated = self.page.gated(book, contacts)
+        self.standing = partners.standing(self.gated)
         self.rows = unit_periods.read(book, start=params.period_start, end=params.period_end)
         continuity = unit_periods.continuity(self.rows, threshold=self.page.recall_threshold)
         self.conditions = self.page.conditions(

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from collect_analysis.measures.integrity import FEWER, TESTS
+from collect_analysis.book.policy import in_force, policy
+from collect_analysis.book.store import Book
+from collect_analysis.measures import integrity
+from collect_analysis.measures.integrity import FEWER, TESTS, IntegrityRules
+from collect_analysis.measures.legal_limits import LegalLimits
+from collect_analysis.measures.periods import KpiWindows
 from collect_analysis.methods.evidence import Condition
 from collect_analysis.methods.multiplicity import benjamini_hochberg, holm
 from collect_analysis.methods.peer_tests import LEAST_PEERS, Floats, between_units, peer_excess
@@ -35,6 +40,26 @@ class Thresholds:
     level: float = 0.95
     least_ratio: float = 1.25
     least_cases: int = 30
+
+
+def tests_of(book: Book, rules: IntegrityRules, limits: Thresholds) -> pd.DataFrame:
+    """Counts and judges every test of every agency that held placements in the period (`judged`); empty where none did.
+
+    Raises
+    ------
+    DataError
+        `rules.units` names one that held none; a policy is missing.
+    """
+    if not rules.units and not integrity.units_of(book, rules):
+        return pd.DataFrame(columns=list(COLUMNS))
+    return judged(facts_of(book, rules), limits)
+
+
+def facts_of(book: Book, rules: IntegrityRules) -> pd.DataFrame:
+    """What is there for each test (`measures.integrity.facts`), with the windows and the limits of law of the period."""
+    windows = KpiWindows.of(policy("kpi_windows", on=rules.period.end))
+    judged_by = in_force("legal_limits", start=rules.period.start, end=rules.period.end) if book.has("contact") else ()
+    return integrity.facts(book, rules, windows=windows, limits=[LegalLimits.of(version) for version in judged_by])
 
 
 def judged(facts: pd.DataFrame, limits: Thresholds) -> pd.DataFrame:

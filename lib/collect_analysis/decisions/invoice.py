@@ -8,8 +8,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from collect_analysis.book.store import Book
 from collect_analysis.decisions.invoice_lines import FOOT, PART_COLUMNS, PARTS, REASONS, ROUNDING, charged, half_up, matched, owed_on
-from collect_analysis.methods.evidence import Condition
+from collect_analysis.measures import invoices
+from collect_analysis.methods.evidence import Condition, refused
 
 PAY, PAY_UNDISPUTED, RETURN = "pay", "pay_undisputed", "return"
 DUPLICATED, UNKNOWN_UNIT, OTHER_CURRENCY, NOT_CLOSED = "duplicated_id", "unknown_unit", "other_currency", "not_closed"
@@ -127,6 +129,25 @@ def checked(heads: pd.DataFrame, lines: pd.DataFrame, earned: pd.DataFrame, poli
     return Checked(
         invoices=table[list(INVOICE_COLUMNS)], parts=parts[list(PART_COLUMNS)], lines=found.lines, uninvoiced=uninvoiced(heads, earned)
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """The invoices of a period: `heads` of `problems`, the conditions `found`, and the `result` (without numbers where one refuses)."""
+
+    heads: pd.DataFrame
+    found: list[Condition]
+    result: Checked
+
+
+def check(book: Book, *, start: date, end: date, policy: Policy) -> Check:
+    """Holds what was billed for a period against what was earned in it: `problems`, `conditions`, then `checked`."""
+    lines, earned = invoices.billed(book, start=start, end=end), invoices.earned(book, start=start, end=end)
+    units = set(invoices.unit_names(book)["unit_key"])
+    heads = problems(lines, units=units, currency=book.currency, as_of=book.as_of, start=start, end=end)
+    found = conditions(heads, earned, uninvoiced(heads, earned), invoices.tariff_rows(book), currency=book.currency)
+    result = without_numbers(heads, lines, earned) if refused(found) else checked(heads, lines, earned, policy)
+    return Check(heads=heads, found=found, result=result)
 
 
 def by_reason(parts: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.errors import DataError
+from collect_analysis.measures.gate_names import AUDIT_GATES
 
 SCORE_COLUMNS = ("unit_key", "performance_points", "conduct_points", "service_points", "gate_factor", "value", "volume_points", "note")
 NOT_JUDGED, NO_CONDUCT, NO_SERVICE = (
@@ -75,7 +76,7 @@ def partner_scores(
 ) -> pd.DataFrame:
     """How many points does each partner get, and how many would the public formula give?
 
-    Formula: performance = P · clip((net index - low)/(high - low), 0, 1); conduct = C · mean over rated gates of max(0, 1 - rate/limit);
+    Formula: performance = P · clip((net index - low)/(high - low), 0, 1); conduct = C · mean over rated gates of conduct of max(0, 1 - rate/limit);
     service = S · mean over measures with a target of min(1, share/target); value = gate_factor · sum, gate_factor 0 where a gate fails or
     blocks, else 1. volume_points = 70 · collected/top + 20 · accounts/top + 10 · returned/top: it grows with what a partner was given.
     `net`: of `comparison.believed` (net index); `gated`, `standing`: of `partners`; `served`: of `partner_service.service`; `held`: of
@@ -86,7 +87,7 @@ def partner_scores(
     index = table["unit_key"].map(dict(zip(net["unit_key"], net["value"], strict=True))).astype(float)
     reached = (index - policy.index_low) / (policy.index_high - policy.index_low)
     table["performance_points"] = policy.performance * reached.clip(0, 1)
-    rated = gated[gated["limit"] > 0]
+    rated = gated[(gated["limit"] > 0) & ~gated["gate"].isin(AUDIT_GATES)]
     kept = (1 - rated["value"] / rated["limit"]).clip(lower=0)
     table["conduct_points"] = policy.conduct * table["unit_key"].map(kept.groupby(rated["unit_key"]).mean()).astype(float)
     table["service_points"] = policy.service * table["unit_key"].map(_served(served, policy.service_targets)).astype(float)

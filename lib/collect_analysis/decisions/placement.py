@@ -1,7 +1,7 @@
 """The next period's placement shares: more to who collects more, in steps that can be defended, and nothing past a conduct gate.
 
-The rule is multiplicative (the weight of a unit grows with the certainty of its net advantage), then bounded: floor, cap, largest change.
-Codes only; wording is the report's.
+Only a unit that is told apart from its peers moves by its own index: chance is no reason. The rule is multiplicative (the weight of such a unit
+changes with the certainty of its net advantage), then bounded: floor, cap, largest change. Codes only; wording is the report's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,9 @@ from typing import Any, Literal
 from collect_analysis.errors import DataError
 from collect_analysis.methods.evidence import Condition, Grade, grade
 
-Gate = Literal["no_data", "pass", "watch", "fail", "blocked"]
+Gate = Literal["no_data", "pass", "watch", "audit", "fail", "blocked"]
 Reason = Literal["credible_gain", "credible_loss", "not_distinguishable", "not_judged", "gate_fail", "blocked"]
-Bound = Literal["", "floor", "cap", "max_change", "gate", "capacity"]
-ABOVE, BELOW = 0.9, 0.1
+Bound = Literal["", "floor", "cap", "max_change", "gate", "audit", "capacity"]
 TOLERANCE = 1e-12
 
 
@@ -75,19 +74,27 @@ class SharePolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitStanding:
-    """What is known of one unit: its share of the flow now, its net index with uncertainty (None: not judged), its conduct gate.
+    """What is known of one unit: its share of the flow now, its net index with uncertainty (None: not judged), its worst gate.
 
-    `most`: the largest share of the flow it has room for.
+    `low`, `high`: interval of the net index. `most`: the largest share of the flow it has room for.
     """
 
     unit_key: str
     share_now: float
     net_index: float | None
     sd: float | None
-    p_above: float | None
+    low: float | None
+    high: float | None
     gate: Gate
     gates: str = ""
     most: float = 1.0
+
+    @property
+    def told_apart(self) -> Literal["above", "below", ""]:
+        """Whether the interval of the net index leaves 1 out, and on which side the unit stands."""
+        if self.low is None or self.high is None or not (isfinite(self.low) and isfinite(self.high)):
+            return ""
+        return "above" if self.low > 1 else "below" if self.high < 1 else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +114,8 @@ class ShareStep:
 class PlacementPlan:
     """Proposed shares, sum 1. `proposed` is False where evidence does not allow a change: then every share stays as it is.
 
-    `relaxed` names bounds that had to give way because no shares keep them all (max_change, cap): a blocked unit's share must go somewhere.
+    `relaxed` names bounds that had to give way because no shares keep them all (max_change, cap, audit): a blocked unit's share must go
+    somewhere.
     `kept_inside`: share of the flow that nobody may be given, as no unit passes its gates; shares and it sum to 1. `floor_asks`: what the
     floor of the policy asks for all open units together, where that is more than the whole flow; then only gates move a share.
     """
@@ -126,9 +134,12 @@ def propose_shares(
 ) -> PlacementPlan:
     """What share of the next period's flow should each unit get?
 
-    Formula: w = share_now · exp(eta · (net index - 1)/sd), then the shares c·w bounded by [low, high] per unit, c such that they sum to 1.
-    Bounds: [max(floor, now - max_change), min(cap, now + max_change)]; a unit that fails a gate [0, floor] whatever it collects; a blocked
-    one [0, 0]; nobody more than `most`, which is never relaxed; one that is not judged keeps w = share_now. Evidence: grade A at best
+    Formula: w = share_now · exp(eta · (net index - 1)/sd) for a unit whose interval of the net index leaves 1 out; w = share_now for every
+    other, judged or not: an interval that includes 1 is chance. Then the shares c·w bounded by [low, high] per unit, c such that they sum to
+    1: what units told apart leave or gain is spread over the others in proportion to their shares. A unit under the floor or over the cap walks
+    there whatever its index.
+    Bounds: [max(floor, now - max_change), min(cap, now + max_change)]; a unit that is to be audited gets no larger share than now; one that
+    fails a gate [0, floor] whatever it collects; a blocked one [0, 0]; nobody more than `most`, which is never relaxed. Evidence: grade A at best
     where the comparison was `randomised`, else C, less what `conditions` cost; a grade outside `policy.grades` moves no share except past
     a gate (fail, blocked).
     Where no unit passes its gates nobody is given anything; where the floor asks for more than the whole flow, no share moves but past a gate.
@@ -173,7 +184,7 @@ def _check(units: Sequence[UnitStanding]) -> None:
 
 
 def _weight(unit: UnitStanding, eta: float) -> float:
-    if unit.net_index is None or unit.sd is None or not isfinite(unit.net_index) or not unit.sd > 0:
+    if not unit.told_apart or unit.net_index is None or unit.sd is None or not unit.sd > 0:
         return unit.share_now
     return unit.share_now * exp(eta * (unit.net_index - 1) / unit.sd)
 
@@ -182,7 +193,7 @@ def _bounded(
     units: Sequence[UnitStanding], wanted: Sequence[float], policy: SharePolicy, *, hold: bool
 ) -> tuple[list[float], list[tuple[float, float]], tuple[str, ...]]:
     relaxed: tuple[str, ...] = ()
-    for relaxed in ((), ("max_change",), ("max_change", "cap")):
+    for relaxed in ((), ("max_change",), ("max_change", "cap"), ("max_change", "cap", "audit")):
         bounds = [_limits(unit, policy, relaxed, hold=hold) for unit in units]
         if sum(low for low, _ in bounds) <= 1 + TOLERANCE and sum(high for _, high in bounds) >= 1 - TOLERANCE:
             break
@@ -200,7 +211,8 @@ def _bounded(
 
 def _limits(unit: UnitStanding, policy: SharePolicy, relaxed: Sequence[str], *, hold: bool) -> tuple[float, float]:
     low, high = _limits_of_policy(unit, policy, relaxed, hold=hold)
-    return min(low, unit.most), min(high, unit.most)
+    most = min(unit.most, unit.share_now) if unit.gate == "audit" and "audit" not in relaxed else unit.most
+    return min(low, most), min(high, most)
 
 
 def _limits_of_policy(unit: UnitStanding, policy: SharePolicy, relaxed: Sequence[str], *, hold: bool) -> tuple[float, float]:
@@ -243,6 +255,8 @@ def _bound(unit: UnitStanding, share: float, low: float, high: float, policy: Sh
         return "gate"
     if unit.most < 1 and abs(share - unit.most) < 1e-9:
         return "capacity"
+    if unit.gate == "audit" and abs(share - high) < 1e-9 and abs(high - unit.share_now) < 1e-9:
+        return "audit"
     if abs(share - high) < 1e-9:
         return "cap" if abs(high - policy.cap) < 1e-9 else "max_change"
     if abs(share - low) < 1e-9:
@@ -267,8 +281,7 @@ def _reason(unit: UnitStanding) -> Reason:
         return "blocked"
     if unit.gate == "fail":
         return "gate_fail"
-    if unit.p_above is None or not isfinite(unit.p_above):
+    if unit.low is None or not isfinite(unit.low):
         return "not_judged"
-    if unit.p_above >= ABOVE:
-        return "credible_gain"
-    return "credible_loss" if unit.p_above <= BELOW else "not_distinguishable"
+    reasons: dict[str, Reason] = {"above": "credible_gain", "below": "credible_loss", "": "not_distinguishable"}
+    return reasons[unit.told_apart]

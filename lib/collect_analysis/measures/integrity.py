@@ -112,8 +112,7 @@ def facts(book: Book, rules: IntegrityRules, *, windows: KpiWindows, limits: Seq
     DataError
         No unit held a placement in the period, or `units` names one that did not.
     """
-    held = _held(book, rules)
-    units = sorted(book.frame(held.select("unit_key").distinct())["unit_key"])
+    held, units = _held(book, rules), units_of(book, rules)
     unheld = sorted(set(rules.units) - set(units))
     if not units or unheld:
         require(book, ("decision",), asks="the check of agencies")
@@ -128,6 +127,11 @@ def facts(book: Book, rules: IntegrityRules, *, windows: KpiWindows, limits: Seq
         *integrity_promises.parts(book, rules.period, units, windows, days=rules.promise_days),
     ]
     return _laid_out(units, {str(part["test"].iloc[0]): part for part in parts if len(part)})
+
+
+def units_of(book: Book, rules: IntegrityRules) -> list[str]:
+    """Which of the units asked about held placements in the period? Sorted."""
+    return sorted(book.frame(_held(book, rules).select("unit_key").distinct())["unit_key"])
 
 
 def _held(book: Book, rules: IntegrityRules) -> ir.Table:

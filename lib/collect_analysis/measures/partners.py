@@ -18,9 +18,9 @@ from collect_analysis.measures.placements import Panel, of_panel
 from collect_analysis.measures.scopes import distinct_names
 from collect_analysis.methods.rates import wilson_interval
 
-PASS, WATCH, FAIL, BLOCKED, NO_DATA = "pass", "watch", "fail", "blocked", "no_data"
+PASS, WATCH, AUDIT, FAIL, BLOCKED, NO_DATA = "pass", "watch", "audit", "fail", "blocked", "no_data"
 # From harmless to forbidding: the worst gate of a unit is its standing. No data is no reproach.
-_WORST = (NO_DATA, PASS, WATCH, FAIL, BLOCKED)
+_WORST = (NO_DATA, PASS, WATCH, AUDIT, FAIL, BLOCKED)
 _PER = {"share": 1, "per_1000": 1_000, "per_10000": 10_000}
 # Why a unit may not act; a valid letter and a team of the house need no words.
 _NOTES = {
@@ -123,7 +123,10 @@ def standing(gated: pd.DataFrame) -> pd.DataFrame:
     table = gated.assign(rank=gated["status"].map(_WORST.index))
     worst = table.groupby("unit_key")["rank"].transform("max")
     named = (
-        table[(table["rank"] == worst) & table["status"].isin([WATCH, FAIL, BLOCKED])].groupby("unit_key")["gate"].agg(", ".join).to_dict()
+        table[(table["rank"] == worst) & table["status"].isin([WATCH, AUDIT, FAIL, BLOCKED])]
+        .groupby("unit_key")["gate"]
+        .agg(", ".join)
+        .to_dict()
     )
     status = table.groupby("unit_key")["rank"].max().map(lambda rank: _WORST[rank])
     return pd.DataFrame({"unit_key": status.index, "status": status.to_numpy(), "gates": [named.get(key, "") for key in status.index]})

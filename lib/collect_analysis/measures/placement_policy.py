@@ -51,6 +51,38 @@ class GateLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuditRule:
+    """What stands between an agency and a larger share until it is cleared: findings of the last `months` months of a period.
+
+    `unowed_lines_share`: largest share of the lines of its invoices for which nothing was owed.
+    """
+
+    months: int
+    unowed_lines_share: float
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "AuditRule":
+        """The rule from the mapping `audit` of policy `placement`.
+
+        Raises
+        ------
+        DataError
+            A value is missing, unknown, or out of range; all at once.
+        """
+        names = [item.name for item in fields(cls)]
+        problems = [f"policy placement: audit has no '{name}'; add it" for name in names if name not in values]
+        problems += [f"policy placement: unknown key audit.{name}; known: {', '.join(names)}" for name in values if name not in names]
+        months, share = values.get("months", 1), values.get("unowed_lines_share", 0)
+        if not isinstance(months, int) or isinstance(months, bool) or months < 1:
+            problems.append(f"policy placement: audit.months is {months!r}; write a whole number above 0")
+        if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share <= 1:
+            problems.append(f"policy placement: audit.unowed_lines_share is {share!r}; write a share from 0 to 1")
+        if problems:
+            raise DataError(problems)
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecallRule:
     """When an account comes back: after `quiet_days` without payment and without right-party contact, or after `oldest_months` on placement.
 

@@ -12,11 +12,13 @@ from collect_analysis.decisions.scorecard_rules import ScorecardRules
 from collect_analysis.errors import CollectError, DataError, ParameterError, nearest
 from collect_analysis.measures.legal_limits import LegalLimits
 from collect_analysis.measures.periods import KpiWindows
-from collect_analysis.measures.placement_policy import GateLimits, PanelPolicy, RecallRule
+from collect_analysis.measures.placement_policy import AuditRule, GateLimits, PanelPolicy, RecallRule
 from collect_analysis.reporting.typed_parameters import ReportParameters
 
 # The mappings of policy `placement` and who reads each; what stands beside them is read by PanelPolicy.
 _PLACEMENT = {"share": SharePolicy.of, "gates": GateLimits.of, "score": ScorePolicy.of, "recall": RecallRule.of}
+# Mappings that a version may leave out: what they ask is then not asked.
+_OPTIONAL = {"audit": AuditRule.of}
 _PANEL = ("share_now_months", "prior_sd", "conduct_months", "recall_threshold")
 # Which policies a report of a kind reads whatever its book holds.
 READS = {
@@ -34,13 +36,17 @@ READS = {
 
 def _placement(version: PolicyVersion) -> None:
     values = version.values
-    known = (*_PLACEMENT, *_PANEL)
+    known = (*_PLACEMENT, *_OPTIONAL, *_PANEL)
     problems = [f"policy placement: unknown key '{name}'; {nearest(str(name), known)}" for name in values if name not in known]
     for name, read in _PLACEMENT.items():
         if not isinstance(values.get(name), dict):
             problems.append(f"policy placement has no mapping '{name}'; add it")
         else:
             problems += _told(partial(read, values[name]))
+    for name, read in _OPTIONAL.items():
+        if name in values:
+            given = values[name]
+            problems += _told(partial(read, given)) if isinstance(given, dict) else [f"policy placement: {name} is no mapping"]
     problems += _told(partial(PanelPolicy.of, values))
     if problems:
         raise DataError(problems)

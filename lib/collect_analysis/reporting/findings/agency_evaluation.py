@@ -8,7 +8,7 @@ import pandas as pd
 
 from collect_analysis.book.policy import in_force, policy
 from collect_analysis.book.store import Book
-from collect_analysis.decisions import lot
+from collect_analysis.decisions import audit_gates, lot
 from collect_analysis.decisions.partner_score import ScorePolicy
 from collect_analysis.decisions.placement import PlacementPlan, SharePolicy, UnitStanding, propose_shares
 from collect_analysis.errors import DataError, nearest
@@ -16,10 +16,10 @@ from collect_analysis.measures import panel_checks, panel_units, partners, place
 from collect_analysis.measures.batch_triangle import POOLED
 from collect_analysis.measures.comparison import Belief
 from collect_analysis.measures.conduct import LegalLimits
-from collect_analysis.measures.partners import ConductWindow
-from collect_analysis.measures.periods import month_end
+from collect_analysis.measures.partners import AUDIT, ConductWindow
+from collect_analysis.measures.periods import Period, month_end
 from collect_analysis.measures.placement_balance import drawn_balance
-from collect_analysis.measures.placement_policy import GateLimits, PanelPolicy
+from collect_analysis.measures.placement_policy import AuditRule, GateLimits, PanelPolicy
 from collect_analysis.measures.placements import RANDOM, Panel
 from collect_analysis.methods import profiling
 from collect_analysis.methods.evidence import Condition, grade
@@ -64,6 +64,7 @@ class AgencyPage:
         self.score = ScorePolicy.of(values.get("score", {}))
         looked = PanelPolicy.of(values)
         self.window = ConductWindow.of(self.panel, months=looked.conduct_months)
+        self.audit = AuditRule.of(values["audit"]) if "audit" in values else None
         self.belief = Belief(prior_sd=looked.prior_sd, seed=params.seed)
         self.share_months, self.recall_threshold = looked.share_now_months, looked.recall_threshold
         # Limits on contacts are asked for only where there are contacts to judge: a source of unit totals may be older than any of them.
@@ -180,6 +181,18 @@ class AgencyPage:
         )
         return worded(found, self.lang)
 
+    def gated(self, book: Book, contacts: pd.DataFrame) -> pd.DataFrame:
+        """Every gate of every unit: conduct (`partners.gates`) and, where the policy asks for it, what the integrity check and the invoices of
+        the same months found (`audit_gates`).
+        """
+        conduct = partners.gates(book, self.panel, contacts, window=self.window, limits=self.gates)
+        units = sorted(conduct["unit_key"].unique())
+        if self.audit is None or not units:
+            return conduct
+        period = audit_gates.audit_period(Period(self.panel.start, self.panel.end), self.audit)
+        beside = audit_gates.audit_gates(audit_gates.audit_facts(book, period), units, self.audit)
+        return pd.concat([conduct, beside], ignore_index=True).sort_values(["unit_key", "gate"], ignore_index=True)
+
     def plan(
         self,
         share_now: pd.Series,
@@ -205,7 +218,8 @@ class AgencyPage:
                 share_now=float(share),
                 net_index=_known(found.get(key, {}).get("value")),
                 sd=_known(found.get(key, {}).get("sd")),
-                p_above=_known(found.get(key, {}).get("p_above")),
+                low=_known(found.get(key, {}).get("low")),
+                high=_known(found.get(key, {}).get("high")),
                 gate=gate[key]["status"],
                 gates=gate[key]["gates"],
                 most=(most or {}).get(str(key), 1.0),
@@ -297,6 +311,11 @@ class AgencyPage:
         ]
         return say("agency_steps", self.lang, steps=", ".join(steps), why=say(f"agency_why_{why}", self.lang))
 
+    def _gates(self, held: pd.DataFrame) -> str:
+        """The gates that some units stand at, in words, each once."""
+        codes = dict.fromkeys(code for gates in held["gates"] for code in str(gates).split(", "))
+        return ", ".join(value("gate", code, self.lang) for code in codes)
+
     def _confidence(self, plan: PlacementPlan, named: pd.DataFrame, believed: pd.DataFrame) -> str:
         known = named.dropna(subset=["p_best"]).sort_values("p_best", ascending=False)
         if known.empty or plan.grade == "none":
@@ -325,6 +344,9 @@ class AgencyPage:
         gated = named[named["why"].isin(["gate_fail", "blocked"])]
         if len(gated):
             about.append(say("agency_caveat_gate", self.lang, units=", ".join(gated["unit_name"])))
+        held = named[named["gate_status"] == AUDIT]
+        if len(held):
+            about.append(say("agency_caveat_audit", self.lang, units=", ".join(held["unit_name"]), gates=self._gates(held)))
         if plan.relaxed:
             about.append(say("agency_caveat_relaxed", self.lang))
         young = named[named["why"] == "not_judged"]

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from collect_analysis.book.policy import in_force, policy
 from collect_analysis.book.presence import delivered
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import agency_integrity as decisions
 from collect_analysis.errors import DataError, nearest
-from collect_analysis.measures import integrity, partners
-from collect_analysis.measures.conduct import LegalLimits
+from collect_analysis.measures import partners
 from collect_analysis.measures.integrity import TESTS
-from collect_analysis.measures.periods import KpiWindows
 from collect_analysis.methods.evidence import Condition, grade, withheld
 from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.figures import agency_integrity as figures
@@ -56,9 +53,7 @@ def integrity_of(book: Book, params: AgencyIntegrity) -> Integrity:
     unknown = [unit for unit in params.units if unit not in names]
     if unknown:
         raise DataError([f"units: the book has no unit '{unit}'; {nearest(unit, sorted(names))}" for unit in unknown])
-    windows = KpiWindows.of(policy("kpi_windows", on=params.period_end))
-    judged_by = in_force("legal_limits", start=params.period_start, end=params.period_end) if book.has("contact") else ()
-    facts = integrity.facts(book, params.rules, windows=windows, limits=[LegalLimits.of(version) for version in judged_by])
+    facts = decisions.facts_of(book, params.rules)
     judged = decisions.judged(facts, params.thresholds)
     alarms = decisions.false_alarms(facts, judged, params.thresholds, draws=params.draws, seed=params.seed)
     found = decisions.conditions(judged, least_cases=params.least_cases)

@@ -36,16 +36,10 @@ class Invoices:
 
 def invoices_of(book: Book, params: CommissionInvoice) -> Invoices:
     """Bills and earnings of the period, held against each other."""
-    start, end = params.period_start, params.period_end
-    lines, earned = invoices.billed(book, start=start, end=end), invoices.earned(book, start=start, end=end)
+    held = decisions.check(book, start=params.period_start, end=params.period_end, policy=params.policy)
     named = invoices.unit_names(book)
-    heads = decisions.problems(lines, units=set(named["unit_key"]), currency=book.currency, as_of=book.as_of, start=start, end=end)
-    left_over = decisions.uninvoiced(heads, earned)
-    found = decisions.conditions(heads, earned, left_over, invoices.tariff_rows(book), currency=book.currency)
-    policy = params.policy
-    checked = decisions.without_numbers(heads, lines, earned) if refused(found) else decisions.checked(heads, lines, earned, policy)
     return Invoices(
-        checked=checked, found=found, names=dict(zip(named["unit_key"], named["name"], strict=True)),
+        checked=held.result, found=held.found, names=dict(zip(named["unit_key"], named["name"], strict=True)),
         renamed={key: tuple(names) for key, names in zip(named["unit_key"], named["names"], strict=True) if len(names) > 1},
     )  # fmt: skip
 

@@ -69,7 +69,7 @@ def basis_of(book: Book, params: PlacementPlan) -> Basis:
         found, belief=page.belief, batch_months=months_of_flow(held, age=age), shift=economics.net_shift(net)
     )  # fmt: skip
     contacts = partners.breaches(book, page.window, page.limits)
-    gated = partners.gates(book, page.panel, contacts, window=page.window, limits=page.gates)
+    gated = page.gated(book, contacts)
     rows = unit_periods.read(book, start=params.period_start, end=params.period_end)
     continuity = unit_periods.continuity(rows, threshold=page.recall_threshold)
     conditions = page.conditions(book, held=held, found=found, rows=rows, continuity=continuity, age=age, basis=allocation)

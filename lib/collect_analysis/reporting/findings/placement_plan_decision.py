@@ -87,6 +87,7 @@ def _bounded(named: pd.DataFrame, lang: str) -> list[str]:
     found = []
     for key, chosen in (
         ("plan_caveat_gate", named["why"].isin(["gate_fail", "blocked"])),
+        ("plan_caveat_audit", named["gate_status"] == "audit"),
         ("plan_caveat_capacity", named["bound"] == "capacity"),
     ):
         if chosen.any():
