@@ -4,7 +4,7 @@ from datetime import date
 
 import pandas as pd
 import pytest
-from collect_analysis.measures import account_months, placements
+from collect_analysis.measures import account_months, pace, placements
 from collect_analysis.measures.flow import month_ends
 from collect_analysis.measures.identities import identities
 from collect_analysis.measures.kpi_table import Facts, by_bucket, kpi_table
@@ -176,3 +176,17 @@ def test_instalments_fall_due_at_calendar_months_from_the_first_one(first: str, 
     book = book_of({"month_end": ends, "arrangement": plan, "payment": f"account_key, amount_minor, value_date\na, 1, {first}"}, as_of=last)
     facts = Facts(book, Period(last.replace(day=1), last))
     assert int(book.frame(facts["plans"])["due_minor"].sum()) == due * 100
+
+
+def test_the_pace_of_a_month_takes_them_for_accounts_that_came_in() -> None:
+    book = shop(account=ACCOUNTS.replace("original_minor", "original_minor, open_date").replace("0\n", "0, 2026-01-05\n") + ", 2026-01-05")
+    table = pace.cells(book, pace.Cut(AS_OF), large_minor=0)
+    came_in = table[table["bucket"] == pace.ENTERED]
+    # b, closed at the end of May and open again; c had no row in May and is nobody's as before.
+    assert came_in[["unit_key", "accounts", "payers", "ordinary_minor"]].to_numpy().tolist() == [["t2", 1, 1, 50]]
+
+
+def test_money_that_went_out_makes_no_payer_in_a_month_of_pace() -> None:
+    paid = "account_key, amount_minor, value_date\na, -10, 2026-06-05"
+    table = pace.cells(shop(payment=paid), pace.Cut(AS_OF), large_minor=0)
+    assert (table["payers"].sum(), table["ordinary_minor"].sum()) == (0, -10)

@@ -79,8 +79,11 @@ def _openings(ends: ir.Table) -> ir.Table:
 
 
 def _closings(ends: ir.Table) -> ir.Table:
-    """Accounts at the end of a month: closing_account, closing_month, closing_unit."""
-    return ends.select(closing_account="account_key", closing_month=_month_number(ends.month_end), closing_unit="unit_key")
+    """Accounts at the end of a month: closing_account, closing_month, closing_unit, closing_open (1 where still open)."""
+    still_open = (ends.status == "open").cast("int64")
+    return ends.select(
+        closing_account="account_key", closing_month=_month_number(ends.month_end), closing_unit="unit_key", closing_open=still_open
+    )
 
 
 def daily_cash(book: Book, *, start: date, end: date) -> pd.DataFrame:
@@ -121,6 +124,7 @@ def large_ticket(book: Book, *, start: date, end: date, quantile: float) -> int:
     counted = cash(book)
     inside = counted.filter(within(counted.value_date, start, end)).mutate(number=_month_number(counted.value_date))
     sums = inside.group_by("account_key", "number").agg(paid_minor=inside.amount_minor.sum().cast("int64"))
+    sums = sums.filter(sums.paid_minor > 0)
     found = book.scalar(sums.paid_minor.cast("float64").quantile(quantile))
     return 0 if found is None or not np.isfinite(float(str(found))) else int(np.ceil(float(str(found))))
 
@@ -140,9 +144,10 @@ class Cut:
 def cells(book: Book, cut: Cut, *, large_minor: int) -> pd.DataFrame:
     """What did a month start with and bring up to a day, by unit, bucket and product?
 
-    Inventory: accounts open when the month began; those that came in by the day stand in bucket `ENTERED`, with their holder at the end of
-    the month where it is over; cash of accounts that nobody held stands in `NOT_HELD`, where accounts are those that paid. Accounts whose
-    cash up to the day reaches `large_minor` are large tickets and in no other number of cash or payers.
+    Inventory: accounts open when the month began; those that came in by the day, or were closed and are open again at the end of the month,
+    stand in bucket `ENTERED`, with their holder at the end of the month where it is over; cash of accounts that nobody held stands in
+    `NOT_HELD`, where accounts are those that paid. Accounts whose cash up to the day reaches `large_minor` are large tickets and in no other
+    number of cash or payers.
     Columns: unit_key, bucket, product_code, accounts, payers, ordinary_minor, large_accounts, large_minor. Sorted.
     """
     counted = cash(book)
@@ -150,14 +155,17 @@ def cells(book: Book, cut: Cut, *, large_minor: int) -> pd.DataFrame:
     paid = inside.group_by("account_key").agg(paid_minor=inside.amount_minor.sum().cast("int64"))
     ends = book.table("month_end")
     # By the day itself: a computed month would make the engine read all of the largest table.
-    first = _openings(ends.filter(ends.month_end == ibis.literal(cut.start - timedelta(days=1))))
+    opening = ends.filter(ends.month_end == ibis.literal(cut.start - timedelta(days=1)))
+    first, closed = _openings(opening), opening.filter(opening.status != "open").select(closed_account="account_key")
     last = _closings(ends.filter(ends.month_end == ibis.literal(month_end(cut.start))))
     account = book.table("account").select("account_key", "open_date", "product_code")
     joined = account.left_join(first, [account.account_key == first.opening_account])
     joined = joined.left_join(last, [joined.account_key == last.closing_account])
     payer = paid.select(payer="account_key", paid_minor="paid_minor")
     joined = joined.left_join(payer, [joined.account_key == payer.payer])
-    opened = within(joined.open_date, cut.start, cut.until)
+    joined = joined.left_join(closed, [joined.account_key == closed.closed_account])
+    again = joined.closed_account.notnull() & (joined.closing_open == 1).fill_null(False)
+    opened = within(joined.open_date, cut.start, cut.until) | again
     place = ibis.cases((joined.opening_account.notnull(), joined.opening_bucket), (opened, ENTERED), else_=NOT_HELD)
     rows = joined.select(
         unit_key=ibis.coalesce(joined.opening_unit, joined.closing_unit, ibis.literal(UNASSIGNED)),
@@ -170,7 +178,7 @@ def cells(book: Book, cut: Cut, *, large_minor: int) -> pd.DataFrame:
     ordinary = rows.paid_minor.notnull() & ~rows.large
     table = rows.group_by(*CELL_KEYS).agg(
         accounts=rows.count(),
-        payers=count_of(ordinary),
+        payers=count_of(ordinary & (rows.paid_minor > 0)),
         ordinary_minor=ibis.ifelse(ordinary, rows.paid_minor, 0).sum().cast("int64"),
         large_accounts=count_of(rows.large),
         large_minor=ibis.ifelse(rows.large, rows.paid_minor, 0).sum().cast("int64"),

@@ -111,6 +111,7 @@ def ticket_cap(book: Book, first_month: date, last_month: date, *, quantile: flo
     counted = cash(book)
     inside = counted.filter(within(counted.value_date, first_month, month_end(last_month)))
     paid = inside.group_by("account_key", month=inside.value_date.truncate("M")).agg(paid=inside.amount_minor.sum())
+    paid = paid.filter(paid.paid > 0)
     return int(float(str(book.scalar(paid.paid.cast("float64").quantile(quantile).fill_null(0.0)))))
 
 
