@@ -1,13 +1,15 @@
 """Days that stand for a month must be its first or last day: measures join them by the day, and another one joins nothing."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet
 
 from collect_analysis.book.contract import Delivery
 from collect_analysis.book.parsing.times import at_edge
@@ -19,20 +21,20 @@ MOST_DAYS = 6
 _WORDS = {"start": "first", "end": "last"}
 
 
-def judge_edges(delivery: Delivery, portfolios: pa.Table | None) -> None:
+def judge_edges(delivery: Delivery, accounts: Collection[Path]) -> None:
     """Judge the days of a delivery that are meant as an edge of their month and lie elsewhere, with days, portfolios and rows.
 
-    `portfolios` holds account_key and portfolio_code of the accounts known so far: which portfolio writes which day.
+    `accounts`: the files of table `account` so far, for which portfolio writes which day.
     """
     for column, edge in _edges(delivery.table, delivery.rows.column_names):
         good = delivery.good
         days = delivery.rows[column].take(pa.array(good))
         off = [day for day in pc.unique(days).to_pylist() if day is not None and day != at_edge(day, edge)]
         rows = good[pc.is_in(days, value_set=pa.array(off, pa.date32())).to_numpy()] if off else good[:0]
-        told = _told(delivery, delivery.rows[column], rows, portfolios)
+        told = _told(delivery, delivery.rows[column], rows, accounts)
         reason = "off_month_end" if column == "month_end" else "off_period_edge"
         delivery.fault(column, reason, rows, days=told, edge=edge, which=_WORDS[edge])
-        _tell_moved(delivery, column, edge, portfolios)
+        _tell_moved(delivery, column, edge, accounts)
 
 
 def refuse_off_edge(name: str, table: Table, frame: pd.DataFrame) -> None:
@@ -55,7 +57,7 @@ def _edges(table: Table, columns: Iterable[str]) -> Iterator[tuple[str, str]]:
     yield from ((column.name, column.edge) for column in table.columns if column.edge and column.name in there)
 
 
-def _tell_moved(delivery: Delivery, column: str, edge: str, portfolios: pa.Table | None) -> None:
+def _tell_moved(delivery: Delivery, column: str, edge: str, accounts: Collection[Path]) -> None:
     """Note the days that the mapping moved to the edge."""
     if column not in delivery.as_written:
         return
@@ -65,19 +67,19 @@ def _tell_moved(delivery: Delivery, column: str, edge: str, portfolios: pa.Table
     )
     rows = moved[~delivery.bad[moved]]
     if len(rows):
-        facts: dict[str, object] = {"days": _told(delivery, written, rows, portfolios), "which": _WORDS[edge]}
+        facts: dict[str, object] = {"days": _told(delivery, written, rows, accounts), "which": _WORDS[edge]}
         shown: list[str | None] = [str(day) for day in written.take(pa.array(rows)).to_pylist()]
         delivery.set_aside(Fault(column, "", "moved_to_edge", rows, shown, facts, "note"))
 
 
-def _told(delivery: Delivery, column: pa.Array | pa.ChunkedArray, rows: np.ndarray, portfolios: pa.Table | None) -> str:
+def _told(delivery: Delivery, column: pa.Array | pa.ChunkedArray, rows: np.ndarray, accounts: Collection[Path]) -> str:
     """Which days, of which portfolios, in how many rows."""
     days = [str(day) for day in column.take(pa.array(rows)).to_pylist()]
-    if portfolios is None or "account_key" not in delivery.rows.column_names or not len(rows):
+    if not accounts or "account_key" not in delivery.rows.column_names or not len(rows):
         return _listed(Counter(days))
-    accounts = delivery.rows["account_key"].take(pa.array(rows))
-    place = pc.index_in(accounts, value_set=portfolios["account_key"].combine_chunks())
-    codes = portfolios["portfolio_code"].take(place).to_pylist()
+    known = pa.concat_tables([pyarrow.parquet.read_table(path, columns=["account_key", "portfolio_code"]) for path in accounts])
+    place = pc.index_in(delivery.rows["account_key"].take(pa.array(rows)), value_set=known["account_key"].combine_chunks())
+    codes = known["portfolio_code"].take(place).to_pylist()
     return _listed(Counter(f"{day} in portfolio {code or 'unknown'}" for day, code in zip(days, codes, strict=True)))
 
 

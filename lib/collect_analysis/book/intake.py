@@ -225,7 +225,7 @@ class _Import:
 
     def _check_beside_others(self, delivery: Delivery) -> None:
         accounts = self._files("account")
-        judge_edges(delivery, shelf.columns_in(accounts.values(), ["account_key", "portfolio_code"]) if accounts else None)
+        judge_edges(delivery, accounts.values())
         crosschecks.repeats_within(delivery)
         table = delivery.table.name
         crosschecks.repeats_in_book(delivery, self._files(table))

@@ -11,8 +11,8 @@ import pandas as pd
 from collect_analysis.book.engine import sum_of_products
 from collect_analysis.book.store import Book
 from collect_analysis.measures.arms import subjects_of
+from collect_analysis.measures.cash import payments
 from collect_analysis.measures.cohort import Cohort
-from collect_analysis.measures.cohort_events import paid_within
 from collect_analysis.measures.reopened import lasting_exits
 
 Event = Literal["paid", "cured", "supplied"]
@@ -52,7 +52,7 @@ class Exits:
 def payment_exits(book: Book, cohort: Cohort, arms: Sequence[str], *, horizon_days: int) -> Exits:
     """When did each subject first pay, if nothing took it away before?
 
-    The event is the first day with cash that stayed (a reversal counts on the day of the payment it takes back). Other ends are how an
+    The event is the day of the first payment that stayed (`cash.payments`). Other ends are how an
     account left the book without having paid (recalled, written_off, sold, settled, paid_off), on the day its placement ended for that
     reason, else at the month end that says so. A payment on the day of leaving counts as a payment. A supplied cohort is read from its
     columns exit_days and exit_cause, where the event is `paid`, else `cured`, else the most frequent cause.
@@ -62,8 +62,11 @@ def payment_exits(book: Book, cohort: Cohort, arms: Sequence[str], *, horizon_da
     if not book.has("payment"):
         return Exits(event=PAID, horizon_days=horizon_days, reason=NO_PAYMENTS)
     subjects = _followed(cohort, arms, horizon_days)
-    daily = paid_within(book, subjects, horizon_days).group_by(["subject_key", "day"]).aggregate(net=ibis._.amount_minor.sum())
-    first = daily.filter(daily["net"] > 0).group_by("subject_key").aggregate(event_day=ibis._.day.min())
+    stayed = payments(book)
+    joined = subjects.inner_join(stayed, subjects["subject_key"] == stayed["account_key"])
+    paid = joined.mutate(day=joined["value_date"].delta(joined["assigned_on"], unit="day"))
+    paid = paid.filter(paid["day"] >= 0, paid["day"] <= horizon_days)
+    first = paid.group_by("subject_key").aggregate(event_day=ibis._.day.min())
     return _counted(book, subjects, first, _left(book, subjects), event=PAID, horizon_days=horizon_days)
 
 
