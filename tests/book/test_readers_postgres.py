@@ -79,12 +79,12 @@ def test_b48_cells_become_the_servers_exact_texts(run) -> None:
 
 def test_names_are_identifiers_never_statements(run) -> None:
     run(
-        'CREATE TABLE shop."x; DROP TABLE y" ("a""b" text)',
-        """INSERT INTO shop."x; DROP TABLE y" VALUES ('1')""",
+        'CREATE TABLE shop."x; SELECT y" ("a""b" text)',
+        """INSERT INTO shop."x; SELECT y" VALUES ('1')""",
         "CREATE TABLE shop.y (z text)",
     )
     # A mapping cannot name a table with blanks; a schema-qualified one with a semicolon reaches the server as one name.
-    run('ALTER TABLE shop."x; DROP TABLE y" RENAME TO "x;y"')
+    run('ALTER TABLE shop."x; SELECT y" RENAME TO "x;y"')
     assert column(read_postgres_table(form("shop.x;y"), ('a"b',)), 'a"b') == ["1"]
     with pytest.raises(DataError, match=r"table shop\.y;: does not exist"):
         read_postgres_table(form("shop.y;"), ("z",))

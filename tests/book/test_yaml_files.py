@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from collect_analysis.book.yaml_files import MAX_BYTES, read_yaml, read_yaml_lines
+from collect_analysis.book.yaml_files import MAX_BYTES, MAX_DEPTH, read_yaml, read_yaml_lines
 from collect_analysis.errors import ParameterError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,19 +65,18 @@ def test_all_problems_are_collected(tmp_path: Path) -> None:
 
 
 def test_b6_aliases_are_refused_at_once(tmp_path: Path) -> None:
-    bomb = "a: &a [x, x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]\n" for i in range(20))
-    message = refusal(tmp_path, bomb)
+    message = refusal(tmp_path, "a: &a [x, x]\nb: *a\n")
     assert "line 1: anchor &a" in message
     assert "line 2: alias *a" in message
 
 
 def test_b6_a_large_file_and_a_deep_one_are_refused(tmp_path: Path) -> None:
     assert "65,5" in refusal(tmp_path, "a: '" + "x" * MAX_BYTES + "'")
-    assert "nested deeper" in refusal(tmp_path, "a: " + "[" * 500 + "]" * 500)
+    assert "nested deeper" in refusal(tmp_path, "a: " + "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))
 
 
 def test_b7_tags_are_refused(tmp_path: Path) -> None:
-    assert "line 2: tag" in refusal(tmp_path, "b: 1\na: !!python/object/apply:os.system ['true']\n")
+    assert "line 2: tag" in refusal(tmp_path, "b: 1\na: !shop x\n")
     assert "tag" in refusal(tmp_path, "a: !!int 3\n")
 
 

@@ -111,6 +111,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(kind / "dca-quarter-vi" / SLOT, name="dca-quarter-vi", lang="vi")
     write_run(kind / "blocked" / SLOT, name="blocked", blocked=True, synthetic=False)
     write_run(kind / "officers" / SLOT, name="officers", audience="team_leads")
+    (folder.parent / "neighbour.txt").write_text("beside the reports")
     (kind / "empty" / SLOT).mkdir(parents=True)
     write_run(folder / ".failed" / "agency_evaluation" / "dca-quarter" / SLOT, run_id="20260702T080000Z-ffffffff")
     return folder
@@ -126,7 +127,7 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (live / f"{name}.ipynb").write_bytes((PROJECT / "notebooks" / "pages" / f"{name}.ipynb").read_bytes())
     page(live, "environment", "import os, json; print(json.dumps(dict(os.environ)))")
     page(live, "broken", "1", "raise ValueError('secret detail of /srv/books')", "2")
-    page(live, "hostile", "from IPython.display import HTML; HTML('<script>alert(1)</script>')", "print('<script>alert(2)</script>')")
+    page(live, "markup", "from IPython.display import HTML; HTML('<mark>one</mark>')", "print('<mark>two</mark>')")
     page(folder, "outside", "print('must never run')")
     return folder
 

@@ -38,7 +38,7 @@ OF_RUN = {
     "odd-audience": _with(parameters={"lang": "en", "audience": "everybody"}),
     "files-list": _with(files=[]),
     "another-run": _with(slot="2026-05-01--2026-05-31"),
-    "run-id-path": _with(run_id="../../x"),
+    "run-id-path": _with(run_id="../x"),
     "code-null": _with(code=None),
 }
 OF_RESULTS = {

@@ -42,12 +42,12 @@ def test_the_same_drawing_gives_the_same_bytes_in_another_process() -> None:
     assert len(outs) == 1
 
 
-@pytest.mark.parametrize("name", ["$a$b_", "$\\frac{", "<script>alert(1)</script>", "Nguyễn & Lê --> x", "{{7*7}}"])
-def test_b60_a_hostile_name_is_drawn_as_text(name: str) -> None:
+@pytest.mark.parametrize("name", ["$a$b_", "$\\frac{", "<b>bold</b>", "Nguyễn & Lê --> x", "{{ x }}"])
+def test_b60_a_name_of_signs_is_drawn_as_text(name: str) -> None:
     axes = intervals.interval_plot(effects([name]), label="arm", xlabel=name, lang="en")
     assert axes.get_yticklabels()[0].get_text() == name
     root = ET.fromstring(style.svg(axes.figure))  # noqa: S314  (our own drawing)
-    assert not [node for node in root.iter() if node.tag.endswith("script")]
+    assert not [node for node in root.iter() if node.tag.endswith("}b")]
 
 
 def test_an_undefined_value_is_a_dash_and_not_a_point() -> None:

@@ -50,7 +50,7 @@ def test_periods_are_written_as_the_language_writes_days(reports: Path) -> None:
     assert history.readable(table, "vi")["slot"].iloc[0] == "01/01/2026 – 31/03/2026"
 
 
-@pytest.mark.parametrize("query", ["kind=..", "name=/etc/passwd", "measure=a:b/c", "lang=de", "x=1", "kind=a&kind=a", "name=" + "a" * 501])
+@pytest.mark.parametrize("query", ["kind=..", "name=/a/b", "measure=a:b/c", "lang=de", "x=1", "kind=a&kind=a", "name=" + "a" * 501])
 def test_a_query_holds_plain_names_only(query: str) -> None:
     with pytest.raises(ParameterError):
         history.choice(query)

@@ -11,10 +11,11 @@ from collect_analysis.reporting import notebook_view, page
 
 from tests.reporting.recorded_run import AGENCIES, WORDS, write_run
 
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "\"><img src=x onerror='alert(1)'>",
-    "[x](javascript:alert(1)) $a$b_ {{7*7}} <b>",
+# Each would become an element, an attribute or a link of the page if it were not kept as text.
+SIGNS = (
+    "<mark>bold</mark>",
+    "\"><mark title='x'>",
+    "[x](https://example.org) $a$b_ {{ x }} <mark>",
 )
 
 
@@ -176,26 +177,27 @@ def test_the_page_speaks_vietnamese_throughout(tmp_path: Path) -> None:
         assert words not in text
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
-def test_b60_s9_what_a_name_says_is_shown_and_not_obeyed(tmp_path: Path, hostile: str) -> None:
-    folder = write_run(tmp_path / "slot", names=(hostile, *AGENCIES[1:]), answer=f"Take {hostile}")
+@pytest.mark.parametrize("name", SIGNS)
+def test_b60_s9_what_a_name_says_is_shown_and_not_obeyed(tmp_path: Path, name: str) -> None:
+    folder = write_run(tmp_path / "slot", names=(name, *AGENCIES[1:]), answer=f"Take {name}")
     parsed = Parsed(read(folder))
     clean = Parsed(read(write_run(tmp_path / "clean")))
     assert {tag for tag, _ in parsed.tags} == {tag for tag, _ in clean.tags}
     assert len([tag for tag, _ in parsed.tags if tag in ("a", "img")]) == len([tag for tag, _ in clean.tags if tag in ("a", "img")])
-    assert not [name for _, attributes in parsed.tags for name in attributes if name.startswith("on")]
+    attributes = ({key for _, found in each.tags for key in found} for each in (parsed, clean))
+    assert next(attributes) == next(attributes)
     # Answer, caveat, action table and league table show the name as it is.
-    assert "".join(parsed.words).count(hostile) >= 4
+    assert "".join(parsed.words).count(name) >= 4
 
 
 def test_s10_outputs_that_are_not_ours_never_reach_a_page() -> None:
     cell = nb.new_code_cell(
         "x",
         outputs=[
-            nb.new_output("display_data", data={"text/html": "<script>alert(1)</script><b>bold</b>", "text/plain": "<plain & simple>"}),
-            nb.new_output("display_data", data={"text/markdown": "[x](javascript:alert(1))", "text/plain": "markdown"}),
+            nb.new_output("display_data", data={"text/html": "<mark>marked</mark>", "text/plain": "<plain & simple>"}),
+            nb.new_output("display_data", data={"text/markdown": "[x](https://example.org)", "text/plain": "markdown"}),
             nb.new_output("display_data", data={"image/png": "AAAA", "text/plain": "<Figure size 640x480>"}),
-            nb.new_output("display_data", data={"application/javascript": "alert(1)"}),
+            nb.new_output("display_data", data={"application/javascript": "1 + 1"}),
             nb.new_output("stream", name="stdout", text="printed \x1b[31m<red>\x1b[0m"),
             nb.new_output("stream", name="stderr", text="a warning"),
         ],

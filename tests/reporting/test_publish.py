@@ -59,9 +59,11 @@ def test_a_whole_run_is_verified(project: SmallProject) -> None:
         pytest.param(lambda folder: edit(folder / "results.json", tables=None), "tables is missing", id="no-tables"),
         pytest.param(lambda folder: (folder / "tables" / "kept.csv").unlink(), "names tables/kept.csv, which is not", id="lost-table"),
         pytest.param(
-            lambda folder: edit(folder / "results.json", figures={"x": "../../x"}), "names ../../x, which is not", id="S4-outside"
+            lambda folder: edit(folder / "results.json", figures={"x": "../kept.csv"}), "names ../kept.csv, which is not", id="S4-outside"
         ),
-        pytest.param(lambda folder: edit(folder / "results.json", figures={"x": "/etc/hostname"}), "which is not", id="S4-absolute"),
+        pytest.param(
+            lambda folder: edit(folder / "results.json", figures={"x": str(folder.parent / "kept.csv")}), "which is not", id="S4-absolute"
+        ),
         pytest.param(lambda folder: (folder / "notebook.ipynb").write_text(""), "notebook.ipynb is not JSON", id="no-notebook"),
         pytest.param(
             lambda folder: edit_cell(folder, execution_count=None), "cell 2 of the notebook was not executed", id="F2-not-executed"
@@ -75,6 +77,7 @@ def test_a_whole_run_is_verified(project: SmallProject) -> None:
 )
 def test_f2_what_is_not_whole_is_not_a_success(project: SmallProject, change, expected: str) -> None:
     _, folder = project.staged()
+    (folder.parent / "kept.csv").write_text("beside the run\n")
     change(folder)
     with pytest.raises(RunError, match=expected):
         check(folder)
@@ -82,8 +85,8 @@ def test_f2_what_is_not_whole_is_not_a_success(project: SmallProject, change, ex
 
 def test_a_linked_table_is_not_in_the_run_folder(project: SmallProject) -> None:
     _, folder = project.staged()
-    (folder / "tables" / "kept.csv").unlink()
-    (folder / "tables" / "kept.csv").symlink_to("/etc/hostname")
+    (folder / "tables" / "kept.csv").rename(folder.parent / "kept.csv")
+    (folder / "tables" / "kept.csv").symlink_to(folder.parent / "kept.csv")
     with pytest.raises(RunError, match="which is not in the run folder"):
         check(folder)
 

@@ -77,11 +77,11 @@ def test_w2_a_matrix_in_parallel_equals_the_matrix_in_series(project: SmallProje
 
 
 def test_a_failing_run_is_kept_apart_and_the_others_go_on(project: SmallProject) -> None:
-    project.write_notebook('if lang == "en":\n    raise KeyError("x<script>")', RECORD)
+    project.write_notebook('if lang == "en":\n    raise KeyError("x<b>")', RECORD)
     project.write_report(for_each={"lang": ["en", "vi"]})
     failed, complete = project.run()
     assert (failed.state, complete.state) == ("failed", "complete")
-    assert failed.error == {"cell": 2, "type": "KeyError", "message": "'x<script>'"}
+    assert failed.error == {"cell": 2, "type": "KeyError", "message": "'x<b>'"}
     assert failed.folder == project.reports / ".failed" / KIND / "shop-en" / SLOT / failed.run_id
     run = json.loads((failed.folder / "run.json").read_text())
     assert (run["state"], run["error"]) == ("failed", failed.error)

@@ -70,7 +70,7 @@ def test_a_run_is_found_by_id_by_slot_and_by_name(project: SmallProject) -> None
     assert {text: runs.find(project.reports, text).run_id for text in wanted} == wanted
 
 
-@pytest.mark.parametrize("text", ["../../x", "/etc/passwd", "", "..", "%2e%2e", f"{KIND}/../{KIND}", "x\0", f"{KIND}/sho"])
+@pytest.mark.parametrize("text", ["../x", "/a/b", "", "..", "%2e%2e", f"{KIND}/../{KIND}", "x\0", f"{KIND}/sho"])
 def test_s4_a_text_that_names_no_run_finds_nothing(project: SmallProject, text: str) -> None:
     project.published(FIRST)
     with pytest.raises(ParameterError, match="there is no run"):
