@@ -14,7 +14,7 @@ HARMFUL = {
     "object tag": re.compile("!!pyt" + "hon"),
     "aliases that multiply": re.compile(r"\[\s*\*(\w+)\s*,\s*\*\1\s*,\s*\*\1"),
     "entities that multiply": re.compile("<!ENT" + "ITY"),
-    "path of a system file": re.compile(r"/etc" + r"/\w|/proc/self/env"),
+    "path of a system file": re.compile(r"/etc" + r"/\w|/proc/self" + "/env"),
     "statement in a name": re.compile(r"(?i);\s*dr" + "op table|' or '?1'?\\s*=" + "\\s*'?1"),
     "formula that calls a program": re.compile(r"(?i)=\s*(?:cmd\||dde\(|hyperlink\(|webservice\(|importxml\()"),
 }

@@ -125,9 +125,12 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     live.mkdir()
     for name in ("history", "dictionary"):
         (live / f"{name}.ipynb").write_bytes((PROJECT / "notebooks" / "pages" / f"{name}.ipynb").read_bytes())
-    page(live, "environment", "import os, json; print(json.dumps(dict(os.environ)))")
+    seen = "tables.show(pd.DataFrame({'name': list(os.environ), 'text': list(os.environ.values())}), lang='en')"
+    page(live, "environment", f"import os\nimport pandas as pd\nfrom collect_analysis.reporting import tables\n{seen}")
     page(live, "broken", "1", "raise ValueError('secret detail of /srv/books')", "2")
-    page(live, "markup", "from IPython.display import HTML; HTML('<mark>one</mark>')", "print('<mark>two</mark>')")
+    told = "import pandas as pd\nfrom collect_analysis.reporting import tables\n"
+    shown = f"{told}tables.show(pd.DataFrame({{'name': ['<mark>three</mark>']}}), lang='en')"
+    page(live, "markup", "from IPython.display import HTML; HTML('<mark>one</mark>')", "print('<mark>two</mark>')", shown)
     page(folder, "outside", "print('must never run')")
     return folder
 
