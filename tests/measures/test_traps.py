@@ -87,7 +87,7 @@ def test_a_batch_is_not_judged_on_the_accounts_still_with_the_agency() -> None:
         "decision": """account_key, unit_key, batch_id, from_date, to_date, end_reason, balance_minor
 a, ag-a, m03, 2026-03-01, , , 100
 b, ag-a, m03, 2026-03-01, 2026-05-01, return, 300""",
-        "payment": "account_key, amount_minor, value_date\na, 40, 2026-04-01",
+        "payment": "account_key, amount_minor, value_date\na, 40, 2026-04-01\nc, 1, 2026-06-01",
     }
     placed = rows_of("decision", tables["decision"])
     survivors = placed[placed["to_date"].isna()]

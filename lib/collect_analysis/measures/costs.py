@@ -12,6 +12,7 @@ from collect_analysis.measures.periods import Period
 from collect_analysis.measures.placements import months_between, placed
 from collect_analysis.measures.scopes import FACT_SCOPES, UNASSIGNED, Directory, within
 
+PRICED = {"channel_event": "contact", "officer_minute": "unit_day"}
 _LONG_AGO = date(1900, 1, 1)
 
 
@@ -39,6 +40,12 @@ def price_list(book: Book, kind: str) -> ir.Table:
     return tariff.filter(tariff.kind == kind).select(
         priced="item", since="valid_from", before="valid_to", price="amount_minor", rate="rate"
     )
+
+
+def priced_logs(book: Book) -> set[str]:
+    """The logs of work that a tariff of the book prices: without one of them a cost that counts it would be too low."""
+    kinds = book.frame(book.table("tariff").select("kind").distinct())["kind"]
+    return {log for kind, log in PRICED.items() if kind in set(kinds)}
 
 
 def valid_on(day: ir.DateValue, price: ir.Table) -> ir.BooleanValue:

@@ -1,15 +1,17 @@
 """What must add up exactly: each number of a KPI period held against another way to count it, in whole numbers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
+import ibis.expr.types as ir
 import pandas as pd
 
-from collect_analysis.measures import flow, promises
+from collect_analysis.measures import flow, held, promises
 from collect_analysis.measures.attribution import UNATTRIBUTED, attribution
 from collect_analysis.measures.cash import collected_by_hand, payments
 from collect_analysis.measures.contact import is_attempt
-from collect_analysis.measures.kpi_table import Facts
+from collect_analysis.measures.kpi_table import Facts, lacking
 from collect_analysis.measures.periods import month_end, month_start
 from collect_analysis.measures.scopes import within
 
@@ -19,15 +21,25 @@ COLUMNS = ("identity", "counted", "held_against", "gap", "scopes", "met")
 NEEDS = {
     "flow_adds_up": ("month_end",),
     "assigned_stay": ("month_end",),
-    "cash_adds_up": ("month_end", "payment"),
-    "no_posting_lost": ("month_end", "payment"),
+    "cash_adds_up": ("payment",),
+    "no_posting_lost": ("payment",),
     "attribution_adds_up": ("contact", "payment"),
     "placed_stay": ("decision", "payment"),
     "promises_add_up": ("promise", "payment"),
     "one_payment_one_promise": ("promise", "payment"),
     "attempts_counted_once": ("contact",),
-    "overdue_in_time_rate": ("month_end", "ticket"),
+    "overdue_in_time_rate": ("ticket",),
+    "contacts_as_held": ("contact",),
+    "followed_as_held": ("month_end",),
+    "overdue_as_held": ("month_end",),
+    "days_as_held": ("unit_day",),
+    "cash_before_as_held": ("payment",),
+    "overdue_before_as_held": ("month_end",),
+    "attempts_before_as_held": ("contact",),
 }
+# Those that follow accounts from month end to month end.
+_PAIRS = ("flow_adds_up", "followed_as_held", "overdue_as_held", "overdue_before_as_held")
+_BEFORE = "_before_as_held"
 
 
 @dataclass(frozen=True)
@@ -42,8 +54,8 @@ class _Check:
 def identities(facts: Facts, kpis: pd.DataFrame) -> pd.DataFrame:
     """Do the KPIs of a period add up? Whole numbers, so that the gap is exact.
 
-    `kpis` is the table of `kpi_table` for the company and any other grains. One row per identity whose tables the book holds; columns:
-    identity, counted (what the KPIs say), held_against (another way to count it), gap (counted - held_against; of flow and cash the largest
+    `kpis` is the table of `kpi_table` (or `compared`) for the company and any other grains. One row per identity whose tables the book holds
+    in the period (of `before`: in the one before); columns: identity, counted (what the KPIs say), held_against (another way to count it), gap (counted - held_against; of flow and cash the largest
     of all scopes), scopes (in how many it is open), met.
 
     - flow_adds_up: F1 + F3 + F4 + F5 + F6 = 1, by count and by balance, in every scope;
@@ -55,11 +67,15 @@ def identities(facts: Facts, kpis: pd.DataFrame) -> pd.DataFrame:
     - promises_add_up: kept + partly + renegotiated + broken + undecided = promises falling due;
     - one_payment_one_promise: what was dealt to promises is no more than the cash of their accounts in their windows, each payment once;
     - attempts_counted_once: attempts of units = attempts in the log;
-    - overdue_in_time_rate: the denominator of Q6 = tickets closed in the period + tickets open past their due time.
+    - overdue_in_time_rate: the denominator of Q6 = tickets closed in the period + tickets open past their due time;
+    - contacts_as_held, followed_as_held: the contacts read, and the accounts followed to the next month end, are those the book holds;
+      overdue_as_held, days_as_held: so are the denominators of F1 and W9; cash_, overdue_ and attempts_before_as_held: so is what the period
+      before is told by (R1, F1, C4). A relation that lost its rows on the way opens them, whatever it was lost by.
     """
     rows = []
     for name, needs in NEEDS.items():
-        if not all(facts.book.has(table) for table in needs):
+        about = facts.previous if name.endswith(_BEFORE) else facts
+        if lacking(about, needs, ends=(about.period.opening, about.period.end) if name in _PAIRS else None):
             continue
         check = _CHECKS[name](facts, kpis)
         if check is not None:
@@ -70,7 +86,9 @@ def identities(facts: Facts, kpis: pd.DataFrame) -> pd.DataFrame:
 
 
 def _company(kpis: pd.DataFrame, kpi: str, column: str) -> float:
-    """A number of the company; NaN where the KPI was not asked for."""
+    """A number of the company; NaN where the KPI or the column was not asked for."""
+    if column not in kpis:
+        return float("nan")
     found = kpis.loc[(kpis["kpi"] == kpi) & (kpis["scope_type"] == "company"), column]
     return float(found.iloc[0]) if len(found) else float("nan")
 
@@ -117,7 +135,16 @@ def _postings(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
     counted = _company(kpis, "R1", "value")
     if counted != counted:
         return None
-    return _Check(counted, float(collected_by_hand(facts.book, start=facts.period.start, end=facts.period.end)))
+    return _Check(counted, _by_hand(facts))
+
+
+def _by_hand(facts: Facts) -> float:
+    return float(collected_by_hand(facts.book, start=facts.period.start, end=facts.period.end))
+
+
+def _attempted_before(facts: Facts) -> float:
+    before = facts.period.previous
+    return held.attempted(facts.book, before.start, before.end, facts.windows)
 
 
 def _stayed(facts: Facts) -> float:
@@ -206,6 +233,33 @@ def _judged_tickets(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
     return _Check(counted, float(str(facts.book.scalar(closed))) + float(str(facts.book.scalar(still))))
 
 
+def _contacts(facts: Facts, kpis: pd.DataFrame) -> _Check:
+    since = facts.period.start - timedelta(days=facts.windows.attribution_days)
+    return _Check(_number(facts, facts["contacts"].count()), held.contacts(facts.book, since, facts.period.end))
+
+
+def _followed(facts: Facts, kpis: pd.DataFrame) -> _Check:
+    pairs = facts["pairs"]
+    followed = _number(facts, pairs.filter(pairs.state != flow.MISSING).count())
+    return _Check(followed, held.followed(facts.book, facts.period.opening, facts.period.end))
+
+
+def _read(kpi: str, column: str, rows: Callable[[Facts], float]) -> Callable[[Facts, pd.DataFrame], _Check | None]:
+    """A number of a KPI against what the book holds; a KPI that was asked for and has no number counts nothing."""
+
+    def check(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
+        counted = _company(kpis, kpi, column)
+        if column not in kpis or kpi not in set(kpis["kpi"]):
+            return None
+        return _Check(0.0 if counted != counted else counted, rows(facts))
+
+    return check
+
+
+def _number(facts: Facts, expression: ir.IntegerScalar) -> float:
+    return float(str(facts.book.scalar(expression)))
+
+
 _CHECKS = {
     "flow_adds_up": _flow,
     "assigned_stay": _assigned,
@@ -217,4 +271,13 @@ _CHECKS = {
     "one_payment_one_promise": _dealt_once,
     "attempts_counted_once": _attempts,
     "overdue_in_time_rate": _judged_tickets,
+    "contacts_as_held": _contacts,
+    "followed_as_held": _followed,
+    "overdue_as_held": _read("F1", "denominator", lambda f: held.overdue(f.book, f.period.opening, f.period.end)),
+    "days_as_held": _read("W9", "denominator", lambda f: held.scheduled_days(f.book, f.period.start, f.period.end)),
+    "cash_before_as_held": _read("R1", "previous", lambda f: _by_hand(f.previous)),
+    "overdue_before_as_held": _read(
+        "F1", "previous_cases", lambda f: held.overdue(f.book, f.previous.period.opening, f.previous.period.end)
+    ),
+    "attempts_before_as_held": _read("C4", "previous_cases", _attempted_before),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
+from datetime import date
 from functools import cached_property
 
 import ibis.expr.types as ir
@@ -14,9 +15,10 @@ from collect_analysis.book.recipes import Recipe
 from collect_analysis.book.store import Book
 from collect_analysis.measures import conduct, flow, recovery
 from collect_analysis.measures.bases import BASES, RELATIONS
+from collect_analysis.measures.costs import priced_logs
 from collect_analysis.measures.kpis import KPIS, Kpi
 from collect_analysis.measures.kpis import counted as counted_kpis
-from collect_analysis.measures.periods import KpiWindows, Period
+from collect_analysis.measures.periods import KpiWindows, Period, months_of
 from collect_analysis.measures.ratios import VALUE_COLUMNS, ratio_table
 from collect_analysis.measures.scopes import COMPANY, GRAINS
 from collect_analysis.methods.rates import interval_difference
@@ -82,10 +84,24 @@ class Facts:
 
 
 def missing_for(facts: Facts, kpi: Kpi) -> str:
-    """Why a KPI cannot be counted in this book; empty where it can."""
+    """Why a KPI cannot be counted in this period; empty where it can."""
     base = BASES[kpi.base]
-    why = absent(facts.book, base.needs)
+    priced = sorted(set(base.priced) & priced_logs(facts.book)) if base.priced else ()
+    why = lacking(facts, (*base.needs, *kpi.needs, *priced), ends=base.ends(facts.period, facts.windows))
     return why or ("no legal limits were given" if base.limits and not facts.limits else "")
+
+
+def lacking(facts: Facts, needs: Sequence[str], *, ends: tuple[date, date] | None = None) -> str:
+    """What does the book lack of these tables (or columns, as `table.column`) in the period, as a sentence; empty where it lacks nothing.
+
+    `ends`: the first and the last month end that are read (default: the one before the period).
+    """
+    period = facts.period
+    first, last = ends or (period.opening, period.opening)
+    others = [name for name in needs if name != "month_end"]
+    stood = ["month_end"] if "month_end" in needs else []
+    inside, read = months_of(period.start, period.end), months_of(first, last)
+    return absent(facts.book, needs) or absent(facts.book, others, inside) or absent(facts.book, stood, read)
 
 
 def kpi_table(
@@ -95,7 +111,8 @@ def kpi_table(
 
     Columns: kpi, scope_type, scope_key, value, low, high (95 %), numerator, denominator, cases, unit, note, definition (id and hash). Money
     is in minor units. `ids` names the KPIs (all if empty). Sorted by KPI as in the dictionary, grain, scope. A KPI whose tables the book
-    lacks has one row for the company, undefined, with the reason in `note`. KPIs with a table of their own are not in it: see `table_measures`.
+    lacks, or holds nothing of in a month of the period, has one row for the company, undefined, with the reason in `note`. KPIs with a
+    table of their own are not in it: see `table_measures`.
 
     Raises
     ------
@@ -103,10 +120,10 @@ def kpi_table(
         An id is not in the dictionary, or has a table of its own.
     """
     wanted = counted_kpis(*ids)
-    lacking = {kpi.id: missing_for(facts, kpi) for kpi in wanted}
-    parts = [_empty_row(kpi, lacking[kpi.id]) for kpi in wanted if lacking[kpi.id]]
-    counted = [kpi for kpi in wanted if not lacking[kpi.id] and kpi.base != "target"]
-    attain = "R14" in lacking and not lacking["R14"]
+    reasons = {kpi.id: missing_for(facts, kpi) for kpi in wanted}
+    parts = [_empty_row(kpi, reasons[kpi.id]) for kpi in wanted if reasons[kpi.id]]
+    counted = [kpi for kpi in wanted if not reasons[kpi.id] and kpi.base != "target"]
+    attain = "R14" in reasons and not reasons["R14"]
     if attain and KPIS["R1"] not in counted:
         counted.append(KPIS["R1"])
     for base in dict.fromkeys(kpi.base for kpi in counted):
@@ -117,7 +134,7 @@ def kpi_table(
         attained = recovery.attainment(collected[collected["kpi"] == "R1"], plan, unit=KPIS["R14"].unit, undefined=KPIS["R14"].undefined)
         parts.append(attained[list(VALUE_COLUMNS)])
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    return _in_order(table[table["kpi"].isin(lacking)], facts.windows)
+    return _in_order(table[table["kpi"].isin(reasons)], facts.windows)
 
 
 def _counted_on(facts: Facts, base: str, kpis: Sequence[Kpi], grains: Sequence[str]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.contact import is_right_party
 from collect_analysis.measures.kpi_table import Facts, missing_for
 from collect_analysis.measures.kpis import Kpi, counted
-from collect_analysis.measures.periods import KpiWindows, Period, month_end, month_start
+from collect_analysis.measures.periods import KpiWindows, Period, month_end, month_start, months_of
 from collect_analysis.measures.ratios import ratio_table
 from collect_analysis.measures.scopes import UNASSIGNED, count_of, within
 
@@ -31,12 +31,6 @@ def candidates(ids: Sequence[str] = ()) -> list[Kpi]:
         An id is not in the dictionary, or has a table of its own.
     """
     return [kpi for kpi in counted(*ids) if "officer" in kpi.grains and kpi.base != "target" and kpi.kind == "ratio"]
-
-
-def months_of(first: date, last: date) -> list[date]:
-    """First days of the months from that of `first` to that of `last`."""
-    count = (last.year - first.year) * 12 + last.month - first.month + 1
-    return [month_start(first, place) for place in range(count)]
 
 
 def officer_months(

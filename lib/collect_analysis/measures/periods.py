@@ -72,6 +72,12 @@ def months_from(first: date, last: date) -> tuple[date, ...]:
     return tuple(month_start(first, number) for number in range(count))
 
 
+def months_of(first: date, last: date) -> list[date]:
+    """First days of the months from that of `first` to that of `last`."""
+    count = (last.year - first.year) * 12 + last.month - first.month + 1
+    return [month_start(first, place) for place in range(count)]
+
+
 _LEAST = {
     0: ("grace_days", "attribution_days", "liquidation_months", "arrangement_days", "new_money_days", "discount_rate", "self_pay_days",
         "target_intensity", "ramp_months", "recall_hours", "remit_days"),

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from collect_analysis.book.presence import absent
 from collect_analysis.errors import ParameterError
 from collect_analysis.measures import batches, contact, expected, groups, landing, productivity, ramp, sustained_cure, transitions, waiting
-from collect_analysis.measures.kpi_table import Facts
+from collect_analysis.measures.kpi_table import Facts, lacking
 from collect_analysis.measures.kpis import kpis
 from collect_analysis.measures.periods import Period, month_start
 
@@ -68,5 +67,5 @@ def table_of(facts: Facts, kpi_id: str) -> pd.DataFrame:
     if kpi.kind != "table":
         raise ParameterError(f"{kpi_id} is a {kpi.kind} counted on {kpi.computed}; ask kpi_table.kpi_table for it")
     measure = TABLE_MEASURES[kpi.measure]
-    why = absent(facts.book, measure.needs)
+    why = lacking(facts, measure.needs)
     return pd.DataFrame({"note": [why]}) if why else measure.build(facts)

@@ -25,9 +25,9 @@ class Kpi:
     into numerator and denominator, in whole numbers of one `parts`-th. Anything else (a median, a matrix, a forecast) has its own function
     and names it in `measure` (`table_measures.TABLE_MEASURES`). `unit` is the unit of the value after `scale`; `part` says that the
     numerator is a part of the denominator, so that no value exceeds 1; `signed` that it may be below 0; `outside` why a share may lie
-    outside 0 to 1, which no other may. `grains` are the scopes it has a
-    meaning for, `windows` the names of the windows it uses, `undefined` why it has no value where the denominator is 0, `source` the section
-    of the trade's reference.
+    outside 0 to 1, which no other may. `grains` are the scopes it has a meaning for, `needs` the tables without which it has none, besides
+    those of its relation, `windows` the names of the windows it uses, `undefined` why it has no value where the denominator is 0, `source`
+    the section of the trade's reference.
     """
 
     id: str
@@ -51,6 +51,7 @@ class Kpi:
     part: bool = False
     signed: bool = False
     grains: tuple[str, ...] = ("company", "portfolio", "sub_function", "unit", "officer")
+    needs: tuple[str, ...] = ()
     windows: tuple[str, ...] = ()
     outside: Pair = ("", "")
     pitfalls: tuple[Pair, ...] = ()

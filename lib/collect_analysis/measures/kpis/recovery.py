@@ -101,6 +101,7 @@ KPIS = (
         base="cash",
         counted=("collected_minor",),
         over=("opening_minor",),
+        needs=("month_end",),
         undefined="no active inventory",
         outside=(
             "can exceed 100 % (interest and fees are collected too) and fall below 0 where more was paid out than came in",
@@ -282,6 +283,7 @@ KPIS = (
         base="cash",
         counted=("assigned_payer",),
         over=("assigned",),
+        needs=("month_end",),
         interval="cases",
         undefined="no account assigned",
         pitfalls=(("accounts that left stay in the denominator", "hồ sơ đã rời vẫn nằm trong mẫu số"),),

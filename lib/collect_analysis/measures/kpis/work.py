@@ -19,7 +19,7 @@ def _kpi(**given) -> Kpi:
     return Kpi(**{"source": _SOURCE, "grain": _OFFICER, "better": "context", "grains": _OFFICERS, **given})
 
 
-def _hourly(number: str, names: Pair, what: Pair, counted: str, windows: tuple[str, ...]) -> Kpi:
+def _hourly(number: str, names: Pair, what: Pair, counted: str, needs: str, windows: tuple[str, ...] = ()) -> Kpi:
     return _kpi(
         id=number,
         names=names,
@@ -32,6 +32,7 @@ def _hourly(number: str, names: Pair, what: Pair, counted: str, windows: tuple[s
         counted=(counted,),
         over=("productive_min",),
         scale=60.0,
+        needs=(needs,),
         windows=windows,
         undefined="no productive minute recorded",
         pitfalls=(_ONLY_WITHIN_LISTS,),
@@ -112,6 +113,7 @@ KPIS = (
         ("Attempts per productive hour", "Số lần tác nghiệp mỗi giờ làm việc"),
         ("attempts", "số lần tác nghiệp"),
         "attempts",
+        "contact",
         ("attempt_channels",),
     ),
     _hourly(
@@ -119,14 +121,14 @@ KPIS = (
         ("Right-party contacts per productive hour", "Số lần gặp đúng người mỗi giờ làm việc"),
         ("right-party contacts", "số lần gặp đúng người"),
         "right_party",
-        (),
+        "contact",
     ),
     _hourly(
         "W4-promise",
         ("Promises per productive hour", "Số lời hứa trả mỗi giờ làm việc"),
         ("promises taken", "số lời hứa trả"),
         "promises",
-        (),
+        "promise",
     ),
     _kpi(
         id="W5",
@@ -143,6 +145,7 @@ KPIS = (
         counted=("busy_min",),
         over=("handled",),
         scale=60.0,
+        needs=("contact",),
         windows=("occupancy_excludes",),
         undefined="no call handled",
         pitfalls=(("shorter is not better", "ngắn hơn không phải tốt hơn"), _ONLY_WITHIN_LISTS),

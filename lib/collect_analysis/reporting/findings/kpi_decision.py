@@ -1,18 +1,22 @@
 """A KPI period's identities as checks, and the decision somebody is asked to take, in the language of the page."""
 
+import re
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pandas as pd
 
 from collect_analysis.book.presence import NO_ROWS
+from collect_analysis.book.tables import TABLES
 from collect_analysis.decisions.period import PeriodVerdict
 from collect_analysis.measures import cash, placements
-from collect_analysis.measures.kpi_table import Facts
+from collect_analysis.measures.kpi_table import Facts, lacking
 from collect_analysis.measures.kpis import KPIS
 from collect_analysis.measures.periods import month_start
 from collect_analysis.measures.scopes import COMPANY, UNASSIGNED
 from collect_analysis.methods.evidence import Condition, Grade
+from collect_analysis.reporting import texts
 from collect_analysis.reporting.findings.kpi_period import scope_names
 from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
 from collect_analysis.reporting.results import Decision
@@ -23,8 +27,10 @@ FIRST_NAMED, FIRST_REVIEWED = 3, 6
 WORTH_A_WORD = 0.02
 
 
+_LISTED = re.compile(r", (?![^(]*\))")
+_MONTHLY = tuple(name for name, table in TABLES.items() if table.every_month)
 # Counted in money; the others in cases.
-_MONEY = ("cash_adds_up", "no_posting_lost", "attribution_adds_up", "placed_stay", "one_payment_one_promise")
+_MONEY = ("cash_adds_up", "no_posting_lost", "attribution_adds_up", "placed_stay", "one_payment_one_promise", "cash_before_as_held")
 
 
 def identities(facts: Facts, sums: pd.DataFrame, *, lang: str) -> list[Condition]:
@@ -88,9 +94,12 @@ def decision_of(
 
 
 def _money_sentence(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, lang: str) -> str:
-    if not facts.book.has("payment"):
-        rolled = kpis[(kpis["kpi"] == "F1") & (kpis["scope_type"] == "company")].iloc[0]
-        return say("kpi_answer_flow_only", lang, **{name: _share(rolled[name], lang) for name in ("value", "low", "high")})
+    company = {row["kpi"]: row for row in _rows(kpis[kpis["scope_type"] == "company"])}
+    if pd.isna(company["R1"]["value"]):
+        why, rolled = texts.phrase(company["R1"]["note"], lang), company["F1"]
+        if pd.isna(rolled["value"]):
+            return say("kpi_answer_nothing", lang, why=why, flow=texts.phrase(rolled["note"], lang))
+        return say("kpi_answer_flow_only", lang, why=why, **{name: _share(rolled[name], lang) for name in ("value", "low", "high")})
     numbers = {name: _share(getattr(verdict, name), lang) for name in ("attained", "low", "high")}
     collected, target = _money(verdict.collected_minor, facts, lang), _money(verdict.target_minor, facts, lang)
     return say(f"kpi_answer_money_{verdict.money}", lang, collected=collected, target=target, **numbers)
@@ -124,9 +133,13 @@ def _missed(row: dict[str, Any], names: Callable[[str, str], str], facts: Facts,
 def _caveats(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, states: pd.DataFrame, lang: str) -> tuple[str, ...]:
     """What must be said first: what the book lacks, what got worse, what is undecided or nobody's, what the numbers do not prove."""
     said = []
-    lacking = sorted({name for note in kpis["note"] if note.startswith(NO_ROWS) for name in note.removeprefix(NO_ROWS).split(", ")})
-    if lacking:
-        said.append(say("kpi_caveat_lacking", lang, tables=", ".join(lacking)))
+    # Months stand in brackets behind their table.
+    named = {name for note in kpis["note"] if note.startswith(NO_ROWS) for name in _LISTED.split(note.removeprefix(NO_ROWS))}
+    if named:
+        said.append(say("kpi_caveat_lacking", lang, tables=", ".join(sorted(named))))
+    before = [lacking(facts.previous, [name], ends=_ends(facts.previous)) for name in _MONTHLY if facts.book.has(name)]
+    if any(before):
+        said.append(say("kpi_caveat_lacking_before", lang, tables=", ".join(why.removeprefix(NO_ROWS) for why in before if why)))
     if len(verdict.attention):
         chance = formats.number(verdict.by_chance, lang, digits=1)
         said.append(say("kpi_caveat_chance", lang, judged=verdict.judged, by_chance=chance))
@@ -142,6 +155,10 @@ def _caveats(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, states: p
     if UNASSIGNED in amounts and amounts[UNASSIGNED] > WORTH_A_WORD * amounts[COMPANY]:
         said.append(say("kpi_caveat_unassigned", lang, amount=_money(float(amounts[UNASSIGNED]), facts, lang)))
     return (*said, say("kpi_caveat_raw", lang))
+
+
+def _ends(facts: Facts) -> tuple[date, date]:
+    return facts.period.opening, facts.period.end
 
 
 def _rows(table: pd.DataFrame) -> list[dict[Any, Any]]:

@@ -10,7 +10,7 @@ from collect_analysis.book.store import Book
 from collect_analysis.measures import attribution, cash, conduct, flow, pace, promises
 from collect_analysis.measures.attribution import UNATTRIBUTED
 from collect_analysis.measures.conduct import LegalLimits
-from collect_analysis.measures.kpi_table import Facts, by_bucket
+from collect_analysis.measures.kpi_table import Facts, by_bucket, lacking
 from collect_analysis.measures.kpis import KPIS, dictionary
 from collect_analysis.measures.periods import Period
 from collect_analysis.measures.scopes import COMPANY, UNASSIGNED, distinct_names
@@ -70,7 +70,7 @@ def measured(table: pd.DataFrame) -> pd.DataFrame:
 
 def headline(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> tables.ShownTable:
     """The company's KPIs: value and interval, the period before, the target, and what of it is beyond chance."""
-    company = shown[(shown["scope_type"] == "company") & shown["kpi"].isin(HEADLINE) & ~_absent(shown)]
+    company = shown[(shown["scope_type"] == "company") & shown["kpi"].isin(HEADLINE) & ~_not_in_book(shown)]
     order = {kpi: place for place, kpi in enumerate(HEADLINE)}
     company = company.sort_values("kpi", key=lambda column: column.map(order), ignore_index=True)
     named = company.assign(kpi_name=_names(company["kpi"], params.lang))
@@ -195,13 +195,13 @@ def attained(shown: pd.DataFrame, params: KpiPeriod, book: Book) -> pd.DataFrame
 
 def matrix(facts: Facts, params: KpiPeriod) -> pd.DataFrame:
     """The roll matrix (`flow.roll_matrix`), or why there is none."""
-    why = _missing(facts, "month_end")
+    why = _missing(facts, "month_end", pairs=True)
     return flow.roll_matrix(facts.book, facts["pairs"], top_bucket=params.top_bucket, few=params.few_accounts) if why is None else why
 
 
 def buckets(facts: Facts, params: KpiPeriod) -> pd.DataFrame:
     """The flow rates by bucket (`kpi_table.by_bucket`), or why there are none."""
-    why = _missing(facts, "month_end")
+    why = _missing(facts, "month_end", pairs=True)
     return by_bucket(facts, top_bucket=params.top_bucket) if why is None else why
 
 
@@ -261,14 +261,19 @@ def definition_table(shown: pd.DataFrame, lang: str) -> tables.ShownTable:
     return tables.show(worded, lang=lang, columns=["kpi", "name", "formula", "windows", "definition"])
 
 
-def _missing(facts: Facts, *names: str) -> pd.DataFrame | None:
-    """A table of one note where the book lacks a table."""
-    absent = [name for name in names if not facts.book.has(name)]
-    return pd.DataFrame({"note": [f"{NO_ROWS}{', '.join(absent)}"]}) if absent else None
+def _missing(facts: Facts, *names: str, pairs: bool = False) -> pd.DataFrame | None:
+    """A table of one note where the book lacks a table in the period; `pairs`: every month end from the one before it on is read."""
+    why = lacking(facts, names, ends=(facts.period.opening, facts.period.end) if pairs else None)
+    return pd.DataFrame({"note": [why]}) if why else None
 
 
 def _absent(table: pd.DataFrame) -> pd.Series:
     return table["note"].str.startswith(NO_ROWS)
+
+
+def _not_in_book(table: pd.DataFrame) -> pd.Series:
+    """What the book holds nothing of at all; what it lacks in a month (named in brackets) is told, with the reason."""
+    return _absent(table) & ~table["note"].str.contains("(", regex=False)
 
 
 def _wide(table: pd.DataFrame, index: str, columns: str, values: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from collect_analysis.measures import kpi_worth, officer_months
 from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.expected import observed_expected
 from collect_analysis.measures.kpis import KPIS, Kpi
-from collect_analysis.measures.periods import KpiWindows
+from collect_analysis.measures.periods import KpiWindows, months_of
 from collect_analysis.methods.evidence import Condition, refused
 from collect_analysis.methods.record_tests import share_excess
 from collect_analysis.reporting import tables, texts
@@ -68,7 +68,7 @@ def study(book: Book, params: KpiValidation) -> Study:
     prediction = kpi_worth.prediction_table(table, outcome, better, draws=params.draws, seed=params.seed)
     overlaps = kpi_worth.overlap_table(table, least=min(params.same, 0.8))
     found = decisions.conditions(
-        months=len(officer_months.months_of(first, last)),
+        months=len(months_of(first, last)),
         reliability=reliability,
         missing=[kpi.id for kpi in kpis if kpi.id not in set(reliability["kpi"])],
         halves=int(reliability["split_half"].notna().sum()),
