@@ -154,18 +154,91 @@ def test_a_book_of_month_ends_alone_tells_the_flow_and_why_the_rest_is_missing()
     )
     review = Review(book_of({"month_end": f"account_key, month_end, bucket\n{ends}"}, as_of=date(2026, 6, 30)), parameters(top_bucket=3))
     assert "25.0 % rolled forward" in review.decision.answer
-    assert "contact, decision, payment" in review.decision.caveats[0]
-    assert [item.met for item in review.found] == [True]
+    assert "contact, decision, month_end (2026-02–2026-04), payment" in review.decision.caveats[0]
+    assert [item.met for item in review.found] == [True, True, True]
     assert len(review.tables()) == 11
     assert len(review.figures()) == 3
 
 
 def test_a_missing_month_end_row_stops_the_decision() -> None:
-    ends = "account_key, month_end, bucket\n" + "\n".join(f"a{number}, 2026-05-31, 1" for number in range(20))
+    ends = "account_key, month_end, bucket\n" + "\n".join(f"a{number}, 2026-05-31, 1" for number in range(20)) + "\na0, 2026-06-30, 1"
     review = Review(book_of({"month_end": ends}, as_of=date(2026, 6, 30)), parameters())
-    assert [item.met for item in review.found] == [False]
+    assert [item.name for item in review.found if not item.met] == ["Flow adds up"]
     assert review.decision.grade == "none"
     assert "do not add up" in review.decision.confidence
+
+
+STOOD = ("2026-04-30", "2026-05-31", "2026-06-30")
+
+
+def book_lacking(table: str, *months: str) -> Book:
+    """Forty accounts in bucket 1, all called and paying 10 in each of two months, without what is taken away."""
+    rows = {
+        "month_end": [f"a{n}, {day}, 1, 100" for n in range(40) for day in STOOD],
+        "payment": [f"a{n}, 10, {month}-10" for n in range(40) for month in ("2026-05", "2026-06")],
+        "contact": [f"a{n}, {month}-05 09:00:00, answered, debtor, true" for n in range(40) for month in ("2026-05", "2026-06")],
+    }
+    heads = {
+        "month_end": "account_key, month_end, bucket, balance_minor", "payment": "account_key, amount_minor, value_date",
+        "contact": "account_key, local_ts, result, party_role, verified",
+    }  # fmt: skip
+    rows[table] = [row for row in rows[table] if not any(month in row for month in months)]
+    return book_of({name: "\n".join([heads[name], *rows[name]]) for name in rows if rows[name]}, as_of=date(2026, 6, 30))
+
+
+def values_of(review: Review, column: str = "value") -> dict[str, float]:
+    company = review.kpis[review.kpis["scope_type"] == "company"].set_index("kpi")
+    return {kpi: float(company.loc[kpi, column]) for kpi in ("R1", "R9", "F1", "F3", "C1", "C4", "C12")}
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("table", "month", "absent"),
+    [("payment", "2026-06", ("R1", "R9", "C12")), ("contact", "2026-06", ("C1", "C4", "C12")), ("month_end", "2026-06", ("F1", "F3")),
+     ("month_end", "2026-05", ("R9", "F1", "F3", "C1"))],
+)  # fmt: skip
+def test_a_month_that_was_not_delivered_is_a_dash_with_its_reason_and_never_0(table: str, month: str, absent: tuple[str, ...]) -> None:
+    whole = {"R1": 400, "R9": 1, "F1": 0, "F3": 1, "C1": 1, "C4": 1, "C12": 10}
+    assert values_of(Review(book_lacking("payment"), parameters())) == whole
+    review = Review(book_lacking(table, month), parameters())
+    told = values_of(review)
+    assert {kpi for kpi, value in told.items() if np.isnan(value)} == set(absent)
+    assert {kpi: value for kpi, value in told.items() if kpi not in absent} == {kpi: whole[kpi] for kpi in whole if kpi not in absent}
+    reason = f"the book has no rows in {table} ({month})"
+    company = review.kpis[review.kpis["scope_type"] == "company"].set_index("kpi")
+    assert set(company.loc[list(absent), "note"]) == {reason}
+    assert f"{table} ({month})" in review.decision.caveats[0]
+    # What can be counted adds up, and the page is whole.
+    assert all(item.met for item in review.found)
+    page = review.tables()
+    assert len(page) == 11
+    assert reason in page[0]
+    assert len(review.figures()) == 3
+
+
+@pytest.mark.parametrize("table", ["payment", "contact", "month_end"])
+def test_a_month_before_that_was_not_delivered_is_no_change_from_0(table: str) -> None:
+    months = ("2026-05",) if table != "month_end" else ("2026-04",)
+    review = Review(book_lacking(table, *months), parameters())
+    gone = {"payment": ("R1", "R9", "C12"), "contact": ("C1", "C4", "C12"), "month_end": ("R9", "F1", "F3", "C1")}[table]
+    for column in ("previous", "change"):
+        assert {kpi for kpi, value in values_of(review, column).items() if np.isnan(value)} == set(gone)
+    assert f"{table} ({months[0]})" in " ".join(review.decision.caveats[:2])
+
+
+def test_a_first_month_tells_its_cash_and_which_month_end_its_flow_lacks() -> None:
+    tables = {
+        "month_end": "account_key, month_end, bucket\n" + "\n".join(f"a{n}, 2026-06-30, 1" for n in range(20)),
+        "payment": "account_key, amount_minor, value_date\n" + "\n".join(f"a{n}, 100000, 2026-06-10" for n in range(20)),
+    }
+    review = Review(book_of(tables, as_of=date(2026, 6, 30)), parameters())
+    assert values_of(review)["R1"] == 2_000_000
+    assert "2.00 million" in review.decision.answer
+    flow = review.kpis[review.kpis["kpi"] == "F1"].iloc[0]
+    assert flow["note"] == "the book has no rows in month_end (2026-05)"
+    assert all(item.met for item in review.found)
 
 
 def test_a_report_on_some_units_tells_those_and_the_whole_company(sample: Book, reviews: dict[str, Review]) -> None:
