@@ -55,8 +55,8 @@ def identities(facts: Facts, kpis: pd.DataFrame) -> pd.DataFrame:
     """Do the KPIs of a period add up? Whole numbers, so that the gap is exact.
 
     `kpis` is the table of `kpi_table` (or `compared`) for the company and any other grains. One row per identity whose tables the book holds
-    in the period (of `before`: in the one before); columns: identity, counted (what the KPIs say), held_against (another way to count it), gap (counted - held_against; of flow and cash the largest
-    of all scopes), scopes (in how many it is open), met.
+    in the period (of `before`: in the one before); columns: identity, counted (what the KPIs say), held_against (another way to count it),
+    gap (counted - held_against; of flow and cash the largest of all scopes), scopes (in how many it is open), met.
 
     - flow_adds_up: F1 + F3 + F4 + F5 + F6 = 1, by count and by balance, in every scope;
     - assigned_stay: accounts assigned = open at the opening + entered or open again since, whatever left (denominators do not shrink);
