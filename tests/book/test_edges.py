@@ -80,6 +80,11 @@ def test_without_accounts_the_days_alone_are_named(shop: Shop) -> None:
         shop.month_ends("a,2026-05-29\nb,2026-05-29\nc,2026-04-29\n")
 
 
+def test_a_first_day_may_mean_the_month_before_and_that_is_said(shop: Shop) -> None:
+    with pytest.raises(DataError, match="a 1st may mean the end of the month before: ask the sender"):
+        shop.month_ends("a,2026-06-01\nb,2026-06-01\n")
+
+
 def test_where_the_edge_is_declared_days_are_moved_and_the_manifest_and_the_output_say_so(shop: Shop) -> None:
     shop.load(ACCOUNTS, "account", ACCOUNT)
     report = shop.month_ends(TWO_KINDS, "{from: day, edge: end}")

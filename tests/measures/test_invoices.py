@@ -122,6 +122,22 @@ def test_tariff_of_the_day_tier_of_the_age_and_a_credit_at_the_terms_of_the_mone
     assert (table["tax_rate"] == 0.10).all()
 
 
+def test_a_reversal_of_a_reversal_is_priced_by_the_payment_at_the_end_of_its_links() -> None:
+    chain = [
+        payment("r7", "y", -400_000, "2026-05-20", reversal_of="p7"),
+        payment("b7", "y", 400_000, "2026-05-22", reversal_of="r7", eligible=False),
+        payment("s7", "y", -150_000, "2026-05-25", reversal_of="b7"),
+        payment("q8", "y", -50_000, "2026-05-25", reversal_of="p8"),
+        payment("lost", "y", -9_000, "2026-05-25", reversal_of="p0"),
+    ]
+    held = book(payment=[row for row in PAID if row["payment_key"] != "r7"] + chain)
+    table = invoices.earned(held, start=START, end=END).set_index("payment_key")
+    # All at the 18 % of 20 April; what was not eligible earns nothing, and takes nothing back.
+    assert table.loc[["p7", "r7", "b7", "s7"], "rate"].tolist() == [0.18] * 4
+    assert table.loc[["p7", "r7", "b7", "s7"], "origin_key"].tolist() == ["p7"] * 4
+    assert not {"q8", "lost", "p8"} & set(table.index)
+
+
 def test_an_invoice_that_is_right_across_a_change_of_tariff_and_of_name_differs_by_nothing() -> None:
     checked = check(book())
     row = checked.invoices.iloc[0]

@@ -76,6 +76,18 @@ def test_only_money_taken_back_after_its_month_is_told_with_the_days(book: Book)
     assert found["month"].tolist() == [date(2026, 3, 1), date(2026, 4, 1)]
 
 
+def test_money_taken_back_in_part_and_given_back_is_told_by_its_own_amounts() -> None:
+    posted = """payment_key, account_key, value_date, amount_minor, reversal_of
+p1, a0, 2026-03-30, 100,
+r1, a0, 2026-04-02, -40, p1
+b1, a0, 2026-04-09, 40, r1
+r2, a0, 2026-05-04, -25, p1
+r3, a0, 2026-03-31, -5, p1"""
+    found = taken_back(book_of({"account": ACCOUNTS, "month_end": ENDS, "payment": posted}, as_of=AS_OF), SPRING)
+    # r3 came within the month of the payment; b1 gave back what r1 took.
+    assert found[["officer_key", "days", "amount_minor"]].to_numpy().tolist() == [["o1", 3, 40.0], ["o1", 10, -40.0], ["o1", 35, 25.0]]
+
+
 def test_a_cure_lasts_if_the_account_is_not_overdue_so_many_months_later(book: Book) -> None:
     # March: a0 and a1 cured while o1 held them; two months later a1 is overdue again. a2 was cured in May: June is only one month later.
     two = lasting_cures(book, SPRING, months=2)

@@ -18,6 +18,8 @@ from collect_analysis.book.schema import Table
 from collect_analysis.errors import DataError
 
 MOST_DAYS = 6
+# Moved to the end of its own month such a day would stand a month too late.
+_NEXT_DAY = "; a 1st may mean the end of the month before: ask the sender"
 _WORDS = {"start": "first", "end": "last"}
 
 
@@ -33,7 +35,8 @@ def judge_edges(delivery: Delivery, accounts: Collection[Path]) -> None:
         rows = good[pc.is_in(days, value_set=pa.array(off, pa.date32())).to_numpy()] if off else good[:0]
         told = _told(delivery, delivery.rows[column], rows, accounts)
         reason = "off_month_end" if column == "month_end" else "off_period_edge"
-        delivery.fault(column, reason, rows, days=told, edge=edge, which=_WORDS[edge])
+        hint = _NEXT_DAY if edge == "end" and any(day.day == 1 for day in off) else ""
+        delivery.fault(column, reason, rows, days=told, edge=edge, which=_WORDS[edge], hint=hint)
         _tell_moved(delivery, column, edge, accounts)
 
 

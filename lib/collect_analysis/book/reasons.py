@@ -60,7 +60,7 @@ REASONS: dict[str, Reason] = {
         "is paid before the debt entered the book", "correct the account's open_date, or the payment", may_be=_ANY
     ),
     "off_month_end": Reason(
-        "is not the last day of its month: {days}",
+        "is not the last day of its month: {days}{hint}",
         "declare `edge: end` to move it there, or mend the source",
         "refuse",
         ("refuse", "quarantine"),
