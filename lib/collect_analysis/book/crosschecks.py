@@ -1,6 +1,6 @@
 """What a row shows only beside others: repeats within a delivery and with the book, unknown accounts, payments before entry."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -92,38 +92,32 @@ def double_postings(delivery: Delivery) -> None:
     delivery.fault("", "posted_twice", good[rows.duplicated(keep="first").to_numpy(dtype=bool)])
 
 
-def statuses_after_final(delivery: Delivery, files: Iterable[Path]) -> None:
+def statuses_after_final(delivery: Delivery, files: Collection[Path]) -> None:
     """Month ends after one at which the account had left, and exits that a later month end of the book contradicts."""
     good = delivery.good
     rows = delivery.rows.select(["account_key", "month_end", "status"]).take(pa.array(good))
-    held = [pyarrow.parquet.read_table(path, columns=rows.column_names) for path in files]
-    final = [table.filter(pc.not_equal(table["status"], "open")) for table in (rows, *held)]
-    first = pa.concat_tables(final).group_by("account_key").aggregate([("month_end", "min")])
-    if not first.num_rows:
-        return
+    left = pc.not_equal(rows["status"], "open")
+    gone = rows.filter(left)
+    exits = [gone, *_held(files, rows.column_names, pc.field("status") != "open")]
+    first = pa.concat_tables(exits).group_by("account_key").aggregate([("month_end", "min")])
     late = _beside(rows, first, "month_end_min", pc.greater)
-    last = (
-        pa.concat_tables([table.filter(pc.is_in(table["account_key"], value_set=_whole(final[0]["account_key"]))) for table in held])
-        if held
-        else None
-    )
-    undone = np.zeros(len(good), dtype=bool)
-    if last is not None and last.num_rows:
-        closing = last.group_by("account_key").aggregate([("month_end", "max")])
-        undone = _beside(rows, closing, "month_end_max", pc.less) & ~pc.equal(rows["status"], "open").to_numpy()
-    again = int((late & pc.equal(rows["status"], "open").to_numpy()).sum())
+    later = [gone.slice(0, 0), *_held(files, rows.column_names, pc.field("account_key").isin(gone["account_key"].combine_chunks()))]
+    last = pa.concat_tables(later).group_by("account_key").aggregate([("month_end", "max")])
+    undone = _beside(rows, last, "month_end_max", pc.less) & left.to_numpy()
+    again = int((late & ~left.to_numpy()).sum())
     delivery.fault("status", "status_after_final", good[late | undone], again=again)
+
+
+def _held(files: Iterable[Path], columns: list[str], wanted: pc.Expression) -> list[pa.Table]:
+    """Rows of a table that the book holds."""
+    return [pyarrow.parquet.read_table(path, columns=columns, filters=wanted) for path in files]
 
 
 def _beside(rows: pa.Table, days: pa.Table, column: str, compare: Callable[..., pa.ChunkedArray]) -> np.ndarray:
     """Whether the month end of each row compares so with the day of its account; not where the account has none."""
-    place = pc.index_in(rows["account_key"], value_set=_whole(days["account_key"]))
+    place = pc.index_in(rows["account_key"], value_set=days["account_key"].combine_chunks())
     day: np.ndarray = pc.fill_null(compare(rows["month_end"], days[column].combine_chunks().take(place)), False).to_numpy()
     return day
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks()
 
 
 def overlapping_placements(delivery: Delivery, files: Iterable[Path]) -> None:
@@ -133,8 +127,8 @@ def overlapping_placements(delivery: Delivery, files: Iterable[Path]) -> None:
     mine = empty_columns(delivery.table, delivery.rows.take(pa.array(good))).select(columns).append_column("row", pa.array(good))
     held = [pyarrow.parquet.read_table(path, columns=columns) for path in files]
     parts = [mine, *(table.append_column("row", pa.array(np.full(table.num_rows, -1))) for table in held)]
-    frame = pa.concat_tables(parts, promote_options="permissive").to_pandas()
-    frame = frame[(frame["kind"] == "placement") & frame["unit_key"].notna()]
+    whole = pa.concat_tables(parts, promote_options="permissive")
+    frame = whole.filter(pc.and_(pc.equal(whole["kind"], "placement"), pc.is_valid(whole["unit_key"]))).to_pandas()
     frame["to_date"] = pd.to_datetime(frame["to_date"]).fillna(pd.Timestamp("2262-01-01"))
     frame["from_date"] = pd.to_datetime(frame["from_date"])
     frame = frame[frame["to_date"] > frame["from_date"]].sort_values(["account_key", "from_date", "decision_key"])
