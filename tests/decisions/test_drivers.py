@@ -56,8 +56,8 @@ def test_without_days_a_half_by_hash_is_judged(day: np.ndarray) -> None:
 
 def test_one_class_too_few_payers_and_no_lot_are_refused() -> None:
     given = subjects()
-    assert all(item.met for item in drivers.prognosis_conditions(given, given.judging, 1.0, left=True))
-    one_class = drivers.prognosis_conditions(subjects(y=np.ones(400)), given.judging, None, left=True)
+    assert all(item.met for item in drivers.prognosis_conditions(given, given.judging, 1.0))
+    one_class = drivers.prognosis_conditions(subjects(y=np.ones(400)), given.judging, None)
     assert [item.name for item in one_class if not item.met] == ["both_outcomes", "judged_later"]
     assert one_class[0].details["count"] == 0
     few = drivers.uplift_conditions(subjects(y=np.zeros(400)), randomised=False, champion="a", challenger="b")

@@ -196,7 +196,7 @@ def test_probabilities_that_strata_tell_apart_are_compared_within_them() -> None
         ({"clusters": [0, 4_000, 2_500, 2_500], "cases": [0, 4_000, 2_500, 2_500]}, "strata_filled"),
         ({"clusters": [1, 4_000, 2_500, 2_500]}, "strata_filled"),
         ({"clusters": [1_000, 4_000, 2_500, 2_000]}, "sample_ratio"),
-        ({"propensity_low": [0.3, 0.8, 0.5, 0.5], "propensity_high": [0.3, 0.8, 0.5, 0.5]}, "shares_sum"),
+        ({"propensity_low": [0.3, 0.8, 0.5, 0.5], "propensity_high": [0.3, 0.8, 0.5, 0.5]}, "probabilities_sum"),
     ],
 )
 def test_strata_that_do_not_tell_are_refused(changes: dict, code: str) -> None:

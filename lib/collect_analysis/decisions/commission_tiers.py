@@ -3,6 +3,7 @@
 A tier begins with a number of months on placement. Where the rate rises there, a payment of the month before earns more if it comes later.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 from math import ceil
 
@@ -11,6 +12,7 @@ import pandas as pd
 
 from collect_analysis.decisions.agency_integrity import NONE, STRONG, WEAK, Thresholds
 from collect_analysis.decisions.invoice_lines import half_up
+from collect_analysis.methods.evidence import Condition
 from collect_analysis.methods.multiplicity import benjamini_hochberg, holm
 from collect_analysis.methods.peer_tests import LEAST_PEERS, Floats, peer_excess
 
@@ -108,6 +110,16 @@ def bunching(sums: pd.DataFrame, steps: pd.DataFrame, limits: Thresholds | None 
     found = np.select([large & (table["p_adjusted"] <= alpha), large & (table["p_false_share"] <= alpha)], [STRONG, WEAK], NONE)
     table["finding"] = np.where(table["p_value"].isna(), "", found)
     return table[list(BUNCHING_COLUMNS)].sort_values(["unit_key", "tier_from"], ignore_index=True)
+
+
+def tariff_conditions(faults: pd.DataFrame, found: pd.DataFrame, *, names: Mapping[str, str]) -> list[Condition]:
+    """Are the tiers of tariffs whole (`tariff_faults`), and does nobody's cash wait for the next one (`bunching`)? Both notes; `names` by key."""
+    waiting = [names.get(key, key) for key in dict.fromkeys(found.loc[found["finding"] == STRONG, "unit_key"])]
+    told = "; ".join(f"{row.fault} {row.tariff_id} {row.tier_from:g}" for row in faults.itertuples())
+    return [
+        Condition(name="plan_tariff", met=faults.empty, consequence="note", details={"count": len(faults), "rows": told}),
+        Condition(name="plan_hold_back", met=not waiting, consequence="note", details={"units": ", ".join(waiting)}),
+    ]
 
 
 def _commission(rows: pd.DataFrame) -> pd.DataFrame:

@@ -37,19 +37,19 @@ class CutOffFacts:
 def supply(facts: CutOffFacts) -> list[Condition]:
     """Which cases is the answer about, and is what is known of them sound?
 
-    Refusing: an impossible outcome. Downgrading: more than a tenth of the outcomes unknown, or their share jumps at the cut-off; a
+    Refusing: an impossible outcome. Downgrading: more than a tenth of the outcomes unknown, else their share jumps at the cut-off; a
     twentieth without running variable; several cases of one cluster. Notes: what was done is not recorded, late covariates.
     """
     share = facts.missing / max(facts.kept, 1)
-    known = share <= MOST_MISSING and not facts.missing_jump_p < LEVEL
+    jumps = share <= MOST_MISSING and facts.missing_jump_p < LEVEL
     without = facts.without_running / max(facts.total + facts.without_running, 1)
     found = [
         Condition(name="outcome_possible", met=not facts.impossible, details={"impossible": facts.impossible}),
         Condition(
-            name="outcome_recorded",
-            met=known,
+            name="outcome_gaps_alike" if jumps else "outcome_recorded",
+            met=share <= MOST_MISSING and not jumps,
             consequence="downgrade",
-            details={"missing": facts.missing, "missing_share": share, "p_value": facts.missing_jump_p},
+            details={"missing": facts.missing, "missing_share": share, "most_share": MOST_MISSING, "p_value": facts.missing_jump_p},
         ),
         Condition(
             name="running_known",

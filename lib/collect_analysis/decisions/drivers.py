@@ -76,8 +76,8 @@ def later_part(subjects: Subjects, share: float) -> tuple[Bools, float | None]:
     return day >= first, first
 
 
-def prognosis_conditions(subjects: Subjects, judged: Bools, first_day: float | None, *, left: bool) -> list[Condition]:
-    """Can the outcome be predicted and the prediction be judged? Refusing: too few cases with and without it in either part, no factor."""
+def prognosis_conditions(subjects: Subjects, judged: Bools, first_day: float | None) -> list[Condition]:
+    """Can the outcome be predicted and the prediction be judged? Refusing: too few cases with and without it in either part."""
     yes = subjects.y > 0
     counts = {
         (part, kind): int((chosen & own).sum())
@@ -87,7 +87,7 @@ def prognosis_conditions(subjects: Subjects, judged: Bools, first_day: float | N
     part, kind = min(counts, key=lambda key: counts[key])
     values = {"part": part, "kind": kind, "count": counts[part, kind], "least": FEWEST}
     return [
-        Condition(name="both_outcomes", met=counts[part, kind] >= FEWEST and left, consequence="refuse", details=values),
+        Condition(name="both_outcomes", met=counts[part, kind] >= FEWEST, consequence="refuse", details=values),
         Condition(name="judged_later", met=first_day is not None, consequence="note"),
     ]
 

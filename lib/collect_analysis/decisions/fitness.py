@@ -253,16 +253,18 @@ def _within_strata(strata: pd.DataFrame | None, names: list[str]) -> list[Condit
 
 def _shares_sum(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> list[Condition]:
     """Shares of arms, planned or logged, cannot sum to more than 1; nothing is said where they do not."""
-    sums = [float(facts["share"].astype(float).sum())]
+    planned, logged = float(facts["share"].astype(float).sum()), [0.0]
     if assignment_strata(plan, evidence.facts, evidence.strata):
         assert evidence.strata is not None  # noqa: S101 - there are none without it
-        sums += evidence.strata.groupby("stratum")["propensity_low"].sum().tolist()
+        logged = evidence.strata.groupby("stratum")["propensity_low"].sum().tolist()
     elif not _varying(facts) and (facts["propensity_high"] < 1).all():
-        sums.append(float(facts["propensity_low"].sum()))
-    over = max(sums)
-    if not over > 1 + SAME_PROPENSITY:
-        return []
-    return [Condition(name="shares_sum", met=False, consequence="refuse", details={"sum": over})]
+        logged = [float(facts["propensity_low"].sum())]
+    over = {"shares_sum": planned, "probabilities_sum": max(logged)}
+    return [
+        Condition(name=name, met=False, consequence="refuse", details={"sum": total})
+        for name, total in over.items()
+        if total > 1 + SAME_PROPENSITY
+    ]
 
 
 def _horizon(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> list[Condition]:

@@ -104,9 +104,11 @@ def flow_verdict(rows: pd.DataFrame) -> FlowVerdict:
 def complete(counts: pd.DataFrame) -> Condition:
     """Is every open account found again at the next month end? Up to one in twenty missing is a grade less, more refuses."""
     total, missing = int(counts["count"].sum()), int(counts.loc[counts["to"] == MISSING, "count"].sum())
-    share = missing / total if total else 1.0
+    if not total:
+        return Condition(name="flow_accounts", met=False)
+    share = missing / total
     details = {"missing": missing, "accounts": total, "missing_share": share, "most_share": MOST_MISSING}
-    return Condition(name="flow_complete", met=missing == 0 and total > 0, consequence=_by_share(share), details=details)
+    return Condition(name="flow_complete", met=missing == 0, consequence=_by_share(share), details=details)
 
 
 def _by_share(share: float) -> Literal["refuse", "downgrade"]:

@@ -223,7 +223,7 @@ def conditions(
     bad, foreign = heads[heads["problem"] != ""], known[known["currency"] != currency]
     return [
         Condition(name="invoice_lines", met=len(heads) > 0, details={"invoices": len(heads), "lines": int(heads["lines"].sum())}),
-        Condition(name="invoice_tariffs", met=not overlap and repeated == 0, details={"rows": overlap, "payments": repeated}),
+        Condition(name="invoice_tariffs", met=not overlap and repeated == 0, details={"rows": overlap or "-", "payments": repeated}),
         Condition(
             name="invoice_priced", met=unpriced.empty,
             details={"payments": len(unpriced), "money": int(unpriced["amount_minor"].sum()), "units": sorted(unpriced["unit_key"].unique()),

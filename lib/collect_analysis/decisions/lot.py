@@ -72,7 +72,10 @@ def lot_conditions(lot: Lot, balance: Balance | None, *, randomised: bool, adjus
     if lot.overridden:
         values = {"moved": lot.moved, "reproduced_share": lot.reproduced}
         found.append(Condition(name="lot_kept_by_salt", met=False, consequence=cap, details=values))
-    return found if balance is None else [*found, alike(balance, cap, proven=lot.again)]
+    # Arms that one variable tells apart are not alike either: that is the same cause, not another one.
+    if balance is None or any(item.consequence == "refuse" and not item.met for item in found):
+        return found
+    return [*found, alike(balance, cap, proven=lot.again)]
 
 
 def by_lot(found: Iterable[Condition]) -> bool:
@@ -128,8 +131,13 @@ def alike(balance: Balance, cap: Literal["adjusted", "raw"], *, proven: bool = F
     return Condition(name="arms_spread_alike", met=False, consequence="note" if proven else cap, details=values)
 
 
-def drawn_alike(balance: Balance) -> list[Condition]:
-    """Was what is taken for drawn by lot alike before, draw by draw (`balance.balance` with strata)? No better than adjusted where it was not."""
+def drawn_alike(balance: Balance | None) -> list[Condition]:
+    """Was what is taken for drawn by lot alike before, draw by draw (`balance.balance` with strata)? No better than adjusted where it was not.
+
+    None: nobody can tell the draws apart, so that it cannot be tested, which is said.
+    """
+    if balance is None:
+        return [Condition(name="drawn_untold", met=False, consequence="note")]
     found = alike(balance, "adjusted")
     return [replace(found, name="drawn_alike")] if found.name == "arms_balanced" else []
 

@@ -43,11 +43,11 @@ def requirements(facts: OverlapFacts) -> list[Condition]:
     Notes: what was left out or filled, a sample, days that are not known.
     """
     unknown = facts.no_outcome / facts.read if facts.read else 0.0
-    sound = {"outcome": facts.outcome, "missing_share": unknown, "impossible": facts.impossible}
     found = [
         Condition(name="comparison_adjusted", met=bool(facts.adjusted_for), details={"covariates": list(facts.adjusted_for)}),
         Condition(name="comparison_one_arm", met=not facts.twice, details={"subjects": facts.twice}),
-        Condition(name="comparison_outcome", met=unknown <= MOST_UNKNOWN and not facts.impossible, details=sound),
+        Condition(name="comparison_outcome", met=unknown <= MOST_UNKNOWN, details={"outcome": facts.outcome, "missing_share": unknown}),
+        Condition(name="outcome_possible", met=not facts.impossible, details={"impossible": facts.impossible}),
     ]
     if facts.recent is None:
         found.append(Condition(name="dates_known", met=False, consequence="note", details={"days": facts.days}))

@@ -106,12 +106,14 @@ def basis(known: Outlook, *, has_cash: bool) -> list[Condition]:
         Condition(name="pace_months", met=months >= FEWEST_MONTHS, details={"months": months, "least": FEWEST_MONTHS}),
         Condition(name="pace_tet_seen", met=not in_tet or seen > 0),
     ]
-    enough = not in_tet or seen >= 3
-    found.append(Condition(name="pace_tets_enough", met=enough, consequence="downgrade", details={"seen": seen}))
-    few = {"months": months, "enough": ENOUGH_MONTHS}
+    if found[2].met:
+        enough = not in_tet or seen >= 3
+        found.append(Condition(name="pace_tets_enough", met=enough, consequence="downgrade", details={"seen": seen}))
+    if found[1].met:
+        few = {"months": months, "enough": ENOUGH_MONTHS}
+        found.append(Condition(name="pace_months_enough", met=months >= ENOUGH_MONTHS, consequence="note", details=few))
     return [
         *found,
-        Condition(name="pace_months_enough", met=months >= ENOUGH_MONTHS, consequence="note", details=few),
         Condition(name="pace_calendar", met=known.listed, consequence="downgrade"),
         Condition(name="pace_plan", met=bool(np.isfinite(known.plan("company", "all"))), consequence="note"),
         Condition(name="pace_holders", met=known.allotted_share == 0, consequence="note", details={"cash_share": known.allotted_share}),

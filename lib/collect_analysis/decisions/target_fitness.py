@@ -74,7 +74,7 @@ def conditions_of(inputs: Inputs, plan: Plan, fair: pd.DataFrame, calibrated: pd
             name="target_calendar", met=unknown == 0, consequence="downgrade", details={"days": unknown}
         ),
         Condition(
-            name="target_band",
+            name="target_band" if len(band) else "target_band_tested",
             met=bool(abs(inside - stated) <= BAND_TOLERANCE),
             consequence="downgrade",
             details={"inside_share": inside, "stated_share": stated, "results": int(band["denominator"].sum())},

@@ -43,7 +43,7 @@ def of_placements(
         _usable(held, lost),
         _lot(drift, basis),
         _overlap(found),
-        _horizon(held, panel, age),
+        *([_horizon(held, panel, age)] if age >= 0 else []),
         *recorded(silent, names),
     ]
 
@@ -92,7 +92,7 @@ def _usable(held: pd.DataFrame, lost: Mapping[str, int]) -> Condition:
 def _lot(drift: pd.DataFrame, basis: str) -> Condition:
     if basis != RANDOM or drift.empty:
         return Condition(
-            name="lot_kept",
+            name="lot_drawn",
             met=False,
             detail="No two units share placements drawn by lot with a recorded probability: choice may differ in ways nobody recorded.",
             consequence="note",

@@ -202,18 +202,21 @@ def _step(sides: tuple[Side, Side], *, order: int, derivative: int, pilot: float
 
 
 def _supply(below: Side, above: Side) -> list[Condition]:
-    """Enough cases on both sides to say anything."""
+    """Enough cases on both sides to say anything; what follows from another cause is not said beside it."""
     values, outcomes = len(np.unique(np.concatenate([below.x, above.x]))), len(np.unique(np.concatenate([below.y, above.y])))
     sizes = len(below.x), len(above.x)
     distinct = len(np.unique(below.x)), len(np.unique(above.x))
     counts = {"below": sizes[0], "above": sizes[1], "distinct_below": distinct[0], "distinct_above": distinct[1]}
     enough = min(sizes) >= MIN_SIDE and min(distinct) >= MIN_DISTINCT
-    return [
+    found = [
         Condition(name="running_varies", met=values > 1, details={"values": values}),
         Condition(name="outcome_varies", met=outcomes > 1, details={"values": outcomes}),
-        Condition(name="both_sides_filled", met=min(sizes) > 0, details=counts),
-        Condition(name="cases_per_side", met=enough, details={**counts, "least": MIN_SIDE, "least_distinct": MIN_DISTINCT}),
     ]
+    if values > 1:
+        found.append(Condition(name="both_sides_filled", met=min(sizes) > 0, details=counts))
+    if values > 1 and min(sizes) > 0:
+        found.append(Condition(name="cases_per_side", met=enough, details={**counts, "least": MIN_SIDE, "least_distinct": MIN_DISTINCT}))
+    return found
 
 
 def _kept(cases: pd.DataFrame, cutoff: float, cutoff_belongs_to: Where, treated_side: Where) -> list[Condition]:
@@ -221,11 +224,15 @@ def _kept(cases: pd.DataFrame, cutoff: float, cutoff_belongs_to: Where, treated_
     if "treated" not in cases.columns:
         return []
     above = cases["running"] > cutoff if cutoff_belongs_to == "below" else cases["running"] >= cutoff
-    # Whether an unrecorded case was treated nobody knows: it counts against the rule.
-    as_ruled = cases["treated"].astype("boolean") == (above if treated_side == "above" else ~above)
-    other = int((~as_ruled.fillna(False)).sum())
+    treated = cases["treated"].astype("boolean")
+    other = int((treated != (above if treated_side == "above" else ~above)).fillna(False).sum())
     at_cutoff = int((cases["running"] == cutoff).sum())
-    return [Condition(name="rule_kept", met=not other, details={"other": other, "cases": len(cases), "at_cutoff": at_cutoff})]
+    found = [Condition(name="rule_kept", met=not other, details={"other": other, "cases": len(cases), "at_cutoff": at_cutoff})]
+    unrecorded = int(treated.isna().sum())
+    if unrecorded:
+        # Whether these were treated nobody knows.
+        found.append(Condition(name="treatment_known", met=False, details={"unrecorded": unrecorded, "cases": len(cases)}))
+    return found
 
 
 def _near(below: Side, above: Side, widths: Bandwidths) -> list[Condition]:
@@ -239,8 +246,11 @@ def _near(below: Side, above: Side, widths: Bandwidths) -> list[Condition]:
     enough = min(sizes) >= MIN_SIDE and min(distinct) >= MIN_DISTINCT
     coarse = repeated >= MAX_REPEATED and min(distinct) < MANY_DISTINCT
     values = {"repeated_share": repeated, "distinct": min(distinct), "heap_share": heap}
+    near = Condition(name="cases_near", met=enough, details={**counts, "least": MIN_SIDE, "least_distinct": MIN_DISTINCT})
+    if not enough:
+        return [near]
     return [
-        Condition(name="cases_near", met=enough, details={**counts, "least": MIN_SIDE, "least_distinct": MIN_DISTINCT}),
+        near,
         Condition(name="mass_points", met=not coarse, consequence="downgrade", details=values),
         # A coarse variable is one heap beside the other, and said to be so already.
         Condition(name="heap_near", met=heap <= MAX_HEAP or coarse, consequence="downgrade", details=values),

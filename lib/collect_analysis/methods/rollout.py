@@ -262,8 +262,11 @@ def _conditions(panel: Panel, sides: tuple[int, int], pretrend: WaldTest, *, alr
     before = [int((panel.periods < cohort).sum()) for cohort in cohorts]
     short = [count for count in before if count < MIN_PRE_PERIODS]
     sides_known = {"treated": treated, "control": control, "least": MIN_CLUSTERS}
+    both = Condition(name="both_sides", met=treated >= 2 and control >= 2, details=sides_known)
+    if not both.met:
+        return (both,)
     return (
-        Condition(name="both_sides", met=treated >= 2 and control >= 2, details=sides_known),
+        both,
         Condition(name="clusters_enough", met=min(sides) >= MIN_CLUSTERS, consequence="downgrade", details=sides_known),
         Condition(
             name="periods_before",

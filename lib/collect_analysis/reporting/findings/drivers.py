@@ -79,9 +79,9 @@ def predict(taken: Read, params: Drivers) -> Prognosis:
     """What predicts the outcome under the champion? Learned on the earlier accounts, judged on the later ones (else on a half by hash)."""
     champion = taken.subjects.of(~taken.subjects.treated)
     judged, first_day = decisions.later_part(champion, params.later_share)
-    found = decisions.prognosis_conditions(champion, judged, first_day, left=bool(taken.factors["used"].any()))
+    found = decisions.prognosis_conditions(champion, judged, first_day)
     parts = _parts(champion, judged, params)
-    if refused(found):
+    if refused([*taken.conditions, *found]):
         nothing = pd.DataFrame(columns=["factor", "value", "low", "high"])
         groups = pd.DataFrame(columns=["group", "cases", "predicted", "value", "low", "high", "numerator", "denominator"])
         scores = pd.DataFrame(columns=["measure", "value", "low", "high", "cases", "note"])

@@ -28,12 +28,7 @@ def tariff_of(book: Book, basis: Basis) -> Tariff:
     rows = invoices.tariff_rows(book)
     faults, steps = commission_tiers.tariff_faults(rows), commission_tiers.tier_steps(rows)
     found = commission_tiers.bunching(basis.sums, steps)
-    named = ", ".join(basis.page.names.get(key, key) for key in dict.fromkeys(found.loc[found["finding"] == "strong", "unit_key"]))
-    told = "; ".join(f"{row.fault} {row.tariff_id} {row.tier_from:g}" for row in faults.itertuples())
-    conditions = [
-        Condition(name="plan_tariff", met=faults.empty, consequence="note", details={"count": len(faults), "rows": told}),
-        Condition(name="plan_hold_back", met=not named, consequence="note", details={"units": named}),
-    ]
+    conditions = commission_tiers.tariff_conditions(faults, found, names=basis.page.names)
     return Tariff(steps=steps, bunching=found, conditions=worded(conditions, basis.page.lang))
 
 

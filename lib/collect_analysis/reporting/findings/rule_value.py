@@ -175,7 +175,7 @@ def _drawn_alike(book: Book, log: DecisionLog, *, min_cell: int) -> list[Conditi
         whole = balance(book, drawn, actions, min_cell=min_cell)
         return [*lot.mixed(whole), *lot.drawn_alike(whole)]
     if strata.empty or _differs(strata):
-        return [Condition(name="drawn_untold", met=False, consequence="note")]
+        return lot.drawn_alike(None)
     return lot.drawn_alike(balance(book, drawn, actions, min_cell=min_cell, strata=sorted(set(strata["stratum"]))))
 
 
