@@ -50,6 +50,15 @@ def test_b60_a_name_of_signs_is_drawn_as_text(name: str) -> None:
     assert not [node for node in root.iter() if node.tag.endswith("}b")]
 
 
+def test_e3_of_ten_thousand_rows_the_first_are_drawn_and_the_figure_says_so() -> None:
+    axes = intervals.interval_plot(effects([f"unit {number}" for number in range(9_938)]), label="arm", xlabel="x", lang="en")
+    assert len(axes.get_yticklabels()) == style.MOST_ROWS
+    assert "The first 60 of 9,938 rows" in axes.texts[-1].get_text()
+    assert len(style.svg(axes.figure)) < 1_000_000
+    few = intervals.interval_plot(effects(["a", "b"]), label="arm", xlabel="x", lang="en")
+    assert list(few.texts) == []
+
+
 def test_an_undefined_value_is_a_dash_and_not_a_point() -> None:
     table = effects(["a", "b"])
     table.loc[1, ["value", "low", "high"]] = np.nan

@@ -147,7 +147,8 @@ def index_forest(table: pd.DataFrame, *, lang: str) -> Axes:
     """
     ordered = table.sort_values("value", ascending=False, na_position="last", ignore_index=True)
     axes = interval_plot(ordered, label="unit_name", xlabel=say("agency_axis_index", lang), lang=lang, reference=1.0)
-    axes.scatter(ordered["ratio"], ordered.index, marker="o", s=34, facecolors="white", edgecolors=style.MUTED, zorder=2.5)
+    drawn = style.first_rows(ordered)
+    axes.scatter(drawn["ratio"], drawn.index, marker="o", s=34, facecolors="white", edgecolors=style.MUTED, zorder=2.5)
     return axes
 
 
@@ -222,6 +223,7 @@ def unit_rates(table: pd.DataFrame, totals: pd.DataFrame, *, lang: str) -> Axes:
 
 
 def _dumbbell(table: pd.DataFrame, *, before: str, after: str, labels: tuple[str, str], xlabel: str, lang: str) -> Axes:
+    every, table = len(table), style.first_rows(table)
     axes = style.new_axes(rows=len(table))
     rows = range(len(table))
     axes.hlines(rows, table[before], table[after], color=style.RULE, linewidth=3, zorder=1)
@@ -235,4 +237,5 @@ def _dumbbell(table: pd.DataFrame, *, before: str, after: str, labels: tuple[str
     axes.set(xlabel=xlabel, ylabel="")
     style.percent_axis(axes.xaxis, lang)
     axes.legend(loc="lower right")
+    style.note_cut(axes, every, lang)
     return axes

@@ -25,7 +25,9 @@ def interval_plot(
 
     One row per row of `table`, the first on top: the point `value`, the interval `low` to `high`, the name from column `label`. `highlight`
     names a flag column whose true rows are drawn in the accent colour with a square. A row without a value keeps its line and shows a dash.
+    Of more rows than a person can tell apart the first are drawn, and the figure says so.
     """
+    rows, table = len(table), style.first_rows(table)
     ax = style.new_axes(rows=len(table)) if ax is None else ax
     marked = table[highlight].fillna(False).astype(bool) if highlight else pd.Series(False, index=table.index)
     if reference is not None:
@@ -44,4 +46,5 @@ def interval_plot(
     ax.tick_params(axis="y", length=0)
     ax.set(xlabel=xlabel, ylabel="", title=title)
     (style.percent_axis if percent else style.number_axis)(ax.xaxis, lang)
+    style.note_cut(ax, rows, lang)
     return ax

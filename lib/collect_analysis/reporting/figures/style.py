@@ -5,14 +5,17 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import matplotlib
+import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from collect_analysis.reporting import texts
 from collect_analysis.reporting.texts import formats
 
+MOST_ROWS = 60
 INK = "#1c2430"
 MUTED = "#6b7480"
 RULE = "#d5dae0"
@@ -81,6 +84,18 @@ def new_axes(size: Size = "wide", *, rows: int | None = None) -> Axes:
     matplotlib.rcParams.update(STYLE)
     width, height = SIZES[size]
     return Figure(figsize=(width, height if rows is None else 1.2 + 0.38 * max(rows, 2))).subplots()
+
+
+def first_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """As many rows as a person can tell apart in one drawing, one line each."""
+    return table.head(MOST_ROWS)
+
+
+def note_cut(axes: Axes, rows: int, lang: str) -> None:
+    """Say below a drawing that it shows fewer rows than there are."""
+    if rows > MOST_ROWS:
+        said = texts.say("table_cut", lang, shown=MOST_ROWS, rows=formats.number(rows, lang))
+        axes.annotate(said, (0, 0), xycoords="axes fraction", xytext=(0, -42), textcoords="offset points", color=MUTED, fontsize=9)
 
 
 def nothing(reason: str) -> Axes:
