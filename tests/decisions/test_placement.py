@@ -115,8 +115,8 @@ def test_what_cannot_be_asked_is_refused_with_every_reason() -> None:
 @pytest.mark.parametrize("gates", [("blocked", "blocked"), ("fail", "blocked"), ("fail", "fail")])
 def test_d5_where_no_unit_passes_its_gates_nobody_is_given_anything(gates: tuple[Literal["fail", "blocked"], ...]) -> None:
     proposal = plan(unit("a", 0.6, 1.4, gate=gates[0]), unit("b", 0.4, 0.8, gate=gates[1]), randomised=False)
-    assert (shares(proposal), proposal.kept_inside, proposal.proposed) == ({"a": 0, "b": 0}, 1, True)
-    assert {step.bound for step in proposal.steps} == {"gate"}
+    assert (shares(proposal), proposal.kept_inside, proposal.proposed) == ({"a": 0, "b": 0, "inside": 1}, 1, True)
+    assert {step.unit_key: step.bound for step in proposal.steps} == {"a": "gate", "b": "gate", "inside": ""}
 
 
 def test_d5_a_floor_that_asks_for_more_than_the_flow_moves_no_share_but_past_a_gate() -> None:

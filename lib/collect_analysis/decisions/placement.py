@@ -13,9 +13,11 @@ from collect_analysis.errors import DataError
 from collect_analysis.methods.evidence import Condition, Grade, grade
 
 Gate = Literal["no_data", "pass", "watch", "audit", "fail", "blocked"]
-Reason = Literal["credible_gain", "credible_loss", "not_distinguishable", "not_judged", "gate_fail", "blocked"]
+Reason = Literal["credible_gain", "credible_loss", "not_distinguishable", "not_judged", "gate_fail", "blocked", "kept_inside"]
 Bound = Literal["", "floor", "cap", "max_change", "gate", "audit", "capacity"]
 TOLERANCE = 1e-12
+# Names what takes the flow that no unit may be given.
+INSIDE = "inside"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +118,7 @@ class PlacementPlan:
 
     `relaxed` names bounds that had to give way because no shares keep them all (max_change, cap, audit): a blocked unit's share must go
     somewhere.
-    `kept_inside`: share of the flow that nobody may be given, as no unit passes its gates; shares and it sum to 1. `floor_asks`: what the
+    Where no unit passes its gates, a step named INSIDE takes the whole flow. `floor_asks`: what the
     floor of the policy asks for all open units together, where that is more than the whole flow; then only gates move a share.
     """
 
@@ -125,8 +127,12 @@ class PlacementPlan:
     grade: Grade
     exploration_share: float
     relaxed: tuple[str, ...] = ()
-    kept_inside: float = 0.0
     floor_asks: float = 0.0
+
+    @property
+    def kept_inside(self) -> float:
+        """Share of the flow that no unit may be given."""
+        return sum(step.share_next for step in self.steps if step.unit_key == INSIDE)
 
 
 def propose_shares(
@@ -155,8 +161,9 @@ def propose_shares(
     found = grade("randomised" if randomised else "adjusted", conditions)
     open_units = sum(unit.gate not in ("fail", "blocked") for unit in ordered)
     if ordered and not open_units:
-        steps = tuple(_step(unit, 0.0, "gate") for unit in ordered)
-        return PlacementPlan(steps=steps, proposed=True, grade=found, exploration_share=policy.exploration_share, kept_inside=1.0)
+        inside = ShareStep(unit_key=INSIDE, share_now=0.0, share_next=1.0, change=1.0, reason="kept_inside", bound="", gates="")
+        steps = (*(_step(unit, 0.0, "gate") for unit in ordered), inside)
+        return PlacementPlan(steps=steps, proposed=True, grade=found, exploration_share=policy.exploration_share)
     asked = policy.floor * open_units
     floor_asks = asked if asked > 1 + TOLERANCE else 0.0
     allowed = found in policy.grades and not floor_asks

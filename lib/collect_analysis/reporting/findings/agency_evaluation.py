@@ -10,7 +10,7 @@ from collect_analysis.book.policy import in_force, policy
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import audit_gates, lot
 from collect_analysis.decisions.partner_score import ScorePolicy
-from collect_analysis.decisions.placement import PlacementPlan, SharePolicy, UnitStanding, propose_shares
+from collect_analysis.decisions.placement import INSIDE, PlacementPlan, SharePolicy, UnitStanding, propose_shares
 from collect_analysis.errors import DataError, nearest
 from collect_analysis.measures import panel_checks, panel_units, partners, placements, recording_gaps, unit_periods
 from collect_analysis.measures.batch_triangle import POOLED
@@ -54,6 +54,7 @@ class AgencyPage:
         panel_units.refuse_mixed_currencies(book)
         known = partners.register(book)
         self.names = {**dict(zip(known["unit_key"], known["unit_name"], strict=True)), POOLED: say("agency_all_units", params.lang)}
+        self.names[INSIDE] = say("agency_inside", params.lang)
         unknown = [unit for unit in [*params.units, *filter(None, [params.champion])] if unit not in self.names]
         if unknown:
             raise DataError([f"units: the book has no unit '{unit}'; {nearest(unit, sorted(self.names))}" for unit in unknown])
