@@ -56,6 +56,8 @@ def test_a_chain_longer_than_money_is_followed_is_set_aside_from_there_on(paymen
         "2,a,-100,03/06/2026,1\n3,a,100,04/06/2026,2\n4,a,-100,05/06/2026,1",
         "2,a,-60,03/06/2026,1\n3,a,-40,03/06/2026,1",
         "2,a,-60,01/06/2026,1\n3,a,20,04/06/2026,2\n4,a,-20,04/06/2026,3",
+        # Posted again under the key of the payment, not of the reversal.
+        "2,a,-100,03/06/2026,1\n3,a,100,04/06/2026,1\n4,a,-30,05/06/2026,1",
     ],
 )
 def test_reversals_in_part_in_several_and_taken_back_are_right(payments: Payments, rows: str) -> None:

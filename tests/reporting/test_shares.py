@@ -33,6 +33,7 @@ def faults(where: str = "kpi", *, unit: str = "share", kpi: str = "", **row: obj
         ({"value": 0.25, "high": 0.24}, ["limits"]),
         ({"high": 1.2}, ["limits"]),
         ({"numerator": 101}, ["part"]),
+        ({"previous": 2.5}, ["outside"]),
         ({"numerator": -1}, ["part"]),
         ({"value": np.nan, "low": np.nan, "high": np.nan, "numerator": 2, "denominator": 0}, []),
         ({"low": np.nan, "high": np.nan, "numerator": np.nan, "denominator": np.nan}, []),

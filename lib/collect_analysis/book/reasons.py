@@ -110,7 +110,9 @@ REASONS: dict[str, Reason] = {
     "reversal_of_other_account": Reason("takes back a posting of another account", "correct reversal_of, or the account", may_be=_ANY),
     "reversal_before_original": Reason("lies before the posting that it takes back", "correct one of the two days", may_be=_ANY),
     "reversal_same_sign": Reason(
-        "has the sign of the posting that it takes back", "write what is taken back with the opposite sign", may_be=_ANY
+        "has the sign of the posting that it takes back, and makes it more than came in",
+        "write what is taken back with the opposite sign",
+        may_be=_ANY,
     ),
     "reversal_above_original": Reason(
         "takes back more than its posting left, alone or with other reversals of it", "correct the amounts, or the links", may_be=_ANY

@@ -87,14 +87,16 @@ def _judged(postings: pd.DataFrame) -> pd.DataFrame:
     known = original["account_key"].notna()
     steps = _steps(reversals["reversal_of"])
     left = _left(postings, steps)
-    over = (np.sign(left) == -np.sign(postings["amount_minor"])) & (left != 0)
+    amount = postings["amount_minor"]
+    over, beyond = (np.sign(left) == -np.sign(amount)) & (left != 0), left.abs() > amount.abs()
     reversals["reversal_endless"] = steps > MOST_LINKS
     whole = known & ~reversals["reversal_endless"]
     reversals["reversal_of_unknown"] = ~known
     reversals["reversal_of_other_account"] = whole & (reversals["account_key"] != original["account_key"])
     reversals["reversal_before_original"] = whole & (pd.to_datetime(reversals["value_date"]) < pd.to_datetime(original["value_date"]))
     same = np.sign(reversals["amount_minor"]) == np.sign(original["amount_minor"])
-    reversals["reversal_same_sign"] = whole & same & (reversals["amount_minor"] != 0)
+    # Posted again under the original's own key after a reversal of it, money is there once; on its own it would be more than came in.
+    reversals["reversal_same_sign"] = whole & same & reversals["reversal_of"].isin(beyond.index[beyond & ~over])
     reversals["reversal_above_original"] = whole & ~reversals["reversal_same_sign"] & reversals["reversal_of"].isin(over.index[over])
     reversals["reversal_counts_differently"] = whole & (reversals["eligible"] != original["eligible"])
     return reversals

@@ -54,7 +54,7 @@ WHOLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "shares": ("share_next", ()),
     "transitions": ("value", ("product_code", "vintage", "from_bucket")),
 }
-_NUMBERS = ("value", "low", "high", "numerator", "denominator")
+_NUMBERS = ("value", "low", "high", "numerator", "denominator", "previous")
 _MOST_LABELS = 3
 
 
@@ -106,6 +106,7 @@ class Shares:
         limits = _outside(number["low"]) | _outside(number["high"])
         above = (number["numerator"] > number["denominator"] * (1 + TOLERANCE)) | (number["numerator"] < -TOLERANCE)
         self._add(where, table, "value", "outside", told & bounded & _outside(value), ["value"])
+        self._add(where, table, "previous", "outside", is_share & bounded & _outside(number["previous"]), ["previous"])
         self._add(where, table, "value", "limits", told & (between | (bounded & limits)), ["value", "low", "high"])
         self._add(where, table, "value", "part", told & bounded & above & ~_outside(value), ["numerator", "denominator"])
 
