@@ -46,12 +46,35 @@ def test_the_flow_of_the_last_months_by_stratum_number_and_unit() -> None:
 def test_nothing_placed_is_an_empty_flow() -> None:
     early = Panel(start=date(2020, 1, 1), end=date(2020, 12, 31), horizon=2)
     assert recent_flow(flow_book(), early, months=3).empty
-    assert held_now(flow_book(), early).empty
     assert worth_of_account(pd.DataFrame()).empty
 
 
-def test_units_hold_what_has_not_ended() -> None:
-    assert held_now(flow_book(), PANEL).to_dict() == {"x": 4, "y": 2}
+def test_units_hold_what_has_not_ended_and_whose_debt_is_open() -> None:
+    assert held_now(flow_book()).to_dict() == {"x": 4, "y": 2}
+    # a was written off in April and b recalled by the transferor in June; d was closed in April and stands open again since May; g came before
+    # the panel.
+    ends = """account_key, month_end, status
+a, 2026-04-30, written_off
+b, 2026-06-30, recalled
+d, 2026-04-30, paid_off
+d, 2026-05-31, open
+g, 2026-06-30, open
+"""
+    assert held_now(flow_book(month_end=ends)).to_dict() == {"x": 2, "y": 2}
+
+
+def test_on_a_month_end_the_accounts_held_are_those_of_the_stock(sample_book: Path) -> None:
+    book = open_book("sample", as_of=AS_OF, folder=sample_book)
+    ends = book.table("month_end")
+    stock = book.frame(ends.filter(ends.month_end == AS_OF, ends.status == "open").select("unit_key", "account_key"))
+    of_stock = stock.groupby("unit_key")["account_key"].nunique()
+    held = held_now(book)
+    assert set(held.index) >= {"ag-a", "ag-f"}
+    assert held.to_dict() == of_stock[held.index].to_dict()
+    # A page that counts placements says so: they run on where the debt was closed.
+    inventory = placements.inventory(book, Panel(start=date(2024, 7, 1), end=AS_OF, horizon=5)).set_index("unit_key")
+    assert inventory["open_accounts"].to_dict() == held[inventory.index].to_dict()
+    assert (inventory["active_accounts"] > inventory["open_accounts"]).any()
 
 
 def sums(rows: list[tuple[str, str, int, int, int, float, float]]) -> pd.DataFrame:

@@ -108,7 +108,15 @@ def test_only_running_placements_are_judged_and_sums_keep_them_all() -> None:
     rows = ["a, x, 2025-03-01, 2026-06-30, 100, s", "b, x, 2025-03-01, 2026-07-01, 200, s", "c, y, 2026-06-01, , 400, s"]
     rows.append("d, x, 2026-02-01, , 800, s")
     table = recalls(small(rows), PANEL, RULE)
-    assert table.to_numpy().tolist() == [["x", "recall", "old", 1, 200], ["x", "recall", "quiet", 1, 800], ["y", "stays", "", 1, 400]]
+    assert table.to_numpy().tolist() == [
+        ["x", "recall", "old", 1, 1, 200],
+        ["x", "recall", "quiet", 1, 1, 800],
+        ["y", "stays", "", 1, 1, 400],
+    ]
+    # A debt that was closed for good still has to come back, but its coming back makes no room.
+    shut = recalls(small(rows, month_end="account_key, month_end, status\nd, 2026-05-31, written_off\n"), PANEL, RULE)
+    assert shut["cases"].tolist() == [1, 1, 1]
+    assert shut["open_cases"].tolist() == [1, 0, 1]
     assert recalls(small(["a, x, 2025-03-01, 2026-06-30, 100, s"]), PANEL, RULE).empty
 
 

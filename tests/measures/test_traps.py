@@ -332,6 +332,26 @@ def test_flow_rates_add_up_to_one_in_every_scope_for_any_movement() -> None:
     assert sums.to_dict() == buckets[buckets["kpi"] == "F1"].set_index("scope_key")["denominator"].to_dict()
 
 
+def test_moves_within_the_last_bucket_are_no_rolls_and_its_roll_rate_is_undefined() -> None:
+    ends = """account_key, month_end, bucket
+a, 2026-05-31, 3
+b, 2026-05-31, 4
+c, 2026-05-31, 5
+d, 2026-05-31, 5
+a, 2026-06-30, 4
+b, 2026-06-30, 5
+c, 2026-06-30, 4
+d, 2026-06-30, 2
+"""
+    table = by_bucket(Facts(book_of({"month_end": ends}, as_of=AS_OF), JUNE), top_bucket=4).set_index(["kpi", "scope_key"])
+    # From 4 and beyond: b went deeper and c less deep within it, d came out of it.
+    assert table.loc[("F1", "3"), "value"] == 1
+    assert table.loc[("F3", "4"), "numerator"] == 2
+    assert np.isnan(table.loc[("F1", "4"), "value"])
+    assert np.isnan(table.loc[("F2", "4"), "value"])
+    assert table.loc[("F1", "4"), "note"] == "the last bucket is open-ended: no worse one is told apart"
+
+
 def test_a_quarter_pools_its_months() -> None:
     ends = "account_key, month_end, bucket\n" + "\n".join(
         f"a, {day}, {bucket}" for day, bucket in zip(("2026-03-31", "2026-04-30", "2026-05-31", "2026-06-30"), (1, 2, 2, 3), strict=True)

@@ -87,6 +87,16 @@ def capped(facts: ir.Table, top_bucket: int) -> ir.Table:
     return facts.mutate(bucket=ibis.least(facts.bucket, ibis.literal(top_bucket)))
 
 
+def joined(pairs: ir.Table, top_bucket: int) -> ir.Table:
+    """The pairs (columns as `month_pairs`) with the buckets from `top_bucket` on as one, and moves within it as staying there.
+
+    What lies beyond the last bucket that is told apart is not told: an account that was in it and is in it has not rolled, whatever it owes.
+    """
+    top = ibis.literal(top_bucket)
+    inside = (pairs.bucket >= top) & (pairs.next_bucket >= top) & pairs.state.isin(["rolled", "improved"])
+    return capped(pairs.mutate(state=ibis.ifelse(inside.fill_null(False), "stayed", pairs.state)), top_bucket)
+
+
 def net_flow_facts(ends: ir.Table, directory: Directory, period: Period) -> ir.Table:
     """Opening balance of each bucket and closing balance of the next one (F2): scopes of the holder on that day, bucket, open_minor,
     next_minor.

@@ -181,15 +181,23 @@ def compared(
 
 
 def by_bucket(facts: Facts, *, top_bucket: int) -> pd.DataFrame:
-    """The flow rates F1-F6 by bucket at the start, buckets from `top_bucket` on as one; columns as `kpi_table`, scope_type `bucket`."""
-    flows = flow.flow_facts(flow.capped(facts["pairs"], top_bucket))
+    """The flow rates F1-F6 by bucket at the start, buckets from `top_bucket` on as one; columns as `kpi_table`, scope_type `bucket`.
+
+    Undefined (NaN and note): curing of a current account; rolling from, and flow out of, the last bucket, beyond which none is told apart
+    (page `portfolio_flow` has the same states).
+    """
+    flows = flow.flow_facts(flow.joined(facts["pairs"], top_bucket))
     rates = [kpi for kpi in KPIS.values() if kpi.base == "flow" and not kpi.id.startswith(("F12", "R12"))]
     table = ratio_table(facts.book, flows, rates, grains=("bucket",))
     net = ratio_table(facts.book, flow.capped(facts["net_flow"], top_bucket), [KPIS["F2"]], grains=("bucket",))
     cure_of_current = table["kpi"].str.startswith(("F4", "F5")) & (table["scope_key"] == "0")
     table.loc[cure_of_current, ["value", "low", "high"]] = np.nan
     table.loc[cure_of_current, "note"] = "a current account cannot improve"
-    return _in_order(pd.concat([table, net], ignore_index=True), facts.windows)
+    table = pd.concat([table, net], ignore_index=True)
+    beyond = table["kpi"].str.startswith(("F1", "F2")) & (table["scope_key"] == str(top_bucket))
+    table.loc[beyond, ["value", "low", "high"]] = np.nan
+    table.loc[beyond, "note"] = "the last bucket is open-ended: no worse one is told apart"
+    return _in_order(table, facts.windows)
 
 
 def _empty_row(kpi: Kpi, why: str) -> pd.DataFrame:

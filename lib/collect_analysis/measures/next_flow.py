@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.book.store import Book
-from collect_analysis.measures.placements import Panel, months_between, of_panel
+from collect_analysis.measures.placements import Panel, months_between, of_panel, open_debts
 
 FLOW_COLUMNS = ("group", "placement_no", "unit_key", "cases", "balance_minor", "per_month")
 WORTH_COLUMNS = ("group", "accounts", "cash_minor", "value", "low", "high", "scatter", "note")
@@ -29,11 +29,17 @@ def recent_flow(book: Book, panel: Panel, *, months: int) -> pd.DataFrame:
     return frame.sort_values(["group", "placement_no", "unit_key"], ignore_index=True)[list(FLOW_COLUMNS)]
 
 
-def held_now(book: Book, panel: Panel) -> pd.Series:
-    """How many placements of the panel run on `as_of`, by unit_key?"""
-    base = of_panel(book, panel)
-    running = base.filter(base.to_date.isnull())
-    return book.frame(running.group_by("unit_key").agg(cases=running.count())).set_index("unit_key")["cases"].sort_index()
+def held_now(book: Book) -> pd.Series:
+    """How many open accounts does each unit hold on `as_of`, by unit_key?
+
+    Placements that run, whenever they were made, whose debt is open (`placements.open_debts`): on a month end the accounts that
+    `target_inputs` and the KPIs of that day's stock count for the unit.
+    """
+    made = book.table("decision")
+    made = made.filter(made.kind == "placement", made.unit_key.notnull(), made.from_date <= ibis.literal(book.as_of))
+    running = open_debts(book, made.filter(made.to_date.isnull() | (made.to_date > ibis.literal(book.as_of))))
+    counts = running.group_by("unit_key").agg(cases=running.account_key.nunique())
+    return book.frame(counts).set_index("unit_key")["cases"].sort_index()
 
 
 def worth_of_account(sums: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ import pandas as pd
 from collect_analysis.book.engine import compensated_sum, sum_of_products
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
+from collect_analysis.measures.reopened import lasting_exits
 
 RANDOM, JUDGMENTAL = "random", "judgmental"
 FEWEST_AGES = 3
@@ -25,7 +26,7 @@ SUM_COLUMNS = (
     "sum_pp", "sum_ap",
 )  # fmt: skip
 INVENTORY_COLUMNS = (
-    "unit_key", "batches", "first_batch", "last_batch", "cases", "placed_minor", "active_accounts", "recalled_accounts",
+    "unit_key", "batches", "first_batch", "last_batch", "cases", "placed_minor", "active_accounts", "open_accounts", "recalled_accounts",
     "returned_accounts", "other_ended_accounts", "recalled_minor", "returned_minor", "random_accounts", "random_minor",
     "random_share", "collected_minor", "oldest_age", "ripe_batches",
 )  # fmt: skip
@@ -169,7 +170,8 @@ def inventory(book: Book, panel: Panel) -> pd.DataFrame:
     """What does each unit hold, how was it allocated and what became of it?
 
     Columns (one row per unit): unit_key, batches, first_batch, last_batch (months), cases (accounts placed), placed_minor (B0),
-    active_accounts, recalled_accounts, returned_accounts, other_ended_accounts, recalled_minor, returned_minor (their B0),
+    active_accounts (placements that run), open_accounts (those of them whose debt is open: `open_debts`), recalled_accounts,
+    returned_accounts, other_ended_accounts, recalled_minor, returned_minor (their B0),
     random_accounts, random_minor, random_share (of B0), collected_minor (to date), oldest_age (last complete age of the oldest batch),
     ripe_batches (batches whose month `panel.horizon` is over). Empty where the book has no placements in the period.
     """
@@ -193,11 +195,26 @@ def inventory(book: Book, panel: Panel) -> pd.DataFrame:
         oldest_age=base.ripe_age.max(),
         ripe_batches=base.batch_id.nunique(where=ripe),
     )
-    frame = book.frame(table.left_join(paid, "unit_key").drop("unit_key_right")).sort_values("unit_key", ignore_index=True)
+    running = open_debts(book, base.filter(base.to_date.isnull()))
+    still = running.group_by(of_unit="unit_key").agg(open_accounts=running.count())
+    whole = table.left_join(paid, "unit_key").drop("unit_key_right")
+    whole = whole.left_join(still, [whole.unit_key == still.of_unit]).drop("of_unit")
+    frame = book.frame(whole).sort_values("unit_key", ignore_index=True)
+    frame["open_accounts"] = frame["open_accounts"].fillna(0).astype("int64")
     frame["collected_minor"] = frame["collected_minor"].fillna(0).astype("int64")
     frame["other_ended_accounts"] = frame["cases"] - frame[["active_accounts", "recalled_accounts", "returned_accounts"]].sum(axis=1)
     frame["random_share"] = frame["random_minor"] / frame["placed_minor"]
     return frame[list(INVENTORY_COLUMNS)]
+
+
+def open_debts(book: Book, rows: ir.Table) -> ir.Table:
+    """The rows (with account_key) whose debt is open on the book's day: not closed at a month end up to it for good.
+
+    A placement may run on although its debt was recalled by the transferor, written off or paid: nobody works it, and it takes no room.
+    """
+    ends = book.table("month_end").filter(ibis._.month_end <= ibis.literal(book.as_of))
+    closed = lasting_exits(ends).select(closed_account="account_key").distinct()
+    return rows.anti_join(closed, [rows.account_key == closed.closed_account])
 
 
 def shares_now(book: Book, panel: Panel, *, months: int) -> pd.Series:

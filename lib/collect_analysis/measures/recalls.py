@@ -13,13 +13,13 @@ from collect_analysis.measures.cash import payments
 from collect_analysis.measures.contact import is_right_party
 from collect_analysis.measures.periods import month_start
 from collect_analysis.measures.placement_policy import RecallRule
-from collect_analysis.measures.placements import Panel, months_between, of_panel
+from collect_analysis.measures.placements import Panel, months_between, of_panel, open_debts
 
 OLD, QUIET = "old", "quiet"
 # Why an account is left with its partner although the rule names it; the first that applies.
 HELD_BACK = ("promise", "arrangement", "legal", "dispute")
 STAYS = "stays"
-RECALL_COLUMNS = ("unit_key", "verdict", "reason", "cases", "balance_minor")
+RECALL_COLUMNS = ("unit_key", "verdict", "reason", "cases", "open_cases", "balance_minor")
 
 
 def judged_placements(book: Book, panel: Panel, rule: RecallRule) -> ir.Table:
@@ -54,12 +54,17 @@ def judged_placements(book: Book, panel: Panel, rule: RecallRule) -> ir.Table:
 def recalls(book: Book, panel: Panel, rule: RecallRule) -> pd.DataFrame:
     """How many accounts come back from each unit, how many are left although the rule names them, and why?
 
-    Columns: unit_key, verdict (recall, left, stays), reason, cases (accounts), balance_minor (when placed); sorted. See `judged_placements`.
-    Empty where nothing is on placement.
+    Columns: unit_key, verdict (recall, left, stays), reason, cases (accounts), open_cases (those whose debt is open: only they make room),
+    balance_minor (when placed); sorted. See `judged_placements`. Empty where nothing is on placement.
     """
     table = judged_placements(book, panel, rule)
-    sums = table.group_by("unit_key", "verdict", "reason").agg(cases=table.count(), balance_minor=table.balance_minor.sum().cast("int64"))
-    return book.frame(sums).sort_values(["unit_key", "verdict", "reason"], ignore_index=True)[list(RECALL_COLUMNS)]
+    keys = ["unit_key", "verdict", "reason"]
+    sums = table.group_by(keys).agg(cases=table.count(), balance_minor=table.balance_minor.sum().cast("int64"))
+    still = open_debts(book, table)
+    counts = book.frame(still.group_by(keys).agg(open_cases=still.count()))
+    found = book.frame(sums).merge(counts, on=keys, how="left", validate="one_to_one")
+    found["open_cases"] = found["open_cases"].fillna(0).astype("int64")
+    return found.sort_values(keys, ignore_index=True)[list(RECALL_COLUMNS)]
 
 
 def recall_batches(book: Book, panel: Panel, rule: RecallRule) -> Iterator[pa.RecordBatch]:

@@ -21,7 +21,7 @@ class View:
 _TOTALS = "agency_absent_totals"
 VIEWS: dict[str, View] = {
     "inventory": View(
-        ("unit_name", "batches", "ripe_batches", "accounts", "placed_minor", "random_share", "active_accounts", "recalled_accounts",
+        ("unit_name", "batches", "ripe_batches", "accounts", "placed_minor", "random_share", "active_accounts", "open_accounts", "recalled_accounts",
          "returned_accounts", "other_ended_accounts", "collected_minor"), ("random_share",),
     ),
     "liquidation": View(

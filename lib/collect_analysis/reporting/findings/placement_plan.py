@@ -106,9 +106,8 @@ def plan_of(book: Book, basis: Basis, params: PlacementPlan, rule: RecallRule) -
     page = basis.page
     flow = next_flow.recent_flow(book, page.panel, months=page.share_months)
     recalled = recalls.recalls(book, page.panel, rule)
-    coming = recalled[recalled["verdict"] == "recall"].groupby("unit_key")["cases"].sum()
-    held = next_flow.held_now(book, page.panel)
-    held = held.reindex(sorted({*held.index, *basis.share_now.index})).fillna(0)
+    coming = recalled[recalled["verdict"] == "recall"].groupby("unit_key")["open_cases"].sum()
+    held = next_flow.held_now(book).reindex(sorted(basis.share_now.index)).fillna(0)
     limits = basis.register.set_index("unit_key")["capacity_accounts"].astype(float)
     accounts = float(flow["per_month"].sum()) * params.next_months
     named = [{str(key): float(number) for key, number in series.items()} for series in (limits, held, coming)]
@@ -197,7 +196,7 @@ def recall_table(plan: Plan, basis: Basis, params: PlacementPlan) -> pd.DataFram
     """Recalls as recorded: those of `recalls.recalls` with names; counts of fewer than `min_cell` accounts are blanked, they are what is told."""
     table = basis.page.named(plan.recalled)
     small = table["cases"] < params.min_cell
-    for name in ("cases", "balance_minor"):
+    for name in ("cases", "open_cases", "balance_minor"):
         table[name] = table[name].astype("Int64").mask(small)
     return table.assign(note=[SUPPRESSED.format(min_cell=params.min_cell) if few else "" for few in small])
 
