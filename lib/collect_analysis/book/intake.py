@@ -19,6 +19,7 @@ from collect_analysis.book.contract import Delivery, empty_columns, rows_of, typ
 from collect_analysis.book.deliveries import Control, Place, absent_sentence, locate, read_delivery
 from collect_analysis.book.doubtful_ids import judge_ids
 from collect_analysis.book.edges import judge_edges
+from collect_analysis.book.intervals import judge_intervals
 from collect_analysis.book.parsing.words import pseudonym_key_mark
 from collect_analysis.book.readers.cells import Cells
 from collect_analysis.book.reversals import judge_reversals
@@ -231,6 +232,7 @@ class _Import:
         crosschecks.repeats_in_book(delivery, self._files(table))
         if table == "payment" and accounts:
             crosschecks.payments_before_entry(delivery, shelf.columns_in(accounts.values(), ["account_key", "open_date"]))
+        judge_intervals(delivery, self._files(table).values())
         known = {column: shelf.keys_in(files.values(), column) for column, of in crosschecks.REFERS.items() if (files := self._files(of))}
         crosschecks.orphans(delivery, known)
         if table == "payment":

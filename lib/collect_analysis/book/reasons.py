@@ -81,6 +81,12 @@ REASONS: dict[str, Reason] = {
         "note",
         _ANY,
     ),
+    "ends_before_it_begins": Reason("lies before {start}", "correct one of the two days", may_be=_ANY),
+    "overlapping_intervals": Reason(
+        "lies in the interval of another row of the same {of}, which of the two holds is unknown",
+        "end one before the other begins ({end}); an empty end never ends",
+        may_be=_ANY,
+    ),
     "unknown_reference": Reason(
         "is none that table {table} knows, {distinct:,} different in all", "deliver {table} in full", severity="note", may_be=_ANY
     ),

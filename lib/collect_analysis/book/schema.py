@@ -64,12 +64,26 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Interval:
+    """Two columns of a table between which something holds; an empty `end`: it still does.
+
+    `of` names whose intervals must not overlap (empty: they may). `end_included`: the day in `end` is the last one, else the day after.
+    """
+
+    start: str
+    end: str
+    of: tuple[str, ...] = ()
+    end_included: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """One canonical table.
 
     `key` names the columns that identify a row. `known_on` is the date or timestamp column by which the table is cut at `as_of` (None: not
     cut). `open_prefixes` allow further number columns whose names start so (a cohort's outcomes and covariates, a unit's channels).
-    `every_month`: a desk at work has rows in each; a month without any was not delivered, and reads as unknown, not as 0.
+    `intervals`: from when to when a row holds, or two days of it that follow each other. `every_month`: a desk at work has rows in each; a
+    month without any was not delivered, and reads as unknown, not as 0.
     """
 
     name: str
@@ -78,6 +92,7 @@ class Table:
     columns: tuple[Column, ...]
     known_on: str | None = None
     open_prefixes: tuple[str, ...] = ()
+    intervals: tuple[Interval, ...] = ()
     every_month: bool = False
 
     def __getitem__(self, name: str) -> Column:

@@ -1,6 +1,6 @@
 """Data at a coarser grain, where that is all a shop has; the same analyses read it."""
 
-from collect_analysis.book.schema import Column, Table
+from collect_analysis.book.schema import Column, Interval, Table
 
 UNIT_PERIOD = Table(
     name="unit_period",
@@ -8,6 +8,7 @@ UNIT_PERIOD = Table(
     key=("unit_key", "period_start"),
     known_on="period_end",
     open_prefixes=("collected_",),
+    intervals=(Interval(start="period_start", end="period_end", of=("unit_key",), end_included=True),),
     columns=(
         Column(name="unit_key", type="key", doc="Unit id, after name variants were joined."),
         Column(name="unit_name", type="text", doc="Name on pages.", required=False),

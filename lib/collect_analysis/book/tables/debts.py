@@ -1,6 +1,6 @@
 """The debts: accounts, their states, money in, arrangements, court stages."""
 
-from collect_analysis.book.schema import Column, Table
+from collect_analysis.book.schema import Column, Interval, Table
 
 # How an account stands at a month end. Every status but `open` is an exit and is final.
 STATUSES = ("open", "paid_off", "settled", "written_off", "recalled", "sold")
@@ -36,6 +36,7 @@ STATE = Table(
     grain="one row per account and interval in which nothing changed",
     key=("account_key", "valid_from"),
     known_on="valid_from",
+    intervals=(Interval(start="valid_from", end="valid_to", of=("account_key",)),),
     columns=(
         Column(name="account_key", type="key", doc="The debt.", personal=True),
         Column(name="valid_from", type="date", doc="First day."),
@@ -105,6 +106,7 @@ ARRANGEMENT = Table(
     grain="one row per settlement, waiver, restructuring or plan",
     key=("arrangement_key",),
     known_on="from_date",
+    intervals=(Interval(start="from_date", end="to_date", end_included=True),),
     columns=(
         Column(name="arrangement_key", type="key", doc="Arrangement id."),
         Column(name="account_key", type="key", doc="The debt.", personal=True),
@@ -128,6 +130,7 @@ LEGAL_STAGE = Table(
     grain="one row per account and step of the court route",
     key=("account_key", "seq"),
     known_on="from_date",
+    intervals=(Interval(start="from_date", end="to_date", end_included=True),),
     columns=(
         Column(name="account_key", type="key", doc="The debt.", personal=True),
         Column(name="seq", type="integer", doc="Order of the step.", low=1),

@@ -1,11 +1,12 @@
 """Rules, experiments, law, calendar, codes and feeds: what governed the work, with dates."""
 
-from collect_analysis.book.schema import Column, Table
+from collect_analysis.book.schema import Column, Interval, Table
 
 RULESET = Table(
     name="ruleset",
     grain="one row per rule of a rule set",
     key=("ruleset_id", "rule_id"),
+    intervals=(Interval(start="effective_from", end="effective_to"),),
     columns=(
         Column(name="ruleset_id", type="key", doc="Rule set."),
         Column(name="rule_id", type="key", doc="Row."),
@@ -29,6 +30,7 @@ EXPERIMENT = Table(
     name="experiment",
     grain="one row per experiment and arm",
     key=("experiment_id", "arm"),
+    intervals=(Interval(start="starts_on", end="ends_on", end_included=True),),
     columns=(
         Column(name="experiment_id", type="key", doc="Experiment."),
         Column(name="arm", type="code", doc="Arm."),
@@ -49,6 +51,7 @@ LEGAL_PARAM = Table(
     name="legal_param",
     grain="one row per parameter set, rule and validity",
     key=("set_id", "rule_id", "scope_from"),
+    intervals=(Interval(start="scope_from", end="scope_to", of=("set_id", "rule_id")),),
     columns=(
         Column(name="set_id", type="key", doc="Parameter set."),
         Column(name="rule_id", type="key", doc="Rule."),

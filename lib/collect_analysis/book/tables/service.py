@@ -1,12 +1,16 @@
 """Service, quality, learning and plans: tickets, QA, training, targets, costs, invoices of partners."""
 
-from collect_analysis.book.schema import Column, Table
+from collect_analysis.book.schema import Column, Interval, Table
 
 TICKET = Table(
     name="ticket",
     grain="one row per complaint, dispute, transferor feedback, data-subject request or incident",
     key=("ticket_key",),
     known_on="opened_ts",
+    intervals=(
+        Interval(start="opened_ts", end="closed_ts", end_included=True),
+        Interval(start="opened_ts", end="due_ts", end_included=True),
+    ),
     columns=(
         Column(name="ticket_key", type="key", doc="Ticket id."),
         Column(name="type", type="code", doc="Kind.", allowed=("complaint", "dispute", "transferor_feedback", "data_subject", "incident")),
@@ -63,6 +67,7 @@ TARGET = Table(
     name="target",
     grain="one row per scope, period, KPI and version",
     key=("scope_type", "scope_key", "period_start", "kpi", "version"),
+    intervals=(Interval(start="period_start", end="period_end", end_included=True),),
     columns=(
         Column(name="scope_type", type="code", doc="Grain.", allowed=("company", "portfolio", "sub_function", "unit", "officer")),
         Column(name="scope_key", type="key", doc="Portfolio code, sub-function, unit or officer; `all` for the company."),
@@ -82,6 +87,7 @@ TARIFF = Table(
     name="tariff",
     grain="one row per tariff, item, tier and validity",
     key=("tariff_id", "item", "tier_from", "valid_from"),
+    intervals=(Interval(start="valid_from", end="valid_to", of=("tariff_id", "item", "tier_from")),),
     columns=(
         Column(name="tariff_id", type="key", doc="Tariff."),
         Column(name="kind", type="code", doc="What it prices.", allowed=("channel_event", "officer_minute", "commission", "tax")),
@@ -100,6 +106,7 @@ INVOICE_LINE = Table(
     grain="one row per line of a partner's invoice: one payment, or the payments of one commission tier together",
     key=("invoice_id", "line_no"),
     known_on="issued_on",
+    intervals=(Interval(start="period_start", end="period_end", end_included=True),),
     columns=(
         Column(name="invoice_id", type="key", doc="Number of the invoice, of one partner and one period."),
         Column(name="line_no", type="integer", doc="Number of the line on the invoice.", low=1),

@@ -1,6 +1,6 @@
 """The work: contacts, promises, decisions on who treats an account how, units, officers, their days."""
 
-from collect_analysis.book.schema import Column, Table
+from collect_analysis.book.schema import Column, Interval, Table
 
 CHANNELS = ("call", "voicebot", "sms", "app", "email", "letter", "visit")
 # What became of an attempt. `answered` is a person on the line or at the door; `delivered` is a message that arrived.
@@ -47,6 +47,7 @@ PROMISE = Table(
     grain="one row per promise to pay",
     key=("promise_key",),
     known_on="made_ts",
+    intervals=(Interval(start="made_ts", end="due_date", end_included=True),),
     columns=(
         Column(name="promise_key", type="key", doc="Promise id."),
         Column(name="account_key", type="key", doc="The debt.", personal=True),
@@ -72,6 +73,7 @@ DECISION = Table(
     grain="one row per evaluation of a rule that assigned segment, arm, channel or unit",
     key=("decision_key",),
     known_on="from_date",
+    intervals=(Interval(start="from_date", end="to_date"),),
     columns=(
         Column(name="decision_key", type="key", doc="Decision id."),
         Column(name="account_key", type="key", doc="The debt.", personal=True),
@@ -115,6 +117,7 @@ UNIT = Table(
     grain="one row per unit and interval in which nothing changed",
     key=("unit_key", "valid_from"),
     known_on="valid_from",
+    intervals=(Interval(start="valid_from", end="valid_to", of=("unit_key",)),),
     columns=(
         Column(name="unit_key", type="key", doc="Unit id."),
         Column(name="valid_from", type="date", doc="First day."),
@@ -136,6 +139,7 @@ OFFICER = Table(
     grain="one row per officer and interval in which nothing changed",
     key=("officer_key", "valid_from"),
     known_on="valid_from",
+    intervals=(Interval(start="valid_from", end="valid_to", of=("officer_key",)),),
     columns=(
         Column(name="officer_key", type="key", doc="Pseudonym of the officer.", personal=True),
         Column(name="valid_from", type="date", doc="First day."),
