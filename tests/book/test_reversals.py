@@ -19,7 +19,7 @@ def load(payments: Payments, body: str, *, name: str = "cash.csv", loss: float =
 
 
 def found(done: Load) -> dict[str, tuple[str, int, int | None]]:
-    return {each.check: (each.severity, each.rows, each.first_line) for each in done.findings}
+    return {each.check: (each.severity, each.rows, each.first_line) for each in done.findings if each.rows}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -65,7 +66,7 @@ class Delivery:
 
     def fault_of_whole(self, reason: str, **facts: object) -> None:
         """Judge the delivery as a whole: it is refused, or noted."""
-        fault = Fault("", "", reason, np.zeros(0, dtype=np.int64), [], facts, severity_of(reason, self.severities))
+        fault = Fault.of_whole(reason, self.severities, **facts)
         (self.noted if fault.severity == "note" else self.faults).append(fault)
 
     @property
@@ -102,7 +103,7 @@ def typed_rows(cells: Cells, source: Source, name: str, table: Table, *, now: da
             _mark(delivery, column, rule, parsed, cell, start)
     delivery.rows = pa.table(columns)
     _refuse_currency(delivery, source)
-    _judge_days(delivery, now)
+    _judge_days(delivery, now, source.day_zone)
     return delivery
 
 
@@ -212,7 +213,7 @@ def _mark(delivery: Delivery, column: Column, rule: ColumnRule, parsed: Parsed, 
     named = ", ".join(rule.source_columns)
     out_beside = column.type == "money" and column.low is None and rule.debit is None
     facts = {**parsed.facts, "beside": ", or `debit: <column>` if what goes out stands in a column of its own" if out_beside else ""}
-    for reason in sorted(set(np.unique(marks.astype(str))) - {""}):
+    for reason in sorted(set(np.unique(marks.astype(str)).tolist()) - {""}):
         rows = np.flatnonzero(marks == reason)
         values = [_shown(cell.cell(int(row)), hidden) for row in rows]
         severity = severity_of(reason, delivery.severities)
@@ -243,8 +244,18 @@ def _refuse_currency(delivery: Delivery, source: Source) -> None:
         )
 
 
-def _judge_days(delivery: Delivery, now: datetime) -> None:
-    """Set aside what lies before 1990 or too far ahead; what is known on a day, and every moment in UTC, must not lie after `now`."""
+def _today(now: datetime, zone: str | None) -> date:
+    """The day it is in a zone; where that is not known the latest day it is anywhere. A moment without zone is the shop's own."""
+    if now.tzinfo is None:
+        return now.date()
+    return now.astimezone(ZoneInfo(zone) if zone else timezone(timedelta(hours=14))).date()
+
+
+def _judge_days(delivery: Delivery, now: datetime, zone: str | None) -> None:
+    """Set aside what lies before 1990 or too far ahead; what is known on a day, and every moment in UTC, must not lie after `now`.
+
+    A day is judged by the shop's zone: on a server in UTC the morning of Hanoi is still the day before.
+    """
     last = date(now.year + YEARS_AHEAD, 12, 31)
     for name in delivery.rows.column_names:
         column = column_of(delivery.table, name)
@@ -256,8 +267,9 @@ def _judge_days(delivery: Delivery, now: datetime) -> None:
         if name == delivery.table.known_on or name.endswith("_utc"):
             # The end of a running month lies ahead, what a source writes of it must not.
             written = pc.cast(delivery.as_written.get(name, day), pa.date32(), safe=False)
-            after = pc.and_(pc.greater(written, pa.scalar(now.date())), pc.invert(outside))
-            delivery.fault(name, "after_now", _rows(after), now=now.date())
+            today = _today(now, "UTC" if name.endswith("_utc") else zone)
+            after = pc.and_(pc.greater(written, pa.scalar(today)), pc.invert(outside))
+            delivery.fault(name, "after_now", _rows(after), now=today)
 
 
 def _rows(mask: pa.ChunkedArray) -> np.ndarray:

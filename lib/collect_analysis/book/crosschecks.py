@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from collect_analysis.book.contract import Delivery, empty_columns
+from collect_analysis.book.doubtful_ids import without_zeros
 
 # Canonical columns that name a row of another table.
 REFERS = {"account_key": "account", "unit_key": "unit", "officer_key": "officer"}
@@ -38,15 +39,15 @@ def repeats_in_book(delivery: Delivery, loaded: Mapping[str, Path]) -> None:
     key = [name for name in delivery.table.key if name in delivery.rows.column_names]
     for origin, path in loaded.items():
         good = delivery.good
-        mine = _joined(delivery.rows.select(key).take(pa.array(good)))
-        theirs = _joined(pyarrow.parquet.read_table(path, columns=key))
+        mine = joined(delivery.rows.select(key).take(pa.array(good)))
+        theirs = joined(pyarrow.parquet.read_table(path, columns=key))
         met = good[pc.is_in(mine, value_set=theirs).to_numpy(zero_copy_only=False)]
         if not len(met):
             continue
         rows = delivery.rows.take(pa.array(met))
-        known = pyarrow.parquet.read_table(path).filter(pc.is_in(theirs, value_set=_joined(rows.select(key))))
-        held = _joined(_with_columns(known, rows.schema).select(rows.column_names))
-        equal = pc.is_in(_joined(rows), value_set=held).to_numpy(zero_copy_only=False)
+        known = pyarrow.parquet.read_table(path).filter(pc.is_in(theirs, value_set=joined(rows.select(key))))
+        held = joined(_with_columns(known, rows.schema).select(rows.column_names))
+        equal = pc.is_in(joined(rows), value_set=held).to_numpy(zero_copy_only=False)
         delivery.fault(key[0], "already_loaded", met[equal], origin=origin)
         delivery.fault(key[0], "conflicts_with_load", met[~equal], origin=origin)
 
@@ -58,7 +59,7 @@ def _with_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return rows
 
 
-def _joined(rows: pa.Table) -> pa.Array:
+def joined(rows: pa.Table) -> pa.Array:
     """Each row as one text, empty cells told from empty texts."""
     texts = [pc.fill_null(pc.cast(column, pa.string()), "\x1e") for column in rows.columns]
     joined = pc.binary_join_element_wise(*texts, "\x1f") if len(texts) > 1 else texts[0]
@@ -74,13 +75,16 @@ def payments_before_entry(delivery: Delivery, accounts: pa.Table) -> None:
 
 
 def orphans(delivery: Delivery, known: Mapping[str, pa.Array]) -> None:
-    """Rows that name an account, unit or officer no table knows. `known` maps a column to the keys there are."""
+    """Rows that name an account, unit or officer no table knows, or knows with other zeros. `known` maps a column to the keys there are."""
     for column, keys in known.items():
         if column not in delivery.rows.column_names or delivery.table.name == REFERS[column]:
             continue
         good = delivery.good
         named = delivery.rows[column].take(pa.array(good))
         lost = pc.and_(pc.is_valid(named), pc.invert(pc.is_in(named, value_set=keys))).to_numpy()
+        alike = lost & pc.is_in(without_zeros(_whole(named)), value_set=without_zeros(keys).drop_null()).to_numpy(zero_copy_only=False)
+        delivery.fault(column, "id_lost_zeros", good[alike], where=f"table {REFERS[column]}")
+        lost &= ~alike
         distinct = pc.count_distinct(named.filter(pa.array(lost))).as_py()
         delivery.fault(column, "unknown_reference", good[lost], table=REFERS[column], distinct=distinct)
 

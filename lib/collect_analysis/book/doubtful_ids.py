@@ -33,8 +33,10 @@ def judge_ids(delivery: Delivery, cells: Cells, source: Source) -> None:
             continue
         if rule.missing is None:
             _judge(delivery, target, "word_for_nothing", spelled, _are_nothing(spelled, [*source.format.missing, *rule.codes]))
-        if not rule.codes:
-            _judge(delivery, target, "fraction_id", spelled, _matching(spelled.words, _FRACTION))
+        if not rule.codes and not rule.strip:
+            # 123.0 is told as an id that became a number.
+            fractions = _matching(spelled.words, _FRACTION) & (spelled.native | ~_matching(spelled.words, r"[.]0$"))
+            _judge(delivery, target, "fraction_id", spelled, fractions)
             _judge_zeros(delivery, target, spelled)
 
 
@@ -78,7 +80,7 @@ def _judge_zeros(delivery: Delivery, target: str, spelled: TextColumn) -> None:
     padded_texts = pc.and_(padded, pa.array(~typed))
     alike = pc.is_in(bare, value_set=bare.filter(padded_texts))
     short = pc.fill_null(pc.and_(alike, pc.equal(bare, plain)), False).to_numpy(zero_copy_only=False)
-    _judge(delivery, target, "id_lost_zeros", spelled, short & typed)
+    _judge(delivery, target, "id_lost_zeros", spelled, short & typed, where="the delivery")
     twice = pc.value_counts(bare.filter(pc.and_(pc.is_valid(bare), pa.array(~typed)))) if (~typed).any() else None
     if twice is not None:
         several = twice.field("values").filter(pc.greater(twice.field("counts"), 1))

@@ -13,19 +13,23 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from collect_analysis.book import crosschecks, shelf, verdicts
+from collect_analysis.book import continuity, crosschecks, shelf, verdicts
 from collect_analysis.book.contract import Delivery, empty_columns, rows_of, typed_rows
 from collect_analysis.book.deliveries import Control, Place, absent_sentence, locate, read_delivery
 from collect_analysis.book.doubtful_ids import judge_ids
+from collect_analysis.book.doubtful_rows import judge_rows
 from collect_analysis.book.edges import judge_edges
 from collect_analysis.book.intervals import judge_intervals
 from collect_analysis.book.parsing.words import pseudonym_key_mark
 from collect_analysis.book.readers.cells import Cells
+from collect_analysis.book.reasons import Fault
 from collect_analysis.book.reversals import judge_reversals
 from collect_analysis.book.roles import merged_roles
 from collect_analysis.book.source_format import Source
 from collect_analysis.book.sources import read_source
+from collect_analysis.book.spellings import UNITS, judge_spellings
 from collect_analysis.book.store import MANIFEST, Load, Manifest, read_manifest, with_load, write_manifest
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import DataError
@@ -185,8 +189,43 @@ class _Import:
         if self.signed and above and deliveries:
             self.signed.require(deliveries, today=self.now.astimezone(_WHERE_DAYS_BEGIN).date())
         self.problems += control.problems() if fresh else []
+        self._judge_gone()
+        self._judge_series([place.name for place in places])
         if self.problems:
-            raise DataError(self.problems)
+            raise DataError(dict.fromkeys(self.problems))
+
+    def _judge_gone(self) -> None:
+        """Judge what a restated delivery lacks of the one it replaces; one that only the mapping reads anew lacks what the mapping says."""
+        for place, load in enumerate(self.loads):
+            for former in self._former_loads(load):
+                if former.delivered_hash == load.delivered_hash or not former.rows_kept:
+                    continue
+                gone = continuity.rows_gone(TABLES[load.table].key, self.folder / former.file, self._files(load.table).values())
+                if gone:
+                    reason = "delivery_shrunk" if gone > continuity.MOST_GONE * former.rows_kept else "rows_gone"
+                    self._tell_of_whole(place, load.origin, reason, gone=gone, rows=former.rows_kept)
+
+    def _judge_series(self, names: list[str]) -> None:
+        """Judge the days, weeks or months between the first and the last delivery of the source that have none."""
+        known = {load.origin for load in self.manifest.active_loads if load.source == self.source.source}
+        step, days = continuity.missing_days({*known, *names}, self.source.every, self._days_without_work())
+        if days and self.loads:
+            reason = "missing_delivery" if self.source.every else "gap_in_deliveries"
+            shown = ", ".join(days[: continuity.MOST_SHOWN]) + (", ..." if len(days) > continuity.MOST_SHOWN else "")
+            self._tell_of_whole(0, f"source {self.source.source}", reason, step=step.replace("_", " "), count=len(days), days=shown)
+
+    def _tell_of_whole(self, place: int, about: str, reason: str, **facts: object) -> None:
+        """Keep a fault that shows only when every delivery was read with the load it is about."""
+        fault = Fault.of_whole(reason, self.source.checks, **facts)
+        (self.problems if fault.severity == "refuse" else self.warnings).append(f"{about}: {fault.sentence}; {fault.fix}")
+        self.loads[place] = replace(self.loads[place], findings=(*self.loads[place].findings, verdicts.finding(fault)))
+
+    def _days_without_work(self) -> list[date]:
+        """Days on which nobody works, where the book has a calendar."""
+        if not (files := self._files("calendar")):
+            return []
+        rows = shelf.columns_in(files.values(), ["date", "working_day"])
+        return rows["date"].filter(pc.invert(rows["working_day"])).to_pylist()
 
     def _load_id(self, content_hash: str, table: str) -> str:
         mark = pseudonym_key_mark() if self.source.uses_pseudonyms else ""
@@ -211,8 +250,9 @@ class _Import:
             progress(f"{self.source.source}: {cells.origin} -> {name}")
             delivery = typed_rows(cells, self.source, name, TABLES[name], now=self.now)
             judge_ids(delivery, cells, self.source)
+            judge_rows(delivery, cells, self.source)
             self._check_beside_others(delivery)
-            self._stage(delivery, cells.content_hash)
+            self._stage(delivery, cells)
 
     def _judge_untaken(self, cells: Cells) -> None:
         """Tell rows that no table takes; more of them than the allowed share stop the import."""
@@ -235,6 +275,7 @@ class _Import:
         judge_intervals(delivery, self._files(table).values())
         known = {column: shelf.keys_in(files.values(), column) for column, of in crosschecks.REFERS.items() if (files := self._files(of))}
         crosschecks.orphans(delivery, known)
+        judge_spellings(delivery, self._spellings(table))
         if table == "payment":
             judge_reversals(delivery, self._files("payment").values())
             crosschecks.double_postings(delivery)
@@ -242,6 +283,13 @@ class _Import:
             crosschecks.statuses_after_final(delivery, self._files(table).values())
         if table == "decision":
             crosschecks.overlapping_placements(delivery, self._files(table).values())
+
+    def _spellings(self, table: str) -> dict[str, pa.Array]:
+        """The keys of units as the book spells them: in its register, and in earlier deliveries of the table."""
+        units = shelf.keys_in(self._files("unit").values(), "unit_key")
+        if "unit_key" in TABLES[table].column_names:
+            units = pa.concat_arrays([units, shelf.keys_in(self._files(table).values(), "unit_key")])
+        return dict.fromkeys(UNITS, pc.unique(units))
 
     def _files(self, table: str) -> dict[str, Path]:
         """The files of a table as the book will hold them: name of the delivery -> file; what this import replaces is left out."""
@@ -253,10 +301,13 @@ class _Import:
         new = {f"{load.source}, {load.origin}": self.incoming / load.file for load in self.loads if load.table == table and load.rows_kept}
         return {**kept, **new}
 
-    def _stage(self, delivery: Delivery, content_hash: str) -> None:
+    def _stage(self, delivery: Delivery, cells: Cells) -> None:
         table = delivery.table
-        load_id = self._load_id(content_hash, table.name)
+        load_id = self._load_id(cells.content_hash, table.name)
         money = shelf.money_of(delivery)
+        before = self._delivered_before(table.name, delivery.origin)
+        continuity.compare_columns(delivery, cells, before)
+        continuity.compare_money(delivery, money[~delivery.bad], before)
         kept = shelf.in_order(table, empty_columns(table, delivery.rows.take(pa.array(delivery.good))))
         load = Load(
             load_id=load_id,
@@ -273,6 +324,9 @@ class _Import:
             money_quarantined_minor=shelf.money_sum(money[delivery.bad]),
             unreadable_money_cells=delivery.unreadable_money,
             loaded_at=self.now.isoformat(),
+            money_median_minor=continuity.median_of(money[~delivery.bad]),
+            delivered_hash=cells.content_hash,
+            columns=cells.header,
             findings=verdicts.findings(delivery),
         )
         self._judge(delivery, load, money)
@@ -306,14 +360,20 @@ class _Import:
             manifest = with_load(replace(manifest, loads=again), load, supersedes=self._former(load))
         write_manifest(self.folder, manifest)
 
-    def _former(self, load: Load) -> tuple[str, ...]:
+    def _former_loads(self, load: Load) -> list[Load]:
         """Loads of the same file into the same table, which this one replaces."""
         same = (load.table, load.source, load.origin)
-        return tuple(
-            item.load_id
-            for item in self.manifest.active_loads
-            if (item.table, item.source, item.origin) == same and item.load_id != load.load_id
-        )
+        return [
+            item for item in self.manifest.active_loads if (item.table, item.source, item.origin) == same and item.load_id != load.load_id
+        ]
+
+    def _former(self, load: Load) -> tuple[str, ...]:
+        return tuple(item.load_id for item in self._former_loads(load))
+
+    def _delivered_before(self, table: str, origin: str) -> Load | None:
+        """The delivery to compare one with: the one of its name, else the last of its source into the table."""
+        before = [load for load in (*self.manifest.active_loads, *self.loads) if load.source == self.source.source and load.table == table]
+        return next((load for load in before if load.origin == origin), before[-1] if before else None)
 
     def report(self) -> ImportReport:
         """What this import did."""
@@ -326,6 +386,6 @@ class _Import:
             unchanged=self.unchanged,
             superseded=tuple(load_id for load in self.loads for load_id in self._former(load)),
             reasons=tuple(self.reasons.most_common()),
-            warnings=(*self.warnings, *stale),
-            notes=tuple(self.notes),
+            warnings=tuple(dict.fromkeys((*self.warnings, *stale))),
+            notes=tuple(dict.fromkeys(self.notes)),
         )

@@ -100,8 +100,75 @@ REASONS: dict[str, Reason] = {
     "id_text_and_number": Reason(
         "is stored as a number while other ids of the column are texts", "store all ids as text", severity="note", may_be=_ANY
     ),
-    "id_lost_zeros": Reason(
-        "is an id of the other spelling without its leading zeros", "deliver ids as text, with their zeros", may_be=_ANY
+    "id_lost_zeros": Reason("differs from an id in {where} by leading zeros only", "deliver ids as text, with their zeros", may_be=_ANY),
+    "money_beside_former": Reason(
+        "{rows:,} rows hold {total:,} in minor units (median {median:,}); the former delivery, {former}, {former_rows:,} rows and "
+        "{former_total:,} (median {former_median:,})",
+        "nothing needs to be done where that is right",
+        severity="note",
+    ),
+    "money_jump": Reason(
+        "the median amount is {median:,} in minor units, {factor:.4g} times the {former_median:,} of the former delivery, {former} "
+        "({rows:,} rows, {total:,} in all; before {former_rows:,} rows, {former_total:,})",
+        "check `scale`, `decimal` and `grouping`, and whether all amounts came",
+        severity="note",
+        may_be=("refuse", "note"),
+    ),
+    "rows_gone": Reason(
+        "{gone:,} of the {rows:,} rows of the delivery that this one replaces are in none any more",
+        "check that it is whole",
+        severity="note",
+        may_be=("refuse", "note"),
+    ),
+    "delivery_shrunk": Reason(
+        "{gone:,} of the {rows:,} rows of the delivery that this one replaces are in none any more, more than a tenth",
+        "deliver it whole; another delivery needs a name of its own; rows taken back on purpose are declared under `checks`",
+        severity="refuse",
+        may_be=("refuse", "note"),
+    ),
+    "new_column": Reason(
+        "{count} columns are new since {former}: {columns}", "map them if they are needed", severity="note", may_be=("refuse", "note")
+    ),
+    "column_gone": Reason(
+        "{count} columns are gone since {former}: {columns}",
+        "ask the sender whether that is meant",
+        severity="note",
+        may_be=("refuse", "note"),
+    ),
+    "missing_delivery": Reason(
+        "between the first and the last delivery {count} lack, one being due every {step}: {days}",
+        "deliver them, or take `every` out of the mapping file",
+        severity="refuse",
+        may_be=("refuse", "note"),
+    ),
+    "gap_in_deliveries": Reason(
+        "between the first and the last delivery {count} lack, most of them coming every {step}: {days}",
+        "deliver them; declare `every` to have such gaps refused",
+        severity="note",
+        may_be=("refuse", "note"),
+    ),
+    "unit_spelled_alike": Reason(
+        "is another spelling of a unit: {shown}",
+        "join them under `codes` of the mapping file, or mend the source",
+        severity="refuse",
+        may_be=_ANY,
+    ),
+    "spelled_alike": Reason(
+        "is another spelling of a word: {shown}", "join them under `codes` of the mapping file", severity="note", may_be=_ANY
+    ),
+    "cut_line": Reason(
+        "stands at the end of a last line that is not ended: it may be cut off in the middle",
+        "deliver the file whole, or with its sum under `control`",
+        may_be=_ANY,
+    ),
+    "footer_total_differs": Reason(
+        "'{column}' adds up to {found} and the total below the table is {stated}",
+        "deliver the file whole, or its total right",
+        severity="refuse",
+        may_be=("refuse", "note"),
+    ),
+    "bucket_contradicts_dpd": Reason(
+        "does not hold such days past due ({days}); 1 is 1-30 days, 2 is 31-60, and so on", "correct the bucket, or the days", may_be=_ANY
     ),
     "ids_differ_by_zeros": Reason(
         "is spelled with other leading zeros on another row", "deliver each id in one spelling", severity="note", may_be=_ANY
@@ -162,6 +229,11 @@ class Fault:
     values: list[str | None]
     facts: dict[str, object] = field(default_factory=dict)
     severity: Severity = "quarantine"
+
+    @classmethod
+    def of_whole(cls, reason: str, declared: Mapping[str, Severity], **facts: object) -> "Fault":
+        """A fault of a delivery, or of the series it belongs to, as a whole."""
+        return cls("", "", reason, np.zeros(0, dtype=np.int64), [], facts, severity_of(reason, declared))
 
     @property
     def sentence(self) -> str:

@@ -255,7 +255,8 @@ class TableMapping(_Part):
 class Source(_Part):
     """A mapping file: one source, the book it loads into, and the canonical tables it fills.
 
-    `checks` declares how grave a check of the contract is for this source, where that is the shop's to say (`reasons.REASONS`).
+    `checks` declares how grave a check of the contract is for this source, where that is the shop's to say (`reasons.REASONS`); `zone` is the
+    shop's, in which its days begin; `every` says how often a delivery comes, by the day or month in its name.
     """
 
     source: Word
@@ -268,6 +269,8 @@ class Source(_Part):
     optional: bool = False
     control: Control = Control()
     allowed_loss: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.0
+    zone: str | None = None
+    every: Literal["day", "working_day", "week", "month"] | None = None
     checks: dict[Annotated[str, Field(pattern=_NAME)], Severity] = {}
     tables: Annotated[dict[str, TableMapping], Field(min_length=1)]
 
@@ -276,6 +279,12 @@ class Source(_Part):
         """Hash of what decides which rows come out; comments, layout, control totals and the place of the files do not change it."""
         said = self.model_dump_json(by_alias=True, exclude_defaults=True, include={"source", "currency", "format", "checks", "tables"})
         return hashlib.sha256(said.encode()).hexdigest()
+
+    @property
+    def day_zone(self) -> str | None:
+        """The zone in which the days of the source begin: declared, else the one zone of its timestamps; None: not known."""
+        zones = {rule.zone for table in self.tables.values() for rule in table.rules.values() if rule.zone}
+        return self.zone or (zones.pop() if len(zones) == 1 else None)
 
     @property
     def uses_pseudonyms(self) -> bool:

@@ -78,6 +78,7 @@ def complete_rules(mapping: TableMapping, table: Table, currency: str) -> dict[s
 def rule_problems(source: Source) -> Problems:
     """Every rule of the mapping that cannot be followed: the place in the file and what is wrong."""
     yield from _check_problems(source)
+    yield from ((("zone",), text) for text in _zone_problems(source.zone))
     for name, stated in source.control.totals.items():
         if not _STATED.fullmatch(stated):
             yield ("control", "totals", name), f"is '{stated}'; write the sum as 1234567.89, without grouping"
@@ -218,7 +219,11 @@ def _format_problems(column: Column, rule: ColumnRule) -> Iterator[str]:
         yield from _directives(rule.timestamp, _TIME_DIRECTIVES, ("Y", "m", "d", "H", "M"))
     if rule.to_zone is not None and rule.zone is None and column.type == "timestamp":
         yield "`to_zone` needs `zone`, the zone of the source; add it"
-    for zone in filter(None, (rule.zone, rule.to_zone)):
+    yield from _zone_problems(rule.zone, rule.to_zone)
+
+
+def _zone_problems(*zones: str | None) -> Iterator[str]:
+    for zone in filter(None, zones):
         try:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):

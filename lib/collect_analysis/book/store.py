@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -46,7 +47,8 @@ class Finding:
 class Load:
     """One delivery into one table. read = kept + quarantined, by rows and by money; cells that are no money are counted apart.
 
-    `findings` tells what the checks of the contract found.
+    `findings` tells what the checks of the contract found; `content_hash` is of the rows kept, `delivered_hash` of the file as it came;
+    `columns` are the source's, read or not.
     """
 
     load_id: str
@@ -64,6 +66,9 @@ class Load:
     unreadable_money_cells: int = 0
     loaded_at: str = ""
     superseded_by: str = ""
+    money_median_minor: int | None = None
+    delivered_hash: str = ""
+    columns: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
@@ -109,12 +114,15 @@ def read_manifest(folder: Path) -> Manifest:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw.pop("schema") != SCHEMA:
             raise ValueError("unknown schema")
-        loads = tuple(
-            Load(**{**load, "findings": tuple(Finding(**each) for each in load.get("findings", ()))}) for load in raw.pop("loads")
-        )
+        loads = tuple(_load(load) for load in raw.pop("loads"))
         return Manifest(**{**raw, "loads": loads, "notes": tuple(raw["notes"])})
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path} is damaged ({error}); import the sources again into an empty folder") from error
+
+
+def _load(raw: dict[str, Any]) -> Load:
+    findings = tuple(Finding(**each) for each in raw.get("findings", ()))
+    return Load(**{**raw, "findings": findings, "columns": tuple(raw.get("columns", ()))})
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -46,13 +46,17 @@ def remarks(delivery: Delivery) -> list[str]:
 def findings(delivery: Delivery) -> tuple[Finding, ...]:
     """What the checks found in a delivery, as the manifest keeps it: no value of a cell, no key."""
     return tuple(
-        Finding(
-            check=fault.reason,
-            severity=fault.severity,
-            column=fault.target,
-            rows=len(fault.rows),
-            first_line=int(delivery.lines[fault.rows[0]]) if len(fault.rows) else None,
-            sentence=fault.sentence,
-        )
-        for fault in [*delivery.noted, *delivery.faults]
+        finding(fault, int(delivery.lines[fault.rows[0]]) if len(fault.rows) else None) for fault in [*delivery.noted, *delivery.faults]
+    )
+
+
+def finding(fault: Fault, first_line: int | None = None) -> Finding:
+    """A fault as the manifest keeps it."""
+    return Finding(
+        check=fault.reason,
+        severity=fault.severity,
+        column=fault.target,
+        rows=len(fault.rows),
+        first_line=first_line,
+        sentence=fault.sentence,
     )

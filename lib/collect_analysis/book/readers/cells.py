@@ -97,7 +97,7 @@ class Cells:
 
     `lines` (k,) is the line or row of the source each row came from; `origin` names the file or table; `content_hash` is the SHA-256 of what
     was delivered; `notes` are sentences about oddities that were let pass; `footer` the lines below the table, by column;
-    `whole` is false where nothing shows that the last line came whole.
+    `whole` is false where nothing shows that the last line came whole; `header` names every column of the source, also those not read.
     """
 
     columns: Mapping[str, TextColumn]
@@ -107,6 +107,7 @@ class Cells:
     notes: tuple[str, ...] = field(default=())
     footer: tuple[Mapping[str, str], ...] = field(default=())
     whole: bool = True
+    header: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

@@ -31,20 +31,22 @@ def read_csv_file(path: Path, name: str, form: CsvFormat, wanted: Sequence[str])
     with held_still(path, name, max_mb=form.max_mb) as file:
         if file.size == 0:
             raise DataError(f"{name}: is empty (zero bytes); deliver the file again")
-        rows, lines = _read(file, form, wanted)
+        rows = _read(file, form, wanted)
     table = rows.table
     columns = {field: text_column(table[field]) for field in table.column_names}
-    return Cells(columns, rows.lines, name, file.content_hash, tuple(rows.notes), tuple(rows.footer), whole=lines.ended)
+    return Cells(
+        columns, rows.lines, name, file.content_hash, tuple(rows.notes), tuple(rows.footer), whole=rows.whole, header=tuple(rows.header)
+    )
 
 
-def _read(file: OpenFile, form: CsvFormat, wanted: Sequence[str]) -> tuple[CsvRows, Lines]:
+def _read(file: OpenFile, form: CsvFormat, wanted: Sequence[str]) -> CsvRows:
     try:
         with _expanded(file, form) as binary:
             _refuse_other_encoding(file.name, binary, form)
             text = io.TextIOWrapper(binary, encoding="utf-8-sig" if form.encoding == "utf-8" else form.encoding, newline="")
-            rows, lines = CsvRows(file.name, form, wanted), Lines(text)
-            rows.read(lines)
-            return rows, lines
+            rows = CsvRows(file.name, form, wanted)
+            rows.read(Lines(text))
+            return rows
     except UnicodeDecodeError:
         raise DataError(_encoding_sentence(file, form)) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -49,8 +49,10 @@ class CsvRows:
     footer: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    whole: bool = True
     _written: list[str] = field(default_factory=list)
     _blank: int = 0
+    _closed: bool = False
 
     @property
     def table(self) -> pa.Table:
@@ -82,7 +84,9 @@ class CsvRows:
             if not lines.ended and f"line {above + reader.line_num}: has" in self.problems[-1]:
                 self.problems[-1] += "; the file ends without a line break: it is cut off, deliver it again"
             raise DataError(self.problems[:MOST_PROBLEMS])
-        if not lines.ended:
+        # What stands above a footer was ended.
+        self.whole = lines.ended or self._closed
+        if not self.whole:
             self.notes.append(f"{self.name}: does not end with a line break; compare its rows with the sender's count")
 
     def _read_header(self, reader, above: int) -> None:
@@ -136,6 +140,7 @@ class CsvRows:
 
     def _end(self, below: list[list[str]], line: int) -> None:
         where = f"{self.name}, line {line}"
+        self._closed = True
         if len(below) > footers.MOST_LINES:
             self.problems.append(footers.too_long(where, len(below) - 1))
         filled = [row for row in below if any(cell.strip() for cell in row)]

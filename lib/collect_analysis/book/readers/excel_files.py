@@ -51,7 +51,15 @@ def read_excel_sheet(path: Path, name: str, form: ExcelFormat, wanted: Sequence[
         sheet = _Sheet(file.name, form, wanted, types or {})
         sheet.read(file)
         columns = {field: _column(cells) for field, cells in sheet.rows.items()}
-        return Cells(columns, np.asarray(sheet.lines, dtype=np.int64), name, file.content_hash, tuple(sheet.notes), tuple(sheet.footer))
+        return Cells(
+            columns,
+            np.asarray(sheet.lines, dtype=np.int64),
+            name,
+            file.content_hash,
+            tuple(sheet.notes),
+            tuple(sheet.footer),
+            header=tuple(sheet.header),
+        )
 
 
 def _refuse_workbook(file: OpenFile, form: ExcelFormat) -> None:

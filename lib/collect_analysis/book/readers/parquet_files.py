@@ -42,7 +42,7 @@ def read_parquet_file(path: Path, name: str, form: ParquetFormat, wanted: Sequen
             first = (str(error).splitlines() or ["no reason given"])[0]
             raise DataError(f"{name}: cannot be read as Parquet ({first}); the file is damaged or cut off, deliver it again") from None
         columns = {column: _column(name, column, table[spelled[column]]) for column in wanted}
-        return Cells(columns, np.arange(1, table.num_rows + 1), name, file.content_hash)
+        return Cells(columns, np.arange(1, table.num_rows + 1), name, file.content_hash, header=tuple(spelled))
 
 
 def type_problems(where: str, found: Mapping[str, str], declared: Mapping[str, str]) -> list[str]:

@@ -119,4 +119,4 @@ def _cells(connection, query, form: PostgresFormat, wanted: Sequence[str], types
             batches.append(batch)
     table = pa.Table.from_batches(batches, schema=schema)
     columns = {name: text_column(table[name], native=types[name] not in _TEXTS, type_name=types[name]) for name in wanted}
-    return Cells(columns, np.arange(1, table.num_rows + 1), form.table, digest.hexdigest())
+    return Cells(columns, np.arange(1, table.num_rows + 1), form.table, digest.hexdigest(), header=tuple(types))
