@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from collect_analysis.book.intake import import_source
 from collect_analysis.book.spellings import folded
@@ -83,12 +84,25 @@ def test_the_total_of_a_footer_is_written_as_its_column_is(payments: Payments) -
 
 
 @pytest.mark.parametrize(
-    ("cell", "check"), [("123.5", "fraction_id"), ("0,5", "fraction_id"), ("-7.25", "fraction_id"), ("123.0", "damaged_id")]
+    ("cell", "check"),
+    [("123.5", "fraction_id"), ("0,5", "fraction_id"), ("-7.25", "fraction_id"), ("123.0", "whole_number_id"), ("8,00", "whole_number_id")],
 )
 def test_an_id_with_a_fraction_is_set_aside(payments: Payments, cell: str, check: str) -> None:
     done = load(payments, f'1,"{cell}",5,2026-06-01\n2,b,6,2026-06-01\n')
     assert found(done) == {check: ("quarantine", 1, 2)}
     assert done.rows_kept == 1
+
+
+def test_ids_made_whole_numbers_are_read_as_the_mapping_declares(payments: Payments) -> None:
+    body = "1,8001.0,5,2026-06-01\n2,8002.0,6,2026-06-01\n"
+    told = refusal(payments, body, loss=0)
+    assert "'8001.0' is an id made a number, written with '.0' (2 rows); declare `strip: [\".0\"]` if the ids have no leading zeros" in told
+    stripped = COLUMNS.replace("{from: account}", '{from: account, strip: [".0"]}')
+    done = load(payments, body, columns=stripped, loss=0)
+    assert done.rows_kept == 2
+    assert found(done) == {}
+    assert pq.read_table(payments.books / "shop" / done.file)["account_key"].to_pylist() == ["8001", "8002"]
+    assert found(load(payments, body + "3,8002.5,6,2026-06-01\n", columns=stripped)) == {"fraction_id": ("quarantine", 1, 4)}
 
 
 @pytest.mark.parametrize("cell", ["01.5", "A1.5", "1.2.3", "12-5", "123"])

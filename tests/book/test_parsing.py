@@ -110,7 +110,7 @@ def test_sums_of_money_do_not_overflow(numbers: list[int]) -> None:
 
 def test_b26_b28_ids_are_text_and_damaged_ones_set_aside() -> None:
     assert values(["0012", "1" * 38, "NA", " a ", "12E5"], "key", missing=[]) == ["0012", "1" * 38, "NA", "a", "12E5"]
-    for damaged in ("1.23E+18", "1,23E+18", "1E+05", "123.0"):
+    for damaged in ("1.23E+18", "1,23E+18", "1E+05"):
         assert reason(damaged, "key") == "damaged_id"
 
 

@@ -82,7 +82,9 @@ def orphans(delivery: Delivery, known: Mapping[str, pa.Array]) -> None:
         good = delivery.good
         named = delivery.rows[column].take(pa.array(good))
         lost = pc.and_(pc.is_valid(named), pc.invert(pc.is_in(named, value_set=keys))).to_numpy()
-        alike = lost & pc.is_in(without_zeros(named.combine_chunks()), value_set=without_zeros(keys).drop_null()).to_numpy(zero_copy_only=False)
+        alike = lost & pc.is_in(without_zeros(named.combine_chunks()), value_set=without_zeros(keys).drop_null()).to_numpy(
+            zero_copy_only=False
+        )
         delivery.fault(column, "id_lost_zeros", good[alike], where=f"table {REFERS[column]}")
         lost &= ~alike
         distinct = pc.count_distinct(named.filter(pa.array(lost))).as_py()

@@ -1,10 +1,14 @@
 """Ids that a delivery shows by itself to be doubtful: headings of totals, fractions, words for nothing, lost zeros."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collect_analysis.book.contract import Delivery
+from collect_analysis.book.parsing.words import without_parts
 from collect_analysis.book.readers.cells import Cells, TextColumn
 from collect_analysis.book.readers.footers import are_totals
 from collect_analysis.book.source_format import Source, TableMapping
@@ -13,13 +17,15 @@ from collect_analysis.book.source_rules import column_of
 # What programs write where they have nothing; as an id it joins everything that has none.
 _NOTHING = ("null", "\\n", "none", "nan", "n/a", "#n/a", "na", "nil", "undefined", "(null)", "(blank)", "-", "--", "?")
 _FRACTION = r"^-?(0|[1-9][0-9]*)[.,][0-9]+$"
+# 8001.0: what a column of floats makes of an id; whether it had leading zeros, only the sender knows.
+_WHOLE = r"^-?(0|[1-9][0-9]*)[.,]0+$"
 _NAMES = ("name", "unit_name")
 
 
 def judge_ids(delivery: Delivery, cells: Cells, source: Source) -> None:
     """Judge the ids of a delivery as the source spells them, before a mapping makes pseudonyms of them.
 
-    Checks: total_row, fraction_id, word_for_nothing, id_text_and_number, id_lost_zeros, ids_differ_by_zeros.
+    Checks: total_row, fraction_id, whole_number_id, word_for_nothing, id_text_and_number, id_lost_zeros, ids_differ_by_zeros.
     """
     mapping = source.tables[delivery.table.name]
     for target, rule in mapping.rules.items():
@@ -33,11 +39,12 @@ def judge_ids(delivery: Delivery, cells: Cells, source: Source) -> None:
             continue
         if rule.missing is None:
             _judge(delivery, target, "word_for_nothing", spelled, _are_nothing(spelled, [*source.format.missing, *rule.codes]))
-        if not rule.codes and not rule.strip:
-            # 123.0 is told as an id that became a number.
-            fractions = _matching(spelled.words, _FRACTION) & (spelled.native | ~_matching(spelled.words, r"[.]0$"))
-            _judge(delivery, target, "fraction_id", spelled, fractions)
-            _judge_zeros(delivery, target, spelled)
+        if not rule.codes:
+            bare = replace(spelled, words=without_parts(pc.utf8_trim_whitespace(spelled.words), rule.strip))
+            whole = _matching(bare.words, _WHOLE)
+            _judge(delivery, target, "whole_number_id", bare, whole, **_ending(bare.words, whole))
+            _judge(delivery, target, "fraction_id", bare, _matching(bare.words, _FRACTION) & ~whole)
+            _judge_zeros(delivery, target, bare)
 
 
 def _is_alias(name: str, mapping: TableMapping) -> bool:
@@ -49,6 +56,11 @@ def _judge(delivery: Delivery, target: str, reason: str, spelled: TextColumn, wo
     if words.any():
         rows = np.flatnonzero((spelled.index >= 0) & words[spelled.index])
         delivery.fault(target, reason, rows, **facts)
+
+
+def _ending(words: pa.StringArray, whole: np.ndarray) -> dict[str, object]:
+    """What the mapping may strip from ids that were made whole numbers: .0 of 8001.0."""
+    return {"ending": re.sub(r"^-?[0-9]+", "", words[int(np.flatnonzero(whole)[0])].as_py())} if whole.any() else {}
 
 
 def _matching(words: pa.StringArray, pattern: str) -> np.ndarray:

@@ -94,6 +94,11 @@ REASONS: dict[str, Reason] = {
         "is the heading of a total and no id", 'declare `footer: ["{word}"]` under `format`', severity="refuse", may_be=_ANY
     ),
     "fraction_id": Reason("is a number with a fraction and no id", "map the column that holds ids, or deliver them as text", may_be=_ANY),
+    "whole_number_id": Reason(
+        "is an id made a number, written with '{ending}'",
+        'declare `strip: ["{ending}"]` if the ids have no leading zeros, or deliver them as text',
+        may_be=_ANY,
+    ),
     "word_for_nothing": Reason(
         "is a word for nothing, and as an id would join what has none", "list it under `missing`, or declare `missing: []`", may_be=_ANY
     ),

@@ -5,6 +5,7 @@ import hmac
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +22,8 @@ LEAST_KEY = 16
 # Control, zero-width and direction characters; Arrow's expressions (RE2) and Python's spell code points differently.
 _UNSEEN_CLASS = r"[\x00-\x1f\x7f-\x9f\x{ad}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2069}\x{feff}]"
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-# 1.23E+18, 1,23E+18, 123.0: what a spreadsheet or a float column makes of an id.
+# 1.23E+18, 1,23E+18: what a spreadsheet makes of an id.
 _DAMAGED_ID = r"^[0-9]+[.,][0-9]+[eE]\+?[0-9]+$|^[0-9]+[eE]\+[0-9]+$"
-# Whole, but perhaps without its leading zeros; a mapping that strips ".0" has looked at the ids and says that they are.
-_POINT_ZERO, _POINT_ZERO_ID = ".0", r"|^[0-9]+\.0$"
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,7 @@ def prepared(cells: TextColumn, column: Column, rule: ColumnRule, form: Format) 
     elif column.type in ("key", "code"):
         reasons[_true(pc.match_substring_regex(texts, _UNSEEN_CLASS))] = "key_characters"
     if column.type == "key" and not cells.native:
-        damaged = _DAMAGED_ID if _POINT_ZERO in rule.strip else _DAMAGED_ID + _POINT_ZERO_ID
-        reasons[_true(pc.match_substring_regex(texts, damaged)) & (reasons == "")] = "damaged_id"
+        reasons[_true(pc.match_substring_regex(texts, _DAMAGED_ID)) & (reasons == "")] = "damaged_id"
     if rule.strip or rule.upper or rule.lower or rule.codes or rule.slug or rule.pseudonym:
         texts = _stepped(texts, reasons, column, rule)
     if rule.prefix:
@@ -78,8 +76,7 @@ def _stepped(texts: pa.StringArray, reasons: np.ndarray, column: Column, rule: C
 
 
 def _step(text: str, rule: ColumnRule, *, keep: bool) -> tuple[str, str]:
-    for part in rule.strip:
-        text = text.removeprefix(part).removesuffix(part).strip()
+    text = _without(text, rule.strip)
     text = text.upper() if rule.upper else text.lower() if rule.lower else text
     if rule.codes:
         if text not in rule.codes and not keep:
@@ -90,6 +87,17 @@ def _step(text: str, rule: ColumnRule, *, keep: bool) -> tuple[str, str]:
         if not text:
             return text, "no_name_left"
     return text, ""
+
+
+def _without(text: str, parts: Sequence[str]) -> str:
+    for part in parts:
+        text = text.removeprefix(part).removesuffix(part).strip()
+    return text
+
+
+def without_parts(words: pa.StringArray, parts: Sequence[str]) -> pa.StringArray:
+    """Texts without the parts that a mapping strips from their two ends."""
+    return pa.array([_without(word, parts) for word in words.to_pylist()], pa.string()) if parts else words
 
 
 def word_list(cells: TextColumn) -> list[str]:
