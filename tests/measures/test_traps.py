@@ -10,8 +10,10 @@ import pytest
 from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.measures import cash, flow
 from collect_analysis.measures.attribution import attribution
+from collect_analysis.measures.bases import BASES
 from collect_analysis.measures.kpi_table import Facts, by_bucket, compared, kpi_table
 from collect_analysis.measures.kpis import KPIS, dictionary, kpis
+from collect_analysis.measures.kpis.credit import CREDIT
 from collect_analysis.measures.landing import landing
 from collect_analysis.measures.periods import KpiWindows, Period
 from scipy import stats
@@ -404,3 +406,39 @@ def test_the_dictionary_is_complete_in_both_languages() -> None:
     assert (english["name"] != vietnamese["name"]).all()
     assert (english["formula"] != vietnamese["formula"]).all()
     assert english["definition"].tolist() == vietnamese["definition"].tolist()
+
+
+def test_both_credits_of_an_account_that_moves_add_up_and_no_ratio_mixes_them() -> None:
+    """The account of b was with ag-x to 14 June and with ag-y from 20 June; a moved from t1 to t2 within June."""
+    tables = {
+        "month_end": """account_key, month_end, unit_key, bucket, balance_minor
+a, 2026-05-31, t1, 1, 1000
+a, 2026-06-30, t2, 2, 1100
+b, 2026-05-31, ag-x, 3, 2000
+b, 2026-06-30, ag-y, 4, 2200""",
+        "decision": """account_key, unit_key, from_date, to_date, balance_minor
+b, ag-x, 2026-04-01, 2026-06-15, 2000
+b, ag-y, 2026-06-20, , 2000""",
+        "payment": "account_key, amount_minor, value_date\na, 30, 2026-06-10\nb, 10, 2026-06-14\nb, 50, 2026-06-25",
+        "unit": "unit_key, sub_function\nt1, tele\nt2, field\nag-x, agency\nag-y, agency",
+    }
+    found = table(tables, "R1", "R1-day", "R9", "R3", "F1", "F2", grains=("company", "sub_function", "unit"))
+    values = found["value"].dropna()
+    for kpi, units in {"R1": {"t1": 30, "ag-x": 60}, "R1-day": {"t1": 30, "ag-x": 10, "ag-y": 50}}.items():
+        told = values.loc[kpi]
+        assert {key: value for key, value in told.loc["unit"].items() if value} == units
+        assert told.groupby("scope_type").sum().tolist() == [90, 90, 90]
+    # Who answers for the denominator answers for the numerator: no unit has one without the other.
+    for kpi, units in {"F1": ["ag-x", "t1"], "F2": ["ag-x", "t1"], "R3": ["ag-x", "t1"], "R9": ["ag-x", "t1"]}.items():
+        told = found.loc[kpi].loc["unit"]
+        assert sorted(told.index[told["denominator"] > 0]) == sorted(told.index[told["numerator"] != 0]) == units
+    assert found.loc[("F2", "unit", "t1"), ["numerator", "denominator"]].tolist() == [1100, 1000]
+
+
+def test_the_record_of_every_kpi_says_to_whom_it_is_credited() -> None:
+    assert set(CREDIT) == set(BASES)
+    for lang in ("en", "vi"):
+        told = dictionary(KpiWindows(), lang=lang).set_index("kpi")["credit"]
+        assert (told.str.len() > 0).all()
+        assert told["R1"] != told["R1-day"]
+    assert told["R1"] == told["R3"] == told["R9"] == told["R10"]

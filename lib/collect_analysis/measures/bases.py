@@ -100,12 +100,13 @@ BASES: dict[str, Base] = {
     "entries": Base(cures.entry_facts, "book contacts directory period windows money", ("month_end", "payment", "contact"), ends=_entries),
     "groups": Base(groups.group_facts, "book directory period windows", ("month_end", "month_end.reg_group"), ends=_pairs),
     "cash": Base(recovery.cash_facts, "book holders directory period money", ("payment",)),
+    "day_cash": Base(recovery.day_cash_facts, "book holders ends directory period money", ("payment",)),
     "money_age": Base(recovery.money_age_facts, "book holders directory period windows money", ("payment",)),
     "placed": Base(recovery.placed_facts, "book directory period windows money", ("decision", "payment")),
     "net_placed": Base(
         batches.net_placed_facts, "book directory period windows money", ("decision", "payment", "tariff"), priced=("contact",)
     ),
-    "cost": Base(costs.cost_facts, "book cash contacts directory period money", ("payment", "tariff"), priced=("contact", "unit_day")),
+    "cost": Base(costs.cost_facts, "book day_cash contacts directory period money", ("payment", "tariff"), priced=("contact", "unit_day")),
     "arrangements": Base(arrangements.arrangement_facts, "book holders directory period windows", ("arrangement",)),
     "settlements": Base(arrangements.settlement_facts, "book holders directory period", ("arrangement",)),
     "waivers": Base(arrangements.waiver_facts, "book cash holders directory period", ("payment", "arrangement")),
@@ -124,7 +125,7 @@ BASES: dict[str, Base] = {
     "caseload": Base(productivity.caseload_facts, "book holders hours period windows", ("month_end", "unit_day"), kept=False),
     "paid_hours": Base(productivity.paid_hour_facts, "attributed hours", ("contact", "payment", "unit_day"), kept=False),
     "breaches": Base(_breaches, "book period limits contacts directory", ("contact",), limits=True),
-    "complaints": Base(service.complaint_facts, "book holders reach directory period", ("month_end", "contact", "ticket")),
+    "complaints": Base(service.complaint_facts, "book holders reach work directory period", ("month_end", "contact", "ticket")),
     "closed_complaints": Base(service.finding_facts, "book holders directory period", ("ticket", "ticket.upheld"), kept=False),
     "disputes": Base(service.dispute_facts, "book holders directory period", ("month_end", "ticket"), kept=False),
     "open_disputes": Base(service.open_dispute_facts, "book holders directory period", ("ticket",), kept=False),

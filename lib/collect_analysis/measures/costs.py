@@ -17,17 +17,17 @@ _LONG_AGO = date(1900, 1, 1)
 
 
 def cost_facts(
-    book: Book, cash_facts: ir.Table, contacts: ir.Table, directory: Directory, period: Period, money: ir.Table | None = None
+    book: Book, day_cash: ir.Table, contacts: ir.Table, directory: Directory, period: Period, money: ir.Table | None = None
 ) -> ir.Table:
-    """What did each scope spend and collect?
+    """What did each scope spend, and collect on the same days?
 
-    `cash_facts` is the table of `recovery.cash_facts`, `contacts` that of `contact.contacts_of`. Columns: the scopes, collected_minor (by
-    holder), cost_minor: outbound contacts by the unit that made them at the price of their channel, paid minutes by the unit of the
-    officer's day at the price of the officer's role, commission and its tax by the agency that held the placement on the value date. What
-    no tariff prices costs nothing here. `money` is the table of `cash.kept_cash` where it is kept.
+    `day_cash` is the table of `recovery.day_cash_facts`, `contacts` that of `contact.contacts_of`. Columns: the scopes, collected_minor (by the
+    holder on the value date, who also earns the commission), cost_minor: outbound contacts by the unit that made them at the price of their
+    channel, paid minutes by the unit of the officer's day at the price of the officer's role, commission and its tax by the agency that held
+    the placement on the value date. What no tariff prices costs nothing here. `money` is the table of `cash.kept_cash` where it is kept.
     """
     zero = ibis.literal(0, "int64")
-    collected = cash_facts.select(*FACT_SCOPES, "collected_minor", cost_minor=zero)
+    collected = day_cash.select(*FACT_SCOPES, "collected_minor", cost_minor=zero)
     by_event = directory.describe(_events(book, contacts, period).union(_commission(book, directory, period, money)))
     spent = by_event.select(*FACT_SCOPES, collected_minor=zero, cost_minor="cost_minor")
     minutes = _minutes(book, directory, period).select(*FACT_SCOPES, collected_minor=zero, cost_minor="cost_minor")

@@ -98,15 +98,20 @@ def joined(pairs: ir.Table, top_bucket: int) -> ir.Table:
 
 
 def net_flow_facts(ends: ir.Table, directory: Directory, period: Period) -> ir.Table:
-    """Opening balance of each bucket and closing balance of the next one (F2): scopes of the holder on that day, bucket, open_minor,
-    next_minor.
+    """Opening balance of each bucket and closing balance of the next one (F2), of the same accounts: an account belongs, in both, to who held
+    it when the month began, or came in with. Columns: the scopes, bucket, open_minor, next_minor (what is owed; a credit balance owes nothing).
     """
     ends = ends.filter(ends.status == "open", ends.month_end >= ibis.literal(period.opening), ends.month_end <= ibis.literal(period.end))
-    keys, zero = ("account_key", "unit_key", "officer_key"), ibis.literal(0, "int64")
-    opening = ends.filter(ends.month_end < ibis.literal(period.end), ends.bucket >= 1)
-    closing = ends.filter(ends.month_end > ibis.literal(period.opening), ends.bucket >= 2)
-    both = opening.select(*keys, "bucket", open_minor=opening.balance_minor, next_minor=zero).union(
-        closing.select(*keys, bucket=closing.bucket - 1, open_minor=zero, next_minor=closing.balance_minor)
+    zero = ibis.literal(0, "int64")
+    order = ibis.window(group_by=ends.account_key, order_by=ends.month_end)
+    rows = ends.mutate(**{f"before_{name}": ends[name].lag().over(order) for name in ("month_end", "unit_key", "officer_key")})
+    stood = (months_between(rows.month_end, rows.before_month_end) == 1).fill_null(False)
+    holder = {name: ibis.ifelse(stood, rows[f"before_{name}"], rows[name]) for name in ("unit_key", "officer_key")}
+    opening = rows.filter(rows.month_end < ibis.literal(period.end), rows.bucket >= 1)
+    closing = rows.mutate(**holder).filter(rows.month_end > ibis.literal(period.opening), rows.bucket >= 2)
+    keys = ("account_key", "unit_key", "officer_key")
+    both = opening.select(*keys, "bucket", open_minor=owed(opening.balance_minor), next_minor=zero).union(
+        closing.select(*keys, bucket=closing.bucket - 1, open_minor=zero, next_minor=owed(closing.balance_minor))
     )
     return directory.describe(both)
 

@@ -60,8 +60,8 @@ def identities(facts: Facts, kpis: pd.DataFrame) -> pd.DataFrame:
 
     - flow_adds_up: F1 + F3 + F4 + F5 + F6 = 1, by count and by balance, in every scope;
     - assigned_stay: accounts assigned = open at the opening + entered or open again since, whatever left (denominators do not shrink);
-    - cash_adds_up: the scopes of each grain add up to the company; no_posting_lost: the company to the postings themselves, every reversal
-      followed by hand (no join multiplied money, no netting lost any);
+    - cash_adds_up: the scopes of each grain add up to the company, by either credit (R1, R1-day); no_posting_lost: the company to the
+      postings themselves, every reversal followed by hand (no join multiplied money, no netting lost any);
     - attribution_adds_up: attributed cash + visible residual = all payments that stayed;
     - placed_stay: the denominator of R2 is the balance of all placements of the batches, recalled ones included, each account once at a time;
     - promises_add_up: kept + partly + renegotiated + broken + undecided = promises falling due;
@@ -122,11 +122,11 @@ def _assigned(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
 
 
 def _scopes_of_cash(facts: Facts, kpis: pd.DataFrame) -> _Check | None:
-    rows = kpis[kpis["kpi"] == "R1"]
-    if rows["value"].notna().sum() == 0:
+    total = _company(kpis, "R1", "value")
+    if total != total:
         return None
-    sums = rows.groupby("scope_type")["value"].sum()
-    total = float(sums["company"])
+    # Whoever a payment is credited to, it is one payment of the company.
+    sums = kpis[kpis["kpi"].isin(["R1", "R1-day"])].groupby(["kpi", "scope_type"])["value"].sum()
     apart = sums[sums != total]
     return _Check(float(apart.iloc[0]) if len(apart) else total, total, len(apart))
 

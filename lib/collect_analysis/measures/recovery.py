@@ -1,4 +1,4 @@
-"""Recovery money by holder: what the accounts of a period owed and paid (R1, R3, R9, R10, R11), batches at equal age (R2, R8), targets (R14)."""
+"""Recovery money by holder: what the accounts of a period owed and paid (R1, R1-day, R3, R9, R10, R11), batches at equal age (R2, R8), targets (R14)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,6 +10,7 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.measures.batches import cash_while_placed, complete_batches
 from collect_analysis.measures.cash import kept_cash, payments
+from collect_analysis.measures.holding import held_on_the_day
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import COMPANY, FACT_SCOPES, Directory, within
 
@@ -36,6 +37,23 @@ def cash_facts(book: Book, held: ir.Table, directory: Directory, period: Period,
         assigned_payer=paid.paid.fill_null(0),
     )
     return assigned.union(_unheld(paid.anti_join(held, "account_key"), directory))
+
+
+def day_cash_facts(
+    book: Book, held: ir.Table, ends: ir.Table, directory: Directory, period: Period, money: ir.Table | None = None
+) -> ir.Table:
+    """What did each account pay while whom held it? The same money as in `cash_facts`, credited to the holder on the value date.
+
+    `ends` is the table of `flow.month_ends`; `held`, `money`: as in `cash_facts`. One row per account and holder on a day with money, and one
+    per account assigned, which may have paid nothing. Columns: the scopes (`holding.held_on_the_day`; `unassigned` where nobody held it),
+    collected_minor.
+    """
+    counted = kept_cash(book) if money is None else money
+    inside = counted.filter(within(counted.value_date, period.start, period.end))
+    paid = held_on_the_day(book, inside.select("payment_key", "account_key", "value_date", "amount_minor"), ends, until=period.end)
+    sums = paid.group_by("account_key", "unit_key", "officer_key").agg(collected_minor=paid.amount_minor.sum().cast("int64"))
+    assigned = held.select(*FACT_SCOPES, collected_minor=ibis.literal(0, "int64"))
+    return assigned.union(directory.describe(sums).select(*FACT_SCOPES, "collected_minor"))
 
 
 def _unheld(paid: ir.Table, directory: Directory) -> ir.Table:

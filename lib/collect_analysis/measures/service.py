@@ -10,22 +10,26 @@ from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import FACT_SCOPES, Directory, within
 
 
-def complaint_facts(book: Book, held: ir.Table, reach: ir.Table, directory: Directory, period: Period) -> ir.Table:
-    """How many accounts were contacted, and who complained?
+def complaint_facts(book: Book, held: ir.Table, reach: ir.Table, work: ir.Table, directory: Directory, period: Period) -> ir.Table:
+    """How many accounts were contacted, how often was the right party spoken to, and who complained?
 
-    `held` is the table of `scopes.holders`, `reach` that of `contact.reach_facts`. Columns: the scopes (of an account: its holder; of a
-    complaint: the unit it names, else the holder), contacted (0 or 1), right_party (contacts), complaints.
+    `held` is the table of `scopes.holders`, `reach` that of `contact.reach_facts`, `work` that of `contact.work_facts`. Two populations, each
+    with its own complaints: accounts by holder (contacted, complaints), and contacts by who made them (right_party, complaints_of: by the unit
+    that a complaint names, else the holder). Columns: the scopes and these four counts.
     """
-    zero, one = ibis.literal(0, "int64"), ibis.literal(1, "int64")
-    accounts = reach.select(*FACT_SCOPES, "contacted", "right_party", complaints=zero)
+    nothing = dict.fromkeys(("contacted", "complaints", "right_party", "complaints_of"), ibis.literal(0, "int64"))
+    one = ibis.literal(1, "int64")
     ticket = book.table("ticket")
     opened = ticket.filter(ticket.type == "complaint", within(ticket.opened_ts, period.start, period.end))
-    complaints = _ticket_scopes(opened, held, directory).select(*FACT_SCOPES, contacted=zero, right_party=zero, complaints=one)
-    return accounts.union(complaints)
+    accounts = reach.select(*FACT_SCOPES, **{**nothing, "contacted": reach.contacted})
+    about = _of_holder(opened, held, directory).select(*FACT_SCOPES, **{**nothing, "complaints": one})
+    spoken = work.select(*FACT_SCOPES, **{**nothing, "right_party": work.right_party})
+    of = _ticket_scopes(opened, held, directory).select(*FACT_SCOPES, **{**nothing, "complaints_of": one})
+    return ibis.union(accounts, about, spoken, of)
 
 
 def finding_facts(book: Book, held: ir.Table, directory: Directory, period: Period) -> ir.Table:
-    """Which complaints closed in the period were found justified (Q3)? Scopes as above, found (1), upheld (0 or 1).
+    """Which complaints closed in the period were found justified (Q3)? Scopes: the unit a complaint names, else the holder; found (1), upheld (0 or 1).
 
     A complaint closed without a finding is left out: nobody judged it.
     """
@@ -37,12 +41,12 @@ def finding_facts(book: Book, held: ir.Table, directory: Directory, period: Peri
 
 
 def dispute_facts(book: Book, held: ir.Table, directory: Directory, period: Period) -> ir.Table:
-    """How many accounts were assigned, and how many disputes were opened (Q7)? Scopes as above, assigned, disputes (0 or 1)."""
+    """How many accounts were assigned, and how many disputes were opened (Q7)? Scopes of the holder of the account, assigned, disputes (0 or 1)."""
     zero, one = ibis.literal(0, "int64"), ibis.literal(1, "int64")
     accounts = held.select(*FACT_SCOPES, assigned=one, disputes=zero)
     ticket = book.table("ticket")
     opened = ticket.filter(ticket.type == "dispute", within(ticket.opened_ts, period.start, period.end))
-    return accounts.union(_ticket_scopes(opened, held, directory).select(*FACT_SCOPES, assigned=zero, disputes=one))
+    return accounts.union(_of_holder(opened, held, directory).select(*FACT_SCOPES, assigned=zero, disputes=one))
 
 
 def open_dispute_facts(book: Book, held: ir.Table, directory: Directory, period: Period) -> ir.Table:
@@ -83,6 +87,11 @@ def ticket_facts(book: Book, held: ir.Table, directory: Directory, period: Perio
 def _after(period: Period) -> ir.TimestampScalar:
     """The first moment after the period."""
     return ibis.literal(datetime.combine(period.end + (period.start - period.opening), time())).cast("timestamp(6)")
+
+
+def _of_holder(tickets: ir.Table, held: ir.Table, directory: Directory) -> ir.Table:
+    """The scopes of the holder of a ticket's account, whatever unit it names."""
+    return _ticket_scopes(tickets.mutate(unit_key=ibis.null("string")), held, directory)
 
 
 def _ticket_scopes(tickets: ir.Table, held: ir.Table, directory: Directory) -> ir.Table:

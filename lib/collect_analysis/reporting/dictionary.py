@@ -12,7 +12,7 @@ from collect_analysis.reporting.findings.kpi_windows import in_words
 # The sections of the page: first letter of the id.
 SECTIONS = {"flow": "F", "recovery": "R", "contact": "C", "work": "W", "conduct": "Q"}
 MEANING = ["kpi_name", "formula", "of_whom", "pitfalls"]
-COUNTING = ["kpi_id", "counted", "counted_over", "unit", "better_when"]
+COUNTING = ["kpi_id", "counted", "counted_over", "credit", "unit", "better_when"]
 COMPUTING = ["kpi_id", "grain", "kpi_kind", "computed", "windows", "definition"]
 # The same figure weighted by opening balance: it means the same, and is counted otherwise.
 BY_BALANCE = "-balance"
@@ -49,7 +49,7 @@ def meaning(table: pd.DataFrame, section: str, lang: str) -> tables.ShownTable:
 
 
 def counting(table: pd.DataFrame, lang: str) -> tables.ShownTable:
-    """What stands above and below the line of every KPI, in which unit, and which way is better."""
+    """What stands above and below the line of every KPI, whose it is, in which unit, and which way is better."""
     return tables.show(table, lang=lang, columns=COUNTING)
 
 

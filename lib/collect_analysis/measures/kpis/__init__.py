@@ -4,6 +4,7 @@ import pandas as pd
 
 from collect_analysis.errors import ParameterError
 from collect_analysis.measures.kpis import conduct, digital, flow, funnel, money, promises, provisions, recovery, work
+from collect_analysis.measures.kpis.credit import BY_ITS_TABLE, CREDIT
 from collect_analysis.measures.kpis.record import Kpi, said
 from collect_analysis.measures.periods import KpiWindows
 
@@ -44,8 +45,8 @@ def counted(*ids: str) -> list[Kpi]:
 def dictionary(windows: KpiWindows, *, lang: str = "en", ids: tuple[str, ...] = ()) -> pd.DataFrame:
     """What does each KPI mean?
 
-    Columns: kpi, name, formula, population, grain, numerator, denominator, unit, better, windows (name = value), pitfalls, source,
-    definition (id and hash), kpi_kind (ratio, total, table), computed (where: relation and columns, or function).
+    Columns: kpi, name, formula, population, grain, numerator, denominator, unit, better, credit (to whom a number goes), windows (name = value),
+    pitfalls, source, definition (id and hash), kpi_kind (ratio, total, table), computed (where: relation and columns, or function).
     """
     rows = [
         {
@@ -54,6 +55,7 @@ def dictionary(windows: KpiWindows, *, lang: str = "en", ids: tuple[str, ...] = 
             **{name: said(getattr(kpi, name), lang) for name in ("formula", "population", "grain", "numerator", "denominator")},
             "unit": kpi.unit,
             "better": kpi.better,
+            "credit": said(CREDIT[kpi.base] if kpi.base else BY_ITS_TABLE, lang),
             "windows": ", ".join(f"{name} = {_written(getattr(windows, name))}" for name in kpi.windows),
             "pitfalls": "; ".join(said(pitfall, lang) for pitfall in (kpi.outside, *kpi.pitfalls) if pitfall[0]),
             "source": kpi.source,

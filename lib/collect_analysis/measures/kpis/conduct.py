@@ -6,9 +6,13 @@ _SOURCE = "domain reference 2.6"
 _UNITS = ("company", "portfolio", "sub_function", "unit")
 _UNIT = ("unit x period", "đơn vị x kỳ")
 _OPENED = ("complaints opened", "số khiếu nại mới")
-_COMPLAINTS = (
-    "complaints opened in the period, by the unit concerned, else the holder; assigned accounts contacted, by holder",
-    "khiếu nại mới trong kỳ, theo đơn vị liên quan, nếu không có thì theo người giữ; hồ sơ được giao đã liên hệ, theo người giữ",
+_ABOUT_ACCOUNTS = (
+    "complaints opened in the period and assigned accounts contacted, both by who held the account",
+    "khiếu nại mới trong kỳ và hồ sơ được giao đã liên hệ, đều tính cho bên giữ hồ sơ",
+)
+_ABOUT_CONTACTS = (
+    "complaints opened in the period, by the unit they name, else the holder; right-party contacts, by who made them",
+    "khiếu nại mới trong kỳ, theo đơn vị bị nêu tên, nếu không có thì theo người giữ; số lần gặp đúng người, theo bên thực hiện",
 )
 _OUTBOUND = ("outbound contacts", "số liên hệ chiều đi")
 
@@ -52,7 +56,7 @@ KPIS = (
         id="Q2",
         names=("Complaints per 10,000 accounts contacted", "Số khiếu nại trên 10.000 hồ sơ đã liên hệ"),
         formula=("complaints opened / accounts contacted x 10,000", "số khiếu nại mới / số hồ sơ đã liên hệ x 10.000"),
-        population=_COMPLAINTS,
+        population=_ABOUT_ACCOUNTS,
         numerator=_OPENED,
         denominator=("assigned accounts that a contact or message reached", "hồ sơ được giao có liên hệ hoặc tin nhắn đến nơi"),
         unit="per_10000",
@@ -62,6 +66,10 @@ KPIS = (
         scale=10_000.0,
         undefined="no account contacted",
         pitfalls=(
+            (
+                "a complaint counts with the holder of the account even where it names another unit: Q2-rpc counts it with the unit named",
+                "khiếu nại tính cho bên giữ hồ sơ kể cả khi nêu tên đơn vị khác: Q2-rpc tính cho đơn vị bị nêu tên",
+            ),
             ("a unit that tells debtors how to complain has more of them", "đơn vị hướng dẫn khách khiếu nại sẽ có nhiều khiếu nại hơn"),
         ),
     ),
@@ -69,12 +77,12 @@ KPIS = (
         id="Q2-rpc",
         names=("Complaints per 1,000 right-party contacts", "Số khiếu nại trên 1.000 lần gặp đúng người"),
         formula=("complaints opened / right-party contacts x 1,000", "số khiếu nại mới / số lần gặp đúng người x 1.000"),
-        population=_COMPLAINTS,
+        population=_ABOUT_CONTACTS,
         numerator=_OPENED,
-        denominator=("right-party contacts on assigned accounts", "số lần gặp đúng người trên hồ sơ được giao"),
+        denominator=("right-party contacts", "số lần gặp đúng người"),
         unit="per_1000",
         base="complaints",
-        counted=("complaints",),
+        counted=("complaints_of",),
         over=("right_party",),
         scale=1000.0,
         undefined="no right-party contact",
@@ -197,8 +205,8 @@ KPIS = (
         names=("Disputes per 10,000 accounts", "Số tranh chấp trên 10.000 hồ sơ"),
         formula=("disputes opened / accounts assigned x 10,000", "số tranh chấp mới / số hồ sơ được giao x 10.000"),
         population=(
-            "disputes opened in the period, by the unit concerned, else the holder; accounts assigned, by holder",
-            "tranh chấp mới trong kỳ, theo đơn vị liên quan, nếu không có thì theo người giữ; hồ sơ được giao, theo người giữ",
+            "disputes opened in the period and accounts assigned, both by who held the account",
+            "tranh chấp mới trong kỳ và hồ sơ được giao, đều tính cho bên giữ hồ sơ",
         ),
         numerator=("disputes opened", "số tranh chấp mới"),
         denominator=("accounts assigned", "số hồ sơ được giao"),

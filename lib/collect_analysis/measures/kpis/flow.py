@@ -73,8 +73,9 @@ KPIS = (
             "dư nợ cuối kỳ ở nhóm b+1 / dư nợ đầu kỳ ở nhóm b, cộng các nhóm từ 1",
         ),
         population=(
-            "balances in bucket 1 or worse at the opening and in bucket 2 or worse at the closing month end",
-            "dư nợ ở nhóm 1 trở lên đầu kỳ và ở nhóm 2 trở lên cuối kỳ",
+            "balances owed in bucket 1 or worse at the opening and in bucket 2 or worse at the closing month end, both by who held the account "
+            "when the month began, or when it came in",
+            "dư nợ ở nhóm 1 trở lên đầu kỳ và ở nhóm 2 trở lên cuối kỳ, đều tính cho bên giữ hồ sơ đầu tháng, hoặc khi hồ sơ vào",
         ),
         grain=("bucket x month", "nhóm x tháng"),
         numerator=("closing balance in the next bucket", "dư nợ cuối kỳ ở nhóm kế tiếp"),

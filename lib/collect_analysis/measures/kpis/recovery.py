@@ -55,6 +55,34 @@ KPIS = (
             ("value date, not posting or report date", "theo ngày hiệu lực, không theo ngày hạch toán hay ngày báo cáo"),
             _PITFALL_RESIDUAL,
             ("the interval is the noise of who happens to pay", "khoảng tin cậy là độ nhiễu do ai tình cờ trả nợ"),
+            (
+                "money on an account that moves within the period stays with who held it at the start: R1-day credits the holder of the day",
+                "tiền của hồ sơ chuyển giao trong kỳ vẫn tính cho bên giữ đầu kỳ: R1-day tính cho bên giữ vào ngày thu",
+            ),
+        ),
+    ),
+    _kpi(
+        id="R1-day",
+        names=("Collected, by holder on the day", "Số tiền thu được, theo bên giữ vào ngày thu"),
+        formula=("sum of eligible payments with value date in the period", "tổng các khoản thanh toán hợp lệ có ngày hiệu lực trong kỳ"),
+        population=_CASH,
+        numerator=_COLLECTED,
+        denominator=_NO_DENOMINATOR,
+        unit="minor",
+        better="context",
+        base="day_cash",
+        counted=("collected_minor",),
+        interval="total",
+        undefined="no payments recorded",
+        pitfalls=(
+            (
+                "adds up to the same total as R1; units differ by the accounts that moved within the period",
+                "cộng lại bằng cùng tổng với R1; các đơn vị lệch nhau ở hồ sơ chuyển giao trong kỳ",
+            ),
+            (
+                "the day of a move between teams that no placement records is the month end",
+                "hồ sơ chuyển nhóm mà không có bản ghi giao thì coi như chuyển vào cuối tháng",
+            ),
         ),
     ),
     _kpi(
@@ -203,7 +231,7 @@ KPIS = (
             "chi phí có đơn giá: tác nghiệp, số phút công của nhân viên, hoa hồng đối tác; gồm thuế trên hoa hồng",
         ),
         numerator=("cost", "chi phí"),
-        denominator=_COLLECTED,
+        denominator=("collected while holding the account (R1-day)", "số tiền thu trong lúc giữ hồ sơ (R1-day)"),
         unit="share",
         better="lower",
         base="cost",

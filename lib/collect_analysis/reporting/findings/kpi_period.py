@@ -27,10 +27,12 @@ HEADLINE = (
 )  # fmt: skip
 # Columns of the tables by scope: one KPI each.
 SCOPE_COLUMNS = {
-    "collected_minor": "R1", "attainment": "R14", "payer_rate": "R9", "roll_forward": "F1", "cure": "F5", "reach": "C6",
+    "collected_minor": "R1", "collected_on_day_minor": "R1-day", "attainment": "R14", "payer_rate": "R9", "roll_forward": "F1", "cure": "F5", "reach": "C6",
     "right_party_rate": "C4", "kept_rate": "C8", "cost_rate": "R7", "breaches_per_1000": "Q1",
 }  # fmt: skip
 PERCENT = ("attainment", "payer_rate", "roll_forward", "cure", "reach", "right_party_rate", "kept_rate", "cost_rate")
+# An account stays with its portfolio: only units and what they belong to are told money by the day, too.
+MOVING = ("sub_function", "unit")
 OFFICER_COLUMNS = ("collected_minor", "attainment", "payer_rate", "right_party_rate", "kept_rate")
 BUCKET_RATES = {"roll_forward": "F1", "stabilised": "F3", "roll_back": "F4", "cure": "F5", "exits": "F6"}
 
@@ -83,6 +85,7 @@ def by_scope(shown: pd.DataFrame, scope_type: str, params: KpiPeriod, book: Book
     """One row per portfolio, sub-function, unit or officer, one column per KPI."""
     rows = shown[(shown["scope_type"] == scope_type) & ~_absent(shown)]
     chosen = {name: KPIS[kpi] for name, kpi in SCOPE_COLUMNS.items() if scope_type != "officer" or name in OFFICER_COLUMNS}
+    chosen = {name: kpi for name, kpi in chosen.items() if kpi.id != "R1-day" or scope_type in MOVING}
     wide = _wide(rows, "scope_key", "kpi", "value")
     table = pd.DataFrame(
         {name: wide[kpi.id] for name, kpi in chosen.items() if kpi.id in wide and wide[kpi.id].notna().any()}, index=wide.index
@@ -258,7 +261,7 @@ def definitions(facts: Facts, lang: str) -> pd.DataFrame:
 def definition_table(shown: pd.DataFrame, lang: str) -> tables.ShownTable:
     """Every KPI with its formula, its windows and the id and hash of its definition; the recorded table holds the rest."""
     worded = shown.assign(windows=[in_words(text, lang) for text in shown["windows"]])
-    return tables.show(worded, lang=lang, columns=["kpi", "name", "formula", "windows", "definition"])
+    return tables.show(worded, lang=lang, columns=["kpi", "name", "formula", "credit", "windows", "definition"])
 
 
 def _missing(facts: Facts, *names: str, pairs: bool = False) -> pd.DataFrame | None:
