@@ -74,11 +74,11 @@ def test_without_contacts_nothing_is_told_and_the_reason_is() -> None:
     assert set(table["note"]) == {NO_CONTACTS}
 
 
-def test_an_attempt_in_two_placements_of_one_account_counts_once_for_the_later() -> None:
+def test_of_two_placements_at_once_the_first_has_the_attempt_and_the_days() -> None:
     placed = PLACED + "b1, y, 2026-04-02, , 100,\n"
     table = found(placed=placed)
-    assert counts(table, "y", "intensity", "declared") == [1, pytest.approx(181 / 30)]
-    assert table.loc[("y", "days_to_first_mean", "declared"), "value"] == 0
+    assert counts(table, "y", "intensity", "declared") == [1, pytest.approx(91 / 30)]
+    assert table.loc[("y", "days_to_first_mean", "declared"), "value"] == 1
 
 
 def test_quantiles_of_counts_are_order_statistics() -> None:

@@ -42,7 +42,7 @@ _UNDEFINED = {
 def attempts_on(book: Book, placements: ir.Table, windows: KpiWindows) -> ir.Table:
     """The attempts a unit made on its own placements: decision_key, event_key, day, waited (days since placement), verified, right_party (0/1).
 
-    `placements`: rows of `placements.placed`. An attempt that falls into two placements of one account with one unit belongs to the later one.
+    `placements`: rows of `placements.placed`, which holds an account in one placement at a time.
     """
     contact = book.table("contact")
     rows = contact.filter(is_attempt(contact, windows), contact.unit_key.notnull())
@@ -57,10 +57,8 @@ def attempts_on(book: Book, placements: ir.Table, windows: KpiWindows) -> ir.Tab
     held = placements.select("decision_key", "account_key", "unit_key", "from_date", "to_date")
     same = [held.account_key == made.on_account, held.unit_key == made.by_unit, made.day >= held.from_date]
     joined = held.inner_join(made, same).filter(lambda pair: pair.to_date.isnull() | (pair.day < pair.to_date))
-    later = ibis.row_number().over(group_by=joined.event_key, order_by=[joined.from_date.desc(), joined.decision_key])
-    once = joined.mutate(place=later).filter(lambda pair: pair.place == 0)
-    waited = once.day.delta(once.from_date, unit="day").cast("int64")
-    return once.select("decision_key", "event_key", "day", "verified", "right_party", waited=waited)
+    waited = joined.day.delta(joined.from_date, unit="day").cast("int64")
+    return joined.select("decision_key", "event_key", "day", "verified", "right_party", waited=waited)
 
 
 def worked(book: Book, placements: ir.Table, windows: KpiWindows, *, start: date | None = None, end: date | None = None) -> ir.Table:
