@@ -156,8 +156,10 @@ def test_of_two_placements_at_once_the_one_that_began_first_counts_with_balance_
     found = identities(facts, kpi_table(facts, ids=["R2"], grains=("company",))).set_index("identity")
     assert found.loc["placed_stay", ["counted", "held_against", "met"]].tolist() == [530, 530, True]
     assert placements.shared(book, start=date(2026, 3, 1), end=date(2026, 3, 31)) == {"placements": 3, "accounts": 3}
-    # Agencies are not compared while a payment stands in two placements.
-    assert placements.unusable(book, placements.Panel(start=date(2026, 2, 1), end=date(2026, 3, 31), horizon=3))["overlapping"] == 3
+    # Agencies are not compared while a payment stands in two placements, also where one of them is older than the panel (c).
+    for first in (date(2026, 2, 1), date(2026, 3, 1)):
+        assert placements.unusable(book, placements.Panel(start=first, end=date(2026, 3, 31), horizon=3))["overlapping"] == 3
+    assert placements.unusable(book, placements.Panel(start=date(2026, 2, 1), end=date(2026, 2, 28), horizon=3))["overlapping"] == 1
 
 
 # --- plans ----------------------------------------------------------------------------------------------------------------------------------

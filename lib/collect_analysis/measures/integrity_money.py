@@ -27,7 +27,9 @@ def parts(book: Book, held: ir.Table, period: Period, windows: KpiWindows, *, cl
     """Rows of the tests old_money, remitted_late, not_remitted and few_remitted; `held`: placements that ran in the period."""
     if why := absent(book, ("payment",), period.month_starts):
         return not_asked(("old_money", *_REMITTED), why)
-    paid = payments_on(book, held).filter(lambda rows: within(rows.value_date, period.start, period.end))
+    paid = payments_on(book, held).filter(
+        lambda rows: within(rows.value_date, period.start, period.end), lambda rows: rows.amount_minor > 0
+    )
     old = _old_money(book, held, paid, claim_days)
     taken = payments(book).filter(lambda rows: rows.source == "agency")
     if not book.scalar(taken.count()):

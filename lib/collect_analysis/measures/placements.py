@@ -32,7 +32,7 @@ INVENTORY_COLUMNS = (
 )  # fmt: skip
 CELL_KEYS = ("unit_key", "allocation", "stratum")
 _BETWEEN = " | "
-_FOREVER = date(9999, 12, 31)
+_LONG_AGO, _FOREVER = date(1900, 1, 1), date(9999, 12, 31)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,10 @@ def unusable(book: Book, panel: Panel) -> dict[str, int]:
     """How many placements cannot be used, by reason: without_unit, without_balance; overlapping counts payments in two placements at once."""
     made = ibis._.from_date.between(ibis.literal(panel.start), ibis.literal(panel.end))
     table = book.table("decision").filter(ibis._.kind == "placement", made)
-    hits = payments_on(book, _made(book, panel.start, panel.end)).group_by("payment_key").agg(times=ibis._.count())
+    made = _made(book, panel.start, panel.end)
+    paid = payments_on(book, _made(book, _LONG_AGO, book.as_of).semi_join(made, "account_key"))
+    of_panel_too = paid.left_join(made.select(made_key="decision_key"), [("decision_key", "made_key")])
+    hits = of_panel_too.group_by("payment_key").agg(times=ibis._.count(), inside=ibis._.made_key.count()).filter(ibis._.inside > 0)
     counts = table.agg(
         without_unit=table.unit_key.isnull().sum().fill_null(0),
         without_balance=(table.unit_key.notnull() & (table.balance_minor.fill_null(0) <= 0)).sum().fill_null(0),
