@@ -38,7 +38,12 @@ e, 2026-04-30, open, 1, 60, t1, 2
 e, 2026-05-31, written_off, 1, 60, t1, 2
 e, 2026-06-30, written_off, 1, 60, t1, 2"""
 ACCOUNTS = "account_key, original_minor\na, 900\nb, 5000\nc, 400\nd, 70\ne, 80"
-PAID = "account_key, amount_minor, value_date\na, 10, 2026-06-05\nb, 50, 2026-06-20\nc, 8, 2026-06-20"
+PAID = """account_key, amount_minor, value_date
+a, 1, 2026-04-05
+a, 1, 2026-05-05
+a, 10, 2026-06-05
+b, 50, 2026-06-20
+c, 8, 2026-06-20"""
 
 
 def shop(**more: str):
@@ -145,7 +150,9 @@ d8, e, ag-a, 2026-03-03, , 30"""
 
 
 def test_of_two_placements_at_once_the_one_that_began_first_counts_with_balance_and_cash() -> None:
-    paid = "account_key, amount_minor, value_date\na, 10, 2026-04-05\nb, 20, 2026-04-05\nc, 5, 2026-04-05\ne, 3, 2026-03-15"
+    paid = (
+        "account_key, amount_minor, value_date\na, 10, 2026-04-05\nb, 20, 2026-04-05\nc, 5, 2026-04-05\ne, 3, 2026-03-15\nd, 1, 2026-06-20"
+    )
     book = shop(decision=PLACED, payment=paid)
     table = kpis(book, JUNE, "R2", "R8")
     # March: a with ag-a; b with ag-b, then with ag-a from the day it left; c was with ag-b since February; e from one day: d7 before d8.
