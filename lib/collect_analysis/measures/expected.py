@@ -24,7 +24,7 @@ from collect_analysis.measures.cell_rates import cell_rates, cell_sums
 from collect_analysis.measures.periods import month_end, month_start
 from collect_analysis.methods.profiling import counted
 
-__all__ = ["DEFAULT_FACTORS", "calibration_table", "expected_by_account_cell", "ladder_table", "observed_expected"]
+__all__ = ["DEFAULT_FACTORS", "calibration_table", "expected_by_account_cell", "expected_of_stock", "ladder_table", "observed_expected"]
 
 # Each outcome: what came in, what was expected, and the variance around it.
 OUTCOMES = {
@@ -160,6 +160,24 @@ def expected_by_account_cell(
         raise DataError(f"the book has no account open at the month end before {month:%Y-%m}; load month ends up to it")
     found = _with_variance(forecast, spread=_spread(_scaled_sums(misses, calibrate=True)))
     return found[[*by, *FORECAST_COLUMNS]].sort_values(list(by), ignore_index=True)
+
+
+def expected_of_stock(book: Book, month: date, *, portfolios: Sequence[str] = (), reference_months: int = 12) -> pd.DataFrame:
+    """What should the accounts that are open when `month` opens bring in it: the one figure (R4) that every page tells of them?
+
+    `expected_by_account_cell` for the whole company (or `portfolios` of it), one row: scope_type, scope_key, month (first day), accounts,
+    opening_minor, value (expected cash, minor units), note. Undefined (NaN, the reason in note): no month end before, no reference months.
+    """
+    row: dict[str, object] = {"scope_type": "company" if not portfolios else "portfolio", "scope_key": ", ".join(portfolios) or "all"}
+    try:
+        told = expected_by_account_cell(book, month, by=("portfolio_code",), reference_months=reference_months)
+    except DataError as error:
+        nothing = {"accounts": 0, "opening_minor": 0, "value": np.nan, "note": str(error)}
+        return pd.DataFrame([{**row, "month": month.isoformat(), **nothing}])
+    own = told[told["portfolio_code"].isin(list(portfolios))] if portfolios else told
+    sums = own[["accounts", "opening_minor", "expected_cash_minor"]].sum()
+    found = {"accounts": int(sums["accounts"]), "opening_minor": int(sums["opening_minor"]), "value": float(sums["expected_cash_minor"])}
+    return pd.DataFrame([{**row, "month": month.isoformat(), **found, "note": ""}])
 
 
 def calibration_table(

@@ -11,6 +11,7 @@ from collect_analysis.book.policy import policy
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import flow as decisions
 from collect_analysis.measures import groups, provision
+from collect_analysis.measures.expected import expected_of_stock
 from collect_analysis.measures.flow import EXITS, MISSING
 from collect_analysis.measures.periods import KpiWindows, Period, month_start
 from collect_analysis.measures.scopes import Directory
@@ -193,6 +194,11 @@ class Review:
         """Provision of the accounts open at each origin and at the end of the period, then and later (`provision.held_after`)."""
         days = [*self.origins, self.params.period_end]
         return provision.held_after(self.flows, self.windows.provision_rates, days, horizon=self.params.project_months)
+
+    @cached_property
+    def expected(self) -> pd.DataFrame:
+        """What the accounts open today should bring next month, account by account: the figure targets are set from (`expected_of_stock`)."""
+        return expected_of_stock(self.book, month_start(self.params.period_end, 1), portfolios=self.params.portfolios)
 
     def projection(self) -> pd.DataFrame:
         """The accounts of `projected`: step, state, value, low, high, note."""

@@ -85,7 +85,10 @@ def _coming(review: Review, money: pd.DataFrame) -> list[str]:
     said = []
     cash = told[told["state"] == CASH].sort_values("step").head(1)
     if len(cash):
-        said.append(say("flow_answer_cash", lang, **_numbers(cash.iloc[0], review)))
+        expected, numbers = float(review.expected["value"].iloc[0]), _numbers(cash.iloc[0], review)
+        known = expected == expected
+        words = {"expected": _money(expected, review)} if known else {}
+        said.append(say("flow_answer_cash_expected" if known else "flow_answer_cash", lang, **words, **numbers))
     held = told[told["state"] == PROVISION].sort_values("step")
     if len(held) > 1:
         first, last = held.iloc[0], held.iloc[-1]

@@ -101,6 +101,14 @@ def measured(scopes: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def expected_of(setting: Setting) -> pd.DataFrame:
+    """What the accounts at hand should bring in the first month before season and new debts, as `expected.expected_of_stock` has it."""
+    first = setting.inputs.stock[setting.inputs.stock["month"] == setting.inputs.months[0]]
+    row = {"scope_type": "company", "scope_key": "all", "month": setting.inputs.months[0].isoformat(), "note": ""}
+    sums = {"accounts": int(first["accounts"].sum()), "value": float(first["expected_cash_minor"].sum())}
+    return pd.DataFrame([{**row, **sums}])
+
+
 def officers_of(record: RunRecorder, setting: Setting, params: TargetSetting) -> pd.DataFrame:
     """The scopes with officers, recorded, for team leads; nothing for others."""
     if params.audience != "team_leads":
