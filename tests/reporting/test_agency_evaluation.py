@@ -212,7 +212,7 @@ def test_d5_where_no_agency_passes_its_gates_the_page_says_that_nobody_is_given_
     decision = evaluated.page.decision(plan, planned, evaluated.believed, evaluated.conditions)
     evaluated.page.lang = "en"
     assert decision.answer.startswith(answer)
-    assert (decision.action["kept_inside"], decision.forecast) == (1.0, {})
+    assert (list(decision.action), decision.forecast) == (["shares"], {})
     assert planned.set_index("unit_key")["share_next"].drop("inside").eq(0).all()
     assert evaluated.page.named(planned)["unit_name"].iloc[-1] == "Kept inside"
     assert planned["share_next"].sum() == 1

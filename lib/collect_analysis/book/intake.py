@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -23,6 +22,7 @@ from collect_analysis.book.doubtful_rows import judge_rows
 from collect_analysis.book.edges import judge_edges
 from collect_analysis.book.intervals import judge_intervals
 from collect_analysis.book.parsing.words import pseudonym_key_mark
+from collect_analysis.book.private_folders import private_folder
 from collect_analysis.book.readers.cells import Cells
 from collect_analysis.book.reasons import Fault
 from collect_analysis.book.reversals import judge_reversals
@@ -125,8 +125,8 @@ def import_source(
 def _incoming(folder: Path, dry_run: bool) -> Iterator[Path]:
     """A folder for files that are not yet part of the book; what a crash left there goes first."""
     if dry_run:
-        with tempfile.TemporaryDirectory() as name:
-            yield Path(name)
+        with private_folder("import") as own:
+            yield own
         return
     incoming = folder / INCOMING
     shutil.rmtree(incoming, ignore_errors=True)

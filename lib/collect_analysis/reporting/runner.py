@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 SCHEMA = 1
 # Of the machine's memory what runs may use together; the rest is for the system and the files it holds ready.
 MEMORY_SHARE = 0.8
+# A kernel with the library and a small book; less would stop every run.
+LEAST_MEMORY = 1_000_000_000
 State = Literal["complete", "failed", "busy", "skipped", "interrupted"]
 RUNNER_LOST = {"cell": None, "type": "RunnerLost", "message": "the command that ran it was killed; run the report again"}
 INTERRUPTED = {"cell": None, "type": "Interrupted", "message": "the command was interrupted; run the report again"}
@@ -59,7 +61,8 @@ class Limits:
 
     def shared_by(self, workers: int) -> "Limits":
         """The limits of runs of which so many go on at a time."""
-        return replace(self, memory_bytes=self.memory_bytes or int(MEMORY_SHARE * machine_bytes() / workers))
+        share = max(int(MEMORY_SHARE * machine_bytes() / workers), LEAST_MEMORY)
+        return replace(self, memory_bytes=self.memory_bytes or share)
 
 
 class Clock:

@@ -2,10 +2,10 @@
 
 import math
 import os
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pyarrow as pa
 import sqlglot.expressions as sge
 
 from collect_analysis.book.engines.base import COMPENSATED, EXACT_PRODUCTS, Engine, canonical_arrow, with_canonical
+from collect_analysis.book.private_folders import PrivateFolder
 from collect_analysis.errors import WorkplaceError
 
 VARIABLE = "COLLECT_SPARK_MASTER"
@@ -184,10 +185,19 @@ class SparkEngine(Engine):
         return rows.cast(expression.schema().to_pyarrow())
 
 
+@cache
+def _private_folder() -> PrivateFolder:
+    """The folder of this process' Spark, gone when the process has ended."""
+    return PrivateFolder("spark")
+
+
 def _session() -> Any:
     """A session of its own within the one Spark of the process."""
     builder = import_module("pyspark.sql").SparkSession.builder.master(os.environ.get(VARIABLE, DEFAULT_MASTER))
-    for name, value in {**_SETTINGS, "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "collect-spark")}.items():
+    own = _private_folder().path
+    # What does not fit into memory is about persons: Spark, too, spills it where only this user may look.
+    places = {"spark.sql.warehouse.dir": str(own / "warehouse"), "spark.local.dir": str(own / "local")}
+    for name, value in {**_SETTINGS, **places}.items():
         builder = builder.config(name, value)
     if not os.environ.get(VARIABLE):
         builder = builder.config("spark.sql.shuffle.partitions", str(os.cpu_count() or 1))

@@ -268,7 +268,7 @@ class AgencyPage:
             caveats=(*self._about(plan, named), *caveats, say("agency_caveat_credit", self.lang)),
             forecast=self._forecast(plan, named),
             action={
-                **({"kept_inside": plan.kept_inside} if plan.kept_inside else {"exploration_share": plan.exploration_share}),
+                **({} if plan.kept_inside else {"exploration_share": plan.exploration_share}),
                 "shares": named[["unit_name", "key", "share_now", "share_next"]].to_dict("records"),
             },
         )
