@@ -91,6 +91,14 @@ def test_an_unknown_unit_is_refused_with_the_nearest(book: Book) -> None:
         findings.integrity_of(book, parameters(units=["ag-aa"]))
 
 
+def test_where_no_test_can_be_judged_there_is_no_answer(book: Book) -> None:
+    params = parameters(least_cases=10_000_000)
+    none = findings.integrity_of(book, params)
+    decision = findings.decision_of(none, params, book)
+    assert (decision.grade, decision.action) == ("none", {})
+    assert decision.answer == "No answer. No test of the 6 agencies could be judged."
+
+
 def test_with_two_agencies_nothing_is_claimed_against_the_other(book: Book) -> None:
     two = findings.integrity_of(book, parameters(units=["ag-a", "ag-d"]))
     peers = two.tests[(two.tests["kind"] == "peers") & (two.tests["reason"] != "not_asked")]

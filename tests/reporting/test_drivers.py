@@ -17,6 +17,7 @@ from collect_analysis.reporting import texts
 from collect_analysis.reporting.figures import drivers as figures
 from collect_analysis.reporting.findings import drivers as findings
 from collect_analysis.reporting.findings import drivers_decision as words
+from collect_analysis.reporting.findings.conditions import worded
 from collect_analysis.reporting.kinds.drivers import Drivers
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
 from collect_analysis.reporting.parameters import validate
@@ -167,6 +168,7 @@ def test_what_cannot_tell_where_it_works_says_why_and_shows_no_number(frame: pd.
     for table in (report.works.ranking, report.works.policies, report.works.rules, report.works.curve):
         assert table.drop(columns=["measure", "policy", "note"], errors="ignore").isna().all(axis=None)
     assert texts.say(f"condition_{code}_remedy", "en").split("{")[0] in report.decision.confidence
+    assert all(item.detail in report.decision.answer for item in worded(refused(report.works.conditions), "en"))
     for figure in (figures.qini(report.works.curve, lang="en", unit="share", currency="VND"),):
         assert figure.texts[0].get_text() == texts.say("no_drivers_figure", "en")
 

@@ -1,5 +1,6 @@
 """An audit of the record as it is read: who sees officers, what is said in both languages, what is never said."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,13 @@ def book(sample_book: Path) -> Book:
 @pytest.fixture(scope="module")
 def audit(book: Book) -> findings.Record:
     return findings.record_of(book, parameters())
+
+
+def test_without_contacts_nobody_says_that_the_record_is_clean(book: Book, audit: findings.Record) -> None:
+    nothing = decisions.conditions(contacts=0, sheets=0, rated_twice=0, assessed=0, needed=0.0, untestable=())
+    clean = audit.types.assign(status="clean", review=0)
+    decision = words.decision_of(book, replace(audit, found=nothing), decisions.verdict(clean), parameters())
+    assert (decision.grade, decision.answer) == ("none", "No answer. The book has no contact in the period.")
 
 
 @pytest.mark.parametrize("lang", ["en", "vi"])

@@ -121,6 +121,7 @@ def test_visits_by_rule_are_refused_with_the_test_that_would_answer(sample_book:
     assert study.choices.empty
     decision = findings.decision_of(study, asked, book.currency)
     assert decision.grade == "none"
+    assert "A rule decided alone" in decision.answer
     assert "by lot" in str(decision.action["proper_test"])
     assert "relative effect of 10.0 %" in str(decision.action["proper_test"])
 

@@ -122,6 +122,7 @@ def test_too_little_room_leaves_no_plan_and_says_how_many_are_left_over(basis: f
     assert plan.shares is None
     assert decision.grade == "none"
     assert any("are left over. Raise capacities in table unit" in caveat for caveat in decision.caveats)
+    assert "are left over" in decision.answer
 
 
 def test_the_list_of_recalls_holds_the_accounts_of_the_page_and_no_page_holds_an_account(

@@ -170,7 +170,7 @@ def test_a_book_that_loses_accounts_gets_no_answer_and_the_remedy() -> None:
     params = parameters(period_start="2026-04-01", top_bucket=3, project_months=2)
     page = Page(Review(broken(), params))
     assert page.decision.grade == "none"
-    assert page.decision.answer.startswith("No answer: too many accounts are lost")
+    assert page.decision.answer.startswith("No answer. 10 of 110 open accounts")
     assert page.decision.action == page.decision.forecast == {}
     check = next(item for item in page.record.as_json()["checks"] if item["name"] == "flow_complete")  # type: ignore[union-attr, index]
     assert check["blocking"]

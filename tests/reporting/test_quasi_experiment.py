@@ -14,7 +14,7 @@ from collect_analysis.errors import ParameterError
 from collect_analysis.methods.evidence import refused
 from collect_analysis.reporting import notebook_view, texts
 from collect_analysis.reporting.findings import quasi_experiment as findings
-from collect_analysis.reporting.findings.conditions import sentences
+from collect_analysis.reporting.findings.conditions import worded
 from collect_analysis.reporting.findings.study import Study
 from collect_analysis.reporting.kinds.quasi_experiment import QuasiExperiment
 from collect_analysis.reporting.parameters import validate
@@ -203,7 +203,8 @@ def test_bad_cases_are_refused_and_say_what_would_help(changes: dict, condition:
         # Without a bandwidth the proper test is told without one.
         assert str(decision.action["proper_test"]).startswith("Draw lots among cases on both sides of 50")
     for lang in texts.LANGUAGES:
-        assert all(sentences(refused(found.conditions), lang))
+        said = findings.decision_of(found, params.model_copy(update={"lang": lang}), "VND").answer
+        assert all(item.detail in said for item in worded(refused(found.conditions), lang))
 
 
 def test_the_proposal_follows_its_stated_rules() -> None:

@@ -144,7 +144,9 @@ def test_a_base_that_the_log_does_not_know_refuses_by_its_own_name() -> None:
     assert report.case.answerable("whom")
     assert (report.decision.grade, report.decision.action["action"]) == ("none", "refuse")
     assert "text for everybody: of 1 pairs of row and action 1 were never drawn" in report.decision.confidence
-    assert report.decision.answer.startswith("Not answerable from this log: Every action tried. whom would treat")
+    assert report.decision.answer.startswith(
+        "Not answerable from this log. text for everybody: of 1 pairs of row and action 1 were never drawn"
+    )
     verdicts = words.verdict_table(report.case, report.judged)
     assert verdicts["unmet"].tolist() == ["actions_tried"]
 
@@ -176,6 +178,7 @@ def test_what_cannot_be_answered_is_refused_with_the_test_that_would(frame: pd.D
     assert report.decision.action["needed_all"] > 0
     remedies = [item.remedy for item in worded(report.case.conditions, "en") if item.name == condition]
     assert remedies[0] in report.decision.confidence
+    assert next(item.detail for item in worded(report.case.conditions, "en") if item.name == condition) in report.decision.answer
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ def test_a_channel_that_was_never_delivered_is_refused() -> None:
     assert review.unmet == ["dose_delivered"]
     assert review.decision.grade == "none"
     assert "was never delivered" in review.decision.confidence
+    assert "was never delivered" in review.decision.answer
 
 
 def test_a_channel_delivered_in_part_says_how_much() -> None:

@@ -159,6 +159,7 @@ def test_a_horizon_longer_than_history_is_refused_with_the_way_out(too_long: Des
     assert {"design_history", "design_payers"} <= set(run.unmet)
     assert run.decision.action["action"] == "refuse"
     assert "Choose a shorter horizon" in run.decision.confidence
+    assert "No past cohort" in run.decision.answer
     assert run.plan["detectable"].isna().all()
 
 

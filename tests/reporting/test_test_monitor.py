@@ -144,6 +144,7 @@ def test_the_week_in_which_accounts_began_to_be_lost_is_named() -> None:
     assert monitor.action == ("fix", "broken")
     condition = next(item for item in worded(monitor.found, "en") if item.name == "weeks_as_planned")
     assert "2026-03-16" in condition.detail
+    assert condition.detail in monitor.decision.answer
     assert monitor.decision.grade == "none"
     assert monitor.effects[["value", "low", "high", "naive_low", "z"]].isna().all(axis=None)
     assert figures.effect_at_looks(monitor.effects, lang="vi", unit="share", currency="VND", margin_relative=0.03).texts

@@ -25,7 +25,7 @@ from collect_analysis.methods import profiling
 from collect_analysis.methods.evidence import Condition, grade
 from collect_analysis.reporting import tables
 from collect_analysis.reporting.findings.agency_views import HEADINGS, VIEWS, partner_table
-from collect_analysis.reporting.findings.conditions import worded
+from collect_analysis.reporting.findings.conditions import causes, worded
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
 from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, phrase, say, value
@@ -285,8 +285,8 @@ class AgencyPage:
         if plan.floor_asks and not plan.proposed:
             return say("agency_answer_floor", self.lang, **self._floor(plan))
         if not plan.proposed:
-            refused = [condition for condition in unmet if condition.consequence == "refuse"]
-            return say("agency_answer_refused" if refused else "agency_answer_kept", self.lang, grade=plan.grade)
+            why = causes(unmet, self.lang)
+            return say("agency_answer_refused" if why else "agency_answer_kept", self.lang, grade=plan.grade, why=why)
         moved = named[named["change"].abs() >= WORTH_SAYING].sort_values("change", ascending=False)
         if moved.empty:
             return say("agency_answer_same", self.lang)

@@ -11,9 +11,10 @@ from collect_analysis.decisions import agency_integrity as decisions
 from collect_analysis.errors import DataError, nearest
 from collect_analysis.measures import partners
 from collect_analysis.measures.integrity import TESTS
-from collect_analysis.methods.evidence import Condition, grade, withheld
+from collect_analysis.methods.evidence import Condition, grade, refused, withheld
 from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.figures import agency_integrity as figures
+from collect_analysis.reporting.findings.conditions import causes
 from collect_analysis.reporting.kinds.agency_integrity import AgencyIntegrity
 from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, say
@@ -159,6 +160,8 @@ def decision_of(found: Integrity, params: AgencyIntegrity, book: Book) -> Decisi
     lang, verdict = params.lang, decisions.verdict(found.tests)
     start, end = formats.day(params.period_start, lang), formats.day(params.period_end, lang)
     parts = [say("ig_answer_audit", lang, units=_named(verdict.audit, found, lang))] if verdict.audit else [_nothing(verdict, lang)]
+    if refused(found.found):
+        parts = [say("answer_refuse_not_answerable", lang, why=causes(found.found, lang))]
     if verdict.look:
         parts.append(say("ig_answer_look", lang, units=_named(verdict.look, found, lang)))
     any_test = found.alarms[found.alarms["test"] == "any"].iloc[0]

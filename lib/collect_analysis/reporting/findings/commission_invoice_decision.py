@@ -7,6 +7,7 @@ from collect_analysis.decisions.invoice import PAY, PAY_UNDISPUTED, RETURN
 from collect_analysis.methods.evidence import grade
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.findings.commission_invoice import Invoices
+from collect_analysis.reporting.findings.conditions import causes
 from collect_analysis.reporting.kinds.commission_invoice import CommissionInvoice
 from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, say
@@ -20,9 +21,8 @@ def decision_of(book: Book, held: Invoices, params: CommissionInvoice) -> Decisi
     start, end = formats.day(params.period_start, lang), formats.day(params.period_end, lang)
     question = say("invoice_question", lang, start=start, end=end)
     if not held.answerable:
-        return Decision(
-            question=question, answer=say("invoice_answer_refused", lang), confidence=say("invoice_no_confidence", lang), grade="none"
-        )
+        answer = say("invoice_answer_refused", lang, why=causes(held.found, lang))
+        return Decision(question=question, answer=answer, confidence=say("invoice_no_confidence", lang), grade="none")
     table = held.checked.invoices
     return Decision(
         question=question,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
-from collect_analysis.methods.evidence import Condition
+from collect_analysis.methods.evidence import Condition, refused
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.kinds.rule_value import EVERYONE
 from collect_analysis.reporting.texts import formats, say
@@ -18,6 +18,11 @@ def worded(found: Iterable[Condition], lang: str) -> list[Condition]:
 def sentences(found: Iterable[Condition], lang: str) -> list[str]:
     """Each condition as one text: what was found, then what would mend it."""
     return [f"{item.detail} {item.remedy}".strip() for item in worded(found, lang)]
+
+
+def causes(found: Iterable[Condition], lang: str) -> str:
+    """Why there is no answer: what was found of each condition without which it would be a guess."""
+    return " ".join(dict.fromkeys(item.detail for item in worded(refused(found), lang)))
 
 
 def _worded(item: Condition, lang: str) -> Condition:

@@ -9,7 +9,7 @@ from collect_analysis.measures.cohort import Cohort
 from collect_analysis.measures.factors import Subjects
 from collect_analysis.methods.evidence import Condition, refused
 from collect_analysis.reporting import tables, texts
-from collect_analysis.reporting.findings.conditions import sentences, worded
+from collect_analysis.reporting.findings.conditions import causes, sentences, worded
 from collect_analysis.reporting.findings.drivers import Prognosis, Works, effect_of_all, graded
 from collect_analysis.reporting.kinds.drivers import Drivers
 from collect_analysis.reporting.results import Decision
@@ -141,7 +141,13 @@ def decision_of(params: Drivers, cohort: Cohort, currency: str, predicted: Progn
     words = {"arm": params.challenger, "champion": params.champion, "outcome": outcome, "days": formats.number(params.horizon_days, lang)}
     answer = " ".join(
         [
-            say(f"answer_drivers_{works.action}", lang, **words, **_gain(params, cohort, currency, works, levers)),
+            say(
+                f"answer_drivers_{works.action}",
+                lang,
+                **words,
+                why=causes(works.conditions, lang),
+                **_gain(params, cohort, currency, works, levers),
+            ),
             _predicted_words(predicted, lang),
             _lever_words(levers, lang),
         ]

@@ -82,6 +82,8 @@ def decision_of(
         parts.append(say("kpi_answer_hard_breaches", lang, contacts=formats.number(verdict.hard_breaches, lang)))
     names = scope_names(facts.book, lang)
     act_on = [_missed(row, names, facts, lang) for row in _rows(verdict.attention.head(FIRST_REVIEWED))]
+    if blocked:
+        parts, act_on = [say("answer_refuse_not_answerable", lang, why=" ".join(item.detail for item in blocked))], []
     return Decision(
         question=say("kpi_question", lang, start=start, end=end),
         answer=" ".join(parts),

@@ -2,8 +2,9 @@
 
 from collect_analysis.book.store import Book
 from collect_analysis.decisions.record_audit import AuditVerdict, as_by_chance
-from collect_analysis.methods.evidence import grade
+from collect_analysis.methods.evidence import grade, refused
 from collect_analysis.reporting import texts
+from collect_analysis.reporting.findings.conditions import causes
 from collect_analysis.reporting.findings.officer_record_audit import Record
 from collect_analysis.reporting.kinds.officer_record_audit import OfficerRecordAudit
 from collect_analysis.reporting.results import Decision
@@ -17,7 +18,9 @@ def decision_of(book: Book, record: Record, verdict: AuditVerdict, params: Offic
     lang = params.lang
     start, end = formats.day(params.period_start, lang), formats.day(params.period_end, lang)
     parts = []
-    if verdict.review:
+    if refused(record.found):
+        parts.append(say("answer_refuse_not_answerable", lang, why=causes(record.found, lang)))
+    elif verdict.review:
         listed = _listed(verdict.types, lang)
         parts.append(say("ra_answer", lang, records=formats.number(verdict.review, lang), types=listed))
     else:

@@ -5,6 +5,7 @@ import hashlib
 import pandas as pd
 
 from collect_analysis.methods.evidence import Condition, grade
+from collect_analysis.reporting.findings.conditions import causes
 from collect_analysis.reporting.findings.placement_plan import Basis, Plan
 from collect_analysis.reporting.kinds.placement_plan import PlacementPlan
 from collect_analysis.reporting.results import Decision
@@ -25,7 +26,7 @@ def decision_of(basis: Basis, plan: Plan, conditions: list[Condition], params: P
         nothing = basis.share_now.empty or basis.share_now.sum() == 0
         return Decision(
             question=question,
-            answer=say("plan_answer_nothing" if nothing else "plan_answer_refused", lang),
+            answer=say("plan_answer_nothing" if nothing else "plan_answer_refused", lang, why=causes(conditions, lang)),
             confidence=say("plan_no_confidence", lang),
             grade="none",
             caveats=unmet,

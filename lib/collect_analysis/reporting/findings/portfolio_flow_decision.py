@@ -7,7 +7,7 @@ import pandas as pd
 from collect_analysis.decisions.flow import FlowVerdict
 from collect_analysis.methods.control_band import FEWEST_MONTHS
 from collect_analysis.methods.evidence import Condition
-from collect_analysis.reporting.findings.conditions import sentences
+from collect_analysis.reporting.findings.conditions import causes, sentences
 from collect_analysis.reporting.findings.portfolio_flow import CASH, PROVISION, Review
 from collect_analysis.reporting.findings.portfolio_flow_words import bucket_name, product_names
 from collect_analysis.reporting.results import Decision
@@ -23,7 +23,11 @@ def decision_of(review: Review, verdict: FlowVerdict, *, money: pd.DataFrame, cu
     lang, params = review.params.lang, review.params
     month = f"{params.period_end:%m/%Y}"
     blocked = review.refused
-    parts = [say("flow_answer_blocked", lang)] if blocked else [*_acting(review, verdict, month), *_moving(review), *_coming(review, money)]
+    parts = (
+        [say("answer_refuse_not_answerable", lang, why=causes(found, lang))]
+        if blocked
+        else [*_acting(review, verdict, month), *_moving(review), *_coming(review, money)]
+    )
     named = [_named(review, row) for row in _rows(verdict.rows.head(FIRST_LISTED))]
     standing = verdict.rows["standing"].head(FIRST_LISTED).tolist()
     action: dict[str, object] = {}

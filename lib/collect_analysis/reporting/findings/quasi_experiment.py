@@ -11,7 +11,7 @@ from collect_analysis.decisions.provisional import Effect, Proposal, propose
 from collect_analysis.methods.evidence import Grade, grade, refused
 from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.findings import conditions, cut_off, overlap, roll_out
-from collect_analysis.reporting.findings.conditions import sentences
+from collect_analysis.reporting.findings.conditions import causes, sentences
 from collect_analysis.reporting.findings.study import Study
 from collect_analysis.reporting.kinds.quasi_experiment import QuasiExperiment
 from collect_analysis.reporting.results import Decision
@@ -89,7 +89,7 @@ def decision_of(found: Study, params: QuasiExperiment, currency: str) -> Decisio
     """What somebody is asked to sign: a provisional rule, what it rests on, and the test that would settle it."""
     lang, evidence, proposal = params.lang, evidence_of(found), proposal_of(found, params)
     words = _words(found, params, currency)
-    answer = _said(f"answer_{proposal.action}_{proposal.reason}", lang, words)
+    answer = _said(f"answer_{proposal.action}_{proposal.reason}", lang, {**words, "why": causes(found.conditions, lang)})
     missing = " ".join(sentences(refused(found.conditions), lang))
     confidence = say("confidence_none", lang, missing=missing) if evidence == "none" else _said(f"confidence_{params.design}", lang, words)
     forecast: dict[str, object] = {}

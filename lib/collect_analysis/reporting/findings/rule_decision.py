@@ -15,7 +15,7 @@ from collect_analysis.methods.evidence import Grade, grade, refused
 from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.disclosure import SUPPRESSED
 from collect_analysis.reporting.figures.rule_value import values_beside_the_log
-from collect_analysis.reporting.findings.conditions import sentences
+from collect_analysis.reporting.findings.conditions import causes, sentences
 from collect_analysis.reporting.findings.rule_value import Judged, Tables, base_of
 from collect_analysis.reporting.kinds.rule_value import EVERYONE, RuleValue
 from collect_analysis.reporting.results import Decision
@@ -222,10 +222,10 @@ def decision_of(case: Judged, params: RuleValue, judged: Sequence[Verdict], *, f
     moved = changed(found.changes[found.changes["rule"] == best.arm])
     words = _words(case, params, best, moved, found.estimates, currency) | _beaten_words(case, best, found.contrasts, lang, currency)
     lacking = refused(case.of_comparison(best.arm))
-    words["problems"] = _checks(list(dict.fromkeys(item.name for item in lacking)), lang)
+    words["why"] = causes(lacking, lang)
     answer = say(f"rule_answer_{best.action}_{best.reason}", lang, **words)
     if evidence == "none" and not _asks_for_test(case, best.arm):
-        answer = say("rule_answer_mend", lang, problems=words["problems"])
+        answer = say("rule_answer_mend", lang, why=words["why"])
     elif best.action in ("extend", "refuse"):
         answer = f"{answer} {_test_in_words(case, params, best.arm, plan, currency)}"
     elif best.action == "promote":

@@ -13,7 +13,7 @@ from collect_analysis.measures.net_value import NET
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
 from collect_analysis.methods.experiments import at_horizon
 from collect_analysis.reporting import texts
-from collect_analysis.reporting.findings.conditions import sentences
+from collect_analysis.reporting.findings.conditions import causes, sentences
 from collect_analysis.reporting.findings.experiment import plan_of
 from collect_analysis.reporting.kinds.strategy_review import StrategyReview
 from collect_analysis.reporting.results import Decision
@@ -101,7 +101,7 @@ def decision_of(
     in_sentence = outcome[:1].lower() + outcome[1:]
     evidence: Grade = grade(plan_of(params).design, found)
     words = _effect_words(best, in_sentence, primary, params, currency) | _early_words(best, primary, params, currency, persistence)
-    answer = say(f"answer_{best.action}_{best.reason}", lang, **words)
+    answer = say(f"answer_{best.action}_{best.reason}", lang, **words, why=causes(found, lang))
     tied = not_told_apart(between) if between is not None else pd.DataFrame(columns=["base"])
     answer = " ".join([answer, *_fading_words(best, words, lang), *_tied_words(best, tied, primary, lang, currency)])
     own = detectable[(detectable["outcome"] == primary.name) & (detectable["arm"] == best.arm)]

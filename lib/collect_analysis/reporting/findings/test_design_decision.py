@@ -9,7 +9,7 @@ from collect_analysis.decisions.test_design import DesignVerdict
 from collect_analysis.measures.history import History
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
 from collect_analysis.reporting import texts
-from collect_analysis.reporting.findings.conditions import sentences
+from collect_analysis.reporting.findings.conditions import causes, sentences
 from collect_analysis.reporting.findings.test_design import Size
 from collect_analysis.reporting.kinds.test_design import TestDesign
 from collect_analysis.reporting.results import Decision
@@ -35,7 +35,7 @@ def decision_of(
         action["enrol_weeks"] = round(verdict.weeks, 1)
     return Decision(
         question=say("design_question", lang, **words),
-        answer=say(f"design_answer_{verdict.action}_{verdict.reason}", lang, **words),
+        answer=say(f"design_answer_{verdict.action}_{verdict.reason}", lang, **words, why=causes(found, lang)),
         confidence=confidence,
         grade=grade("raw", found),
         caveats=_caveats(params, found, plan, size, past),

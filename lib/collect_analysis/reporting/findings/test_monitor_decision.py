@@ -11,7 +11,7 @@ from collect_analysis.decisions.treatment import crowded
 from collect_analysis.decisions.verdict import Status
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
 from collect_analysis.reporting import texts
-from collect_analysis.reporting.findings.conditions import sentences
+from collect_analysis.reporting.findings.conditions import causes, sentences
 from collect_analysis.reporting.findings.experiment import plan_of
 from collect_analysis.reporting.findings.test_monitor import Watched, newest
 from collect_analysis.reporting.kinds.test_monitor import TestMonitor
@@ -119,7 +119,6 @@ def _words(
 ) -> dict[str, str]:
     lang, standing = params.lang, first.standing
     outcome = _outcome(params, watched)
-    problems = [texts.value("check", item.name, lang) for item in refused(found) if item.name not in _WAITING]
     breached = [texts.value("outcome", name, lang) for name, status in standing.guardrails.items() if status == "breached"]
     still_open = [texts.value("outcome", name, lang) for name, status in standing.guardrails.items() if status != "kept"]
     last = watched.entered["day"].max() if len(watched.entered) else None
@@ -139,7 +138,7 @@ def _words(
         "progress": say("monitor_progress", lang, fraction=formats.share(standing.fraction, lang, digits=0)) if params.planned else "",
         "power": formats.share(standing.conditional_power, lang, digits=0),
         "margin": formats.share(params.margin_relative, lang),
-        "problems": "; ".join(problems),
+        "why": causes([item for item in found if item.name not in _WAITING], lang),
         "guardrails": ", ".join(breached or still_open).lower(),
         "more": _more_time(found, params.champion, lang),
         "first": formats.day(ahead.first_look if ahead else None, lang),
