@@ -92,7 +92,7 @@ def test_an_unknown_unit_is_refused_with_the_nearest(book: Book) -> None:
 
 
 def test_where_no_test_can_be_judged_there_is_no_answer(book: Book) -> None:
-    params = parameters(least_cases=10_000_000)
+    params = parameters(least_cases=10_000)
     none = findings.integrity_of(book, params)
     decision = findings.decision_of(none, params, book)
     assert (decision.grade, decision.action) == ("none", {})

@@ -167,7 +167,7 @@ def test_a_missing_month_end_row_stops_the_decision() -> None:
     assert [item.name for item in review.found if not item.met] == ["Flow adds up"]
     assert review.decision.grade == "none"
     assert "do not add up" in review.decision.confidence
-    assert review.decision.answer.startswith("No answer. In 1 scopes the flow rates do not add up")
+    assert review.decision.answer.startswith("No answer. In 4 scopes the flow rates do not add up")
     assert review.decision.action == {}
 
 
