@@ -206,11 +206,22 @@ tables:
 def test_b45_binary_fractions_are_no_money_and_no_ids(payments: Payments) -> None:
     frame = pd.DataFrame({"id": ["1"], "account": [7.0], "amount": [1.5], "day": ["01/06/2026"]})
     frame.to_parquet(payments.folder / "cash.parquet")
-    with pytest.raises(DataError, match="column 'account' is double and account_key is an id; deliver it as text"):
+    with pytest.raises(DataError, match="column 'account' is double and account_key is an id; deliver it as text, or declare `strip"):
         payments.load(files="cash.parquet", form="{kind: parquet}")
     frame.assign(account="7").to_parquet(payments.folder / "cash.parquet")
     with pytest.raises(DataError, match=r"column 'amount' is double, binary fractions, and amount_minor is money; deliver it as decimal"):
         payments.load(files="cash.parquet", form="{kind: parquet}")
+
+
+def test_b45_ids_of_floats_are_read_where_the_mapping_takes_them_for_whole_numbers(payments: Payments) -> None:
+    ids = [7.0, 8001.0, 123456789012345.0, 2.0**53, 1e22, 1e300, 7.5, -8.0]
+    days = ["01/06/2026"] * len(ids)
+    frame = pd.DataFrame({"id": list("12345678"), "account": ids, "amount": ["1"] * len(ids), "day": days})
+    frame.to_parquet(payments.folder / "cash.parquet")
+    columns = COLUMNS.replace("{from: account, missing: []}", '{from: account, strip: [".0"]}')
+    (done,) = payments.load(files="cash.parquet", form="{kind: parquet}", columns=columns, loss=1).loads
+    assert payments.rows()["account_key"].tolist() == ["7", "8001", "123456789012345", "-8"]
+    assert {(each.check, each.rows) for each in done.findings if each.severity == "quarantine"} == {("damaged_id", 3), ("fraction_id", 1)}
 
 
 def test_pseudonymised_values_are_withheld_from_the_quarantine(payments: Payments, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from collect_analysis.book.store import Book, book_from_frames, open_book
@@ -97,8 +98,9 @@ def test_jumps_count_as_rolled_forward(from_file: Book) -> None:
     rates = by_bucket(Facts(from_file, PERIOD), top_bucket=4).set_index(["kpi", "scope_key"])
     assert rates.loc[("F1", "0"), "numerator"] == 1860 + 6209
     assert rates.loc[("F5", "2"), "numerator"] == 4130
-    # From bucket 4 on the full buckets still tell forward from unchanged.
-    assert rates.loc[("F1", "4"), "numerator"] > 0
+    # Bucket 4 and what lies beyond are one here: no worse bucket is told apart.
+    assert np.isnan(rates.loc[("F1", "4"), "value"])
+    assert rates.loc[("F1", "4"), "note"] == "the last bucket is open-ended: no worse one is told apart"
 
 
 def test_the_imported_book_says_that_it_is_real(imported: Path) -> None:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from collect_analysis.book import two_columns
 from collect_analysis.book.parsing.columns import Parsed, arrow_type, parse
-from collect_analysis.book.parsing.words import word_list
+from collect_analysis.book.parsing.words import POINT_ZERO, word_list
 from collect_analysis.book.readers.cells import Cells, TextColumn, constant_column, text_column
 from collect_analysis.book.reasons import Fault, Severity, severity_of
 from collect_analysis.book.schema import MINOR_DIGITS, Column, Table
@@ -195,14 +195,16 @@ def _filled(block: _Block, column: Column, rule: ColumnRule, source: Source) -> 
 
 def _refuse_type(cell: TextColumn, column: Column, rule: ColumnRule, source: Source) -> None:
     """A typed source column must not lose anything on its way: binary fractions are no money, fractions are no ids, moments no days."""
-    inexact = cell.type.startswith(("float", "double", "half", "real"))
-    if inexact and column.type == "money" and not rule.round:
+    if cell.is_inexact and column.type == "money" and not rule.round:
         raise DataError(
             f"source {source.source}: column '{rule.source}' is {cell.type}, binary fractions, and {column.name} is money; "
             "deliver it as decimal or text, or declare `round: true`"
         )
-    if inexact and column.type in ("key", "code"):
-        raise DataError(f"source {source.source}: column '{rule.source}' is {cell.type} and {column.name} is an id; deliver it as text")
+    if cell.is_inexact and column.type in ("key", "code") and POINT_ZERO not in rule.strip:
+        raise DataError(
+            f"source {source.source}: column '{rule.source}' is {cell.type} and {column.name} is an id; deliver it as text, "
+            f'or declare `strip: ["{POINT_ZERO}"]` if the ids are whole numbers without leading zeros'
+        )
 
 
 def _mark(delivery: Delivery, column: Column, rule: ColumnRule, parsed: Parsed, cell: TextColumn, start: int) -> None:

@@ -24,6 +24,8 @@ _UNSEEN_CLASS = r"[\x00-\x1f\x7f-\x9f\x{ad}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 # 1.23E+18, 1,23E+18: what a spreadsheet makes of an id.
 _DAMAGED_ID = r"^[0-9]+[.,][0-9]+[eE]\+?[0-9]+$|^[0-9]+[eE]\+[0-9]+$"
+# A float holds whole numbers of 15 digits and tells no longer ones apart; a mapping that strips ".0" says that its ids are such numbers.
+_INEXACT_ID, POINT_ZERO = r"|^-?[0-9]{16,}|[eE]", ".0"
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,9 @@ def prepared(cells: TextColumn, column: Column, rule: ColumnRule, form: Format) 
         texts = pc.replace_substring_regex(pc.replace_substring_regex(texts, r"[\t\r\n]+", " "), _UNSEEN_CLASS, "")
     elif column.type in ("key", "code"):
         reasons[_true(pc.match_substring_regex(texts, _UNSEEN_CLASS))] = "key_characters"
-    if column.type == "key" and not cells.native:
-        reasons[_true(pc.match_substring_regex(texts, _DAMAGED_ID)) & (reasons == "")] = "damaged_id"
+    if column.type == "key" and (cells.is_inexact or not cells.native):
+        damaged = _DAMAGED_ID + _INEXACT_ID if cells.is_inexact else _DAMAGED_ID
+        reasons[_true(pc.match_substring_regex(texts, damaged)) & (reasons == "")] = "damaged_id"
     if rule.strip or rule.upper or rule.lower or rule.codes or rule.slug or rule.pseudonym:
         texts = _stepped(texts, reasons, column, rule)
     if rule.prefix:

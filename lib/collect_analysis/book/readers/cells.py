@@ -23,6 +23,11 @@ class TextColumn:
     type: str = "text"
     typed: np.ndarray | None = None
 
+    @property
+    def is_inexact(self) -> bool:
+        """Whether its cells are binary fractions."""
+        return self.type.startswith(("float", "double", "half", "real"))
+
     def take(self, rows: np.ndarray) -> "TextColumn":
         """The column at the given row positions."""
         return replace(self, index=self.index[rows])
