@@ -212,6 +212,11 @@ def test_a_format_that_shows_another_amount_is_told_from_a_currency(code: str, u
     assert unlike_amount(code) == unit
 
 
+def test_a_number_beyond_any_is_refused(tmp_path: Path) -> None:
+    beyond = refusal(tmp_path, workbook([HEADER, ["1", 905, DAY]]), lambda xml: xml.replace("<v>905</v>", "<v>1.8E+309</v>"))
+    assert "cell B2: a number larger than any that a sheet can hold; correct it" in beyond
+
+
 def test_an_amount_shown_in_thousands_or_percent_is_refused(tmp_path: Path) -> None:
     told = refusal(tmp_path, workbook([HEADER, ["1", 900, DAY]], formats={"B2": '#,##0"k"'}))
     assert "cell B2: a number shown with 'k', so that a person reads another amount; store the amount itself" in told

@@ -1,5 +1,6 @@
 """Excel sheets: one table below its header row; whatever a spreadsheet may have spoilt is refused with its cell."""
 
+import math
 import re
 import warnings
 import zipfile
@@ -201,6 +202,9 @@ class _Sheet:
 
     def _number(self, name: str, cell: Any, value: int | float) -> str:
         types = set(self.types.get(name, ()))
+        if not math.isfinite(value):
+            self._fault(name, cell, "a number larger than any that a sheet can hold; correct it")
+            return ""
         if abs(value) >= MOST_EXACT:
             self._fault(name, cell, "a number of more than 15 digits, the last ones are lost; store ids as text")
         elif types & _IDS and value == int(value):
