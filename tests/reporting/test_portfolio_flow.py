@@ -38,7 +38,7 @@ class Page:
         record = self.record = RunRecorder(params)
         record.conditions(worded(review.conditions, params.lang))
         judged = record.table("judged", review.judged(), people="denominator")
-        matrix = record.table("matrix", review.matrix(), people="cases")
+        matrix = record.table("matrix", review.matrix(), people="accounts")
         last = record.table("last_month", review.last_rates(), people="denominator")
         record.measures("flow_rate", last, by=["from", "rate"], unit="share", people="denominator")
         projection = record.table("projection", review.projection(), people=NoPeople("projected counts of whole buckets"))
@@ -53,15 +53,15 @@ class Page:
             record.table("months_left", review.months_left(), people="cases"),
         )
         self.cures = record.table("cures", review.cures(), people="denominator")
-        bridge, groups = (
-            record.table("provision", review.bridge, people="count"),
+        causes, groups = (
+            record.table("provision_causes", review.causes(), people="count"),
             record.table("debt_groups", review.group_matrix(), people="cases"),
         )
         shown = (
             words.act_table(judged, params, book), words.rates_table(last, params), words.errors_table(errors, params),
             words.money_table(money, params, book), words.fates_table(fates, months, params),
             words.product_table(record.table("products", review.by_product(), people="denominator"), params, book),
-            words.cures_table(self.cures, params, book), words.group_table(groups, params), words.bridge_table(bridge, params, book),
+            words.cures_table(self.cures, params, book), words.group_table(groups, params), words.bridge_table(causes, params, book),
             words.tests_table(review.order, review.steadiness, params), words.memory_table(review.memory(), params),
         )  # fmt: skip
         self.shown = [str(table._repr_mimebundle_()["text/plain"]) for table in shown]

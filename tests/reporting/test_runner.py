@@ -60,6 +60,26 @@ def test_same_inputs_give_the_same_bytes_and_each_run_its_own_folder(project: Sm
     assert os.readlink(project.current()) == second.run_id
 
 
+def test_a_run_whose_first_tables_tell_a_small_row_begins_again_and_tells_it_nowhere(project: SmallProject) -> None:
+    """Total and parts are shown before the third part is known to be small: 500 less 300 less 197 are three accounts."""
+    told = """
+import pandas as pd
+whole = record.table("whole", pd.DataFrame({"cases": [500]}), people="cases")
+units = record.table("units", pd.DataFrame({"unit_key": ["a", "b"], "cases": [300, 197]}), people="cases")
+rest = record.table("rest", pd.DataFrame({"unit_key": ["a", "b", "c"], "cases": [300, 197, 3]}), people="cases")
+"""
+    head, tail = RECORDER.split("record.measure")
+    project.write_notebook(head, told, "record.measure" + tail)
+    outcome = one(project)
+    assert (outcome.state, outcome.error) == ("complete", None)
+    shown = {path.stem: path.read_text() for path in (outcome.folder / "tables").iterdir()}
+    assert "300" in shown["units"]
+    assert "300" in shown["rest"]
+    assert "500" not in shown["whole"]
+    assert {path.name for path in outcome.folder.iterdir()} == {"notebook.ipynb", "page.html", "results.json", "run.json", "tables"}
+    assert json.loads((outcome.folder / "results.json").read_text())["hidden"] == {"rows": 7, "small": 1, "withheld": 1}
+
+
 @pytest.mark.slow
 def test_w2_a_matrix_in_parallel_equals_the_matrix_in_series(project: SmallProject, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = SmallProject(tmp_path_factory.mktemp("serial"))

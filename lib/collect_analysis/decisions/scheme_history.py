@@ -20,6 +20,11 @@ class History:
     lasting: Mapping[int, pd.DataFrame]
 
     @property
+    def officers(self) -> int:
+        """How many officers there are."""
+        return int(self.panel["officer_key"].nunique())
+
+    @property
     def months(self) -> int:
         """How many months there are."""
         return int(self.panel["month"].nunique())

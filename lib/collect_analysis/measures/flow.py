@@ -121,8 +121,9 @@ def roll_matrix(book: Book, pairs: ir.Table, *, top_bucket: int, few: int) -> pd
 
     `pairs` is the table of `month_pairs`; buckets from `top_bucket` on are one. Columns: version (count, balance), from_bucket, to (bucket,
     exit, `reaged` or `missing`), numerator, denominator (accounts, or opening balance in minor units; of the row), value (share), low, high
-    (Wilson; balance: NaN), cases (accounts of the row), note. Every bucket has a cell, also an empty one; exits appear where they happened.
-    Undefined: nothing open in the row's bucket. A row of fewer than `few` accounts says so in its note.
+    (Wilson; balance: NaN), cases (accounts of the row), accounts (behind the number: those of the row; of money, those that moved so), note.
+    Every bucket has a cell, also an empty one; exits appear where they happened. Undefined: nothing open in the row's bucket. A row of fewer
+    than `few` accounts says so in its note.
     """
     stays_open = pairs.state.isin(["rolled", "stayed", "improved", "cured"])
     to = ibis.ifelse(stays_open, ibis.least(pairs.next_bucket, ibis.literal(top_bucket)).cast("string"), pairs.state)
@@ -136,7 +137,8 @@ def roll_matrix(book: Book, pairs: ir.Table, *, top_bucket: int, few: int) -> pd
     cases = full.groupby("from_bucket")["count"].transform("sum")
     parts = []
     for version in ("count", "balance"):
-        part = full[["from_bucket", "to"]].assign(version=version, numerator=full[version], cases=cases)
+        behind = cases if version == "count" else full["count"]
+        part = full[["from_bucket", "to"]].assign(version=version, numerator=full[version], cases=cases, accounts=behind)
         part["denominator"] = part.groupby("from_bucket")["numerator"].transform("sum")
         if version == "balance":
             part = part.assign(low=float("nan"), high=float("nan"))
@@ -144,7 +146,7 @@ def roll_matrix(book: Book, pairs: ir.Table, *, top_bucket: int, few: int) -> pd
     table = pd.concat(parts, ignore_index=True)
     thin = (table["cases"] > 0) & (table["cases"] < few)
     table["note"] = table["note"].mask(thin, f"rests on fewer than {few} accounts")
-    return table[["version", "from_bucket", "to", "numerator", "denominator", "value", "low", "high", "cases", "note"]]
+    return table[["version", "from_bucket", "to", "numerator", "denominator", "value", "low", "high", "cases", "accounts", "note"]]
 
 
 def identity_gaps(table: pd.DataFrame) -> pd.DataFrame:

@@ -82,7 +82,7 @@ def reliability_table(table: pd.DataFrame, *, pool_months: int, half: float = 0.
 def control_table(table: pd.DataFrame, outcome: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
     """Whose doing is each KPI: the officer's, the portfolio's, the unit's, the month's, or nobody's?
 
-    Columns: kpi and those of `components.variance_table`. Officers without a known portfolio in a month are left out of that month; a KPI for
+    Columns: kpi, officers and those of `components.variance_table`. Officers without a known portfolio in a month are left out of that month; a KPI for
     which nobody's is known is split without the source `portfolio`.
     """
     parts = []
@@ -91,8 +91,9 @@ def control_table(table: pd.DataFrame, outcome: pd.DataFrame, *, draws: int, see
         known = joined[list(MIX)].notna().all(axis=1)
         enough = known.mean() >= 0.5
         rows = joined[known] if enough else joined.drop(columns=list(MIX))
-        parts.append(variance_table(rows, mix=MIX if enough else (), draws=draws, seed=seed).assign(kpi=kpi))
-    return pd.concat(parts, ignore_index=True)[["kpi", "source", "variance", "share", "inside", "low", "high", "note"]]
+        split = variance_table(rows, mix=MIX if enough else (), draws=draws, seed=seed)
+        parts.append(split.assign(kpi=kpi, officers=rows["officer_key"].nunique()))
+    return pd.concat(parts, ignore_index=True)[["kpi", "source", "variance", "share", "inside", "low", "high", "officers", "note"]]
 
 
 def prediction_table(table: pd.DataFrame, outcome: pd.DataFrame, better: Mapping[str, str], *, draws: int, seed: int) -> pd.DataFrame:

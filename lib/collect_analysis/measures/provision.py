@@ -106,6 +106,18 @@ def provision_bridge(cells: pd.DataFrame, rates: Sequence[float]) -> pd.DataFram
     )
 
 
+def last_and_all(bridge: pd.DataFrame, last_day: date) -> pd.DataFrame:
+    """Why did provision move in the last month, and over all months?
+
+    Columns: those of `provision_bridge`; month is the last month's end, or `all`; there `count` is of accounts month by month.
+    """
+    last = bridge[bridge["month"] == last_day]
+    whole = bridge.groupby("cause", as_index=False, sort=False)[["count", "amount_minor"]].sum()
+    opening = bridge.loc[bridge["month"] == bridge["month"].min(), "opening_minor"].max()
+    whole = whole.assign(month="all", opening_minor=opening, closing_minor=last["closing_minor"].max())
+    return pd.concat([last.assign(month=f"{last_day:%Y-%m-%d}"), whole], ignore_index=True)[list(bridge.columns)]
+
+
 def by_bucket(transitions: Transitions, rates: Sequence[float]) -> pd.DataFrame:
     """How much is provided for the accounts of each bucket at the end of the period? Columns: from, count, exposure_minor, provision_minor.
 

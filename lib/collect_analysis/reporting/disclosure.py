@@ -13,6 +13,7 @@ PERSONAL = frozenset(column for table in TABLES.values() for column in table.per
 # An officer is a person too, but some reports are made for those who lead officers.
 OFFICER = "officer_key"
 SUPPRESSED = "suppressed: fewer than {min_cell} cases"
+WITHHELD = "suppressed: with it a small cell could be computed"
 UNKNOWN = "suppressed: nobody counted how many people are behind it"
 # Columns that count people: a table that holds one cannot say that it rests on nobody.
 COUNTS = frozenset({"accounts", "cases", "clusters", "customers", "debtors", "payers"})
@@ -97,7 +98,8 @@ def uncounted_rows(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
 
 def _told(table: pd.DataFrame) -> pd.Series:
     """Which rows tell a number that is no label."""
-    numbers = [name for name in table.columns if name not in row_labels.LABELS and pd.api.types.is_numeric_dtype(table[name])]
+    labels = row_labels.labels_of(table)
+    numbers = [name for name in table.columns if name not in labels and pd.api.types.is_numeric_dtype(table[name])]
     return table[numbers].notna().any(axis=1)
 
 
@@ -105,9 +107,9 @@ def hide(table: pd.DataFrame, rows: pd.Series, *, note: str) -> pd.DataFrame:
     """The table with everything but labels blanked in `rows`, and `note` saying why; the rows stay, so that nobody takes them for zero."""
     if not rows.any():
         return table
-    shown = table.copy()
+    shown, labels = table.copy(), row_labels.labels_of(table)
     for column in shown.columns:
-        if column not in row_labels.LABELS and column != "note":
+        if column not in labels and column != "note":
             shown[column] = _blanked(shown[column], rows)
     before = shown["note"].fillna("") if "note" in shown.columns else pd.Series("", index=shown.index)
     shown["note"] = before.mask(rows, note)
@@ -126,20 +128,50 @@ def _blanked(column: pd.Series, rows: pd.Series) -> pd.Series:
     return column.astype(float).mask(rows) if pd.api.types.is_numeric_dtype(column) else column.mask(rows, None)
 
 
-def without_small_cells(table: pd.DataFrame, people: People, *, min_cell: int, name: str) -> pd.DataFrame:
-    """What may be shown of a table: small rows without anything but their labels, and those only where they are public codes.
+@dataclass(frozen=True, kw_only=True)
+class Small:
+    """Which rows of a table must not be told: those of too few people, those nobody counted, and where only the period before has too few.
 
-    A row is small where any of its counting columns (`people`) is above 0 and under `min_cell`; a row that tells numbers while its count is
-    empty is hidden too. Where the period before rests on too few (`previous_cases`), what it says and the change are blanked.
+    `counts` names the columns that count the people behind a row.
     """
-    columns = counted_by(table, people, name=name)
-    if "previous_cases" in table.columns:
-        table = hide_before(table, small_rows(table, ["previous_cases"], min_cell=min_cell))
-    small, uncounted = small_rows(table, columns, min_cell=min_cell), uncounted_rows(table, columns)
+
+    counts: tuple[str, ...]
+    rows: pd.Series
+    uncounted: pd.Series
+    before: pd.Series
+
+    @property
+    def whole(self) -> pd.Series:
+        """Flags of the rows that are hidden whole."""
+        return self.rows | self.uncounted
+
+
+def small_in(table: pd.DataFrame, people: People, *, min_cell: int, name: str) -> Small:
+    """Which rows of a table must not be told?
+
+    A row is small where any of its counting columns (`people`) is above 0 and under `min_cell`, or the number of people that the whole table
+    rests on is; a row that tells numbers while its count is empty is not told either. Where the period before rests on too few
+    (`previous_cases`), it and the change are not told.
+
+    Raises
+    ------
+    DisclosureError
+        See `counted_by`.
+    """
+    counts = counted_by(table, people, name=name)
+    rows = small_rows(table, counts, min_cell=min_cell)
     if isinstance(people, int) and 0 < people < min_cell:
-        small = pd.Series(True, index=table.index)
-    shown = hide(hide(table, uncounted, note=UNKNOWN), small, note=SUPPRESSED.format(min_cell=min_cell))
-    return row_labels.neutral(shown, small | uncounted)
+        rows = pd.Series(True, index=table.index)
+    before = small_rows(table, ["previous_cases"] if "previous_cases" in table.columns else [], min_cell=min_cell)
+    return Small(counts=counts, rows=rows, uncounted=uncounted_rows(table, counts), before=before)
+
+
+def told(table: pd.DataFrame, small: Small, withheld: pd.Series, withheld_before: pd.Series, *, min_cell: int) -> pd.DataFrame:
+    """What may be shown of a table: rows that are small or withheld keep nothing but their labels, small ones only those that are public."""
+    shown = hide_before(table, small.before | withheld_before)
+    shown = hide(shown, withheld, note=WITHHELD)
+    shown = hide(hide(shown, small.uncounted, note=UNKNOWN), small.rows, note=SUPPRESSED.format(min_cell=min_cell))
+    return row_labels.neutral(shown, small.whole)
 
 
 def suppress_small_cells(table: pd.DataFrame, *, min_cell: int, cases: str = "cases") -> pd.DataFrame:

@@ -23,6 +23,8 @@ from collect_analysis.reporting.typed_parameters import PATH_PART
 
 STAGING, FAILED, LOCKS = ".staging", ".failed", ".locks"
 OUTCOME, LOG, SCRATCH = "outcome.json", "worker.log", ".scratch"
+# In the scratch folder: what a run that must begin again hides from the start (`reporting/withholding.py`).
+WITHHOLD = "withhold.json"
 NEXT = ".next"
 RESULTS_SCHEMA = 1
 

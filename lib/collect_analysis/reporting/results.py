@@ -15,13 +15,16 @@ from collect_analysis.book.durable import write_json
 from collect_analysis.errors import RunError
 from collect_analysis.methods.evidence import Condition, Grade
 from collect_analysis.reporting import row_labels
-from collect_analysis.reporting.disclosure import NoPeople, People, refuse_personal, without_small_cells
+from collect_analysis.reporting.disclosure import NoPeople, People, refuse_personal, small_in, told
 from collect_analysis.reporting.notebook_files import FIGURE_MIME, SVG_MIME
 from collect_analysis.reporting.operational_lists import OperationalList, write_list
 from collect_analysis.reporting.shares import Shares
+from collect_analysis.reporting.withholding import Withholding, begin_again, read_plan
 
 SCHEMA = 1
 SIGNIFICANT_DIGITS = 12
+# What a measure keeps of a table besides its labels.
+_OF_MEASURES = frozenset({"value", "low", "high", "numerator", "denominator", "note", "unit", "kpi", "definition"})
 SLUG = r"[a-z][a-z0-9_]{0,62}"
 
 
@@ -117,6 +120,8 @@ class RunRecorder:
         self._names: set[tuple[str, ...]] = set()
         self._masked: dict[tuple[str, str], int] = {}
         self._shares = Shares()
+        self._withheld = Withholding(min_cell=parameters.min_cell, plan=read_plan(self.folder))
+        self._hidden = np.zeros(3, dtype=np.int64)
 
     def _claim(self, *name: str) -> None:
         if name in self._names:
@@ -124,10 +129,15 @@ class RunRecorder:
         self._names.add(name)
 
     def _disclosed(self, name: str, table: pd.DataFrame, people: People) -> pd.DataFrame:
-        """What may be shown of a table."""
-        table, masked = row_labels.without_personal_labels(table)
+        """What may be shown of a table, held against all that was recorded before."""
+        table, masked = row_labels.without_personal_labels(table.reset_index(drop=True))
         self._masked |= {(name, column): count for column, count in masked.items()}
-        return without_small_cells(table, people, min_cell=self.parameters.min_cell, name=name)
+        min_cell = self.parameters.min_cell
+        small = small_in(table, people, min_cell=min_cell, name=name)
+        hidden = self._withheld.take(name, table, counts=small.counts, small=small.whole.to_numpy(), before=small.before.to_numpy())
+        rows, before = pd.Series(hidden.rows, index=table.index), pd.Series(hidden.before, index=table.index)
+        self._hidden += np.array([len(table), small.whole.sum(), rows.sum()], dtype=np.int64)
+        return told(table, small, rows, before, min_cell=min_cell)
 
     def measure(
         self,
@@ -168,7 +178,12 @@ class RunRecorder:
         """
         keys = list(by)
         refuse_personal(table[keys], name=name, audience=self.parameters.audience)
-        shown = self._disclosed(name, table, people)
+        unknown = [key for key in keys if key not in row_labels.LABELS]
+        if unknown:
+            raise RunError(f"measure '{name}' is told by {', '.join(unknown)}, which names no rows; declare it in reporting/row_labels.py")
+        counts = () if isinstance(people, NoPeople | int) else (people,) if isinstance(people, str) else tuple(people)
+        told_of = [column for column in table.columns if column in {*keys, *counts, *_OF_MEASURES}]
+        shown = self._disclosed(name, table[told_of], people)
         self._shares.look(name, shown, unit=unit, kpi=kpi)
         for row in shown.to_dict("records"):
             where = {**(labels or {}), **{key: str(row[key]) for key in keys}}
@@ -195,7 +210,7 @@ class RunRecorder:
         (`NoPeople("terms of the contract")`). Small rows keep nothing but their labels.
         """
         refuse_personal(table, name=name, audience=self.parameters.audience)
-        shown = self._disclosed(name, table, people).reset_index(drop=True)
+        shown = self._disclosed(name, table, people)
         self._claim("table", name)
         self._shares.look(name, shown)
         self._tables[name] = f"tables/{name}.csv"
@@ -266,9 +281,20 @@ class RunRecorder:
         ------
         RunError
             No decision was recorded: a page without the decision asked and the answer is not a report.
+        DisclosureError
+            What was shown first tells a small row that came later: the worker runs the notebook again with more hidden from the start.
         """
+        from collect_analysis.reporting.texts import say
+
         if self._decision is None:
             raise RunError("no decision was recorded; call record.decide(...) before record.finish()")
+        if self.folder and (plan := self._withheld.better_plan()):
+            begin_again(self.folder, plan)
+        if self._masked:
+            columns = ", ".join(sorted({column for _, column in self._masked}))
+            self.check(
+                "labels_masked", False, detail=say("labels_masked", self.parameters.lang, columns=columns, count=max(self._masked.values()))
+            )
         body = self.as_json()
         if self.folder:
             write_json(self.folder / "results.json", body)
@@ -287,6 +313,7 @@ class RunRecorder:
             "figures": self._figures,
             "decision": plain(asdict(decision)) if decision else None,
             "checks": [*self._checks, *self._impossible_shares()],
+            "hidden": dict(zip(("rows", "small", "withheld"), self._hidden.tolist(), strict=True)),
         }
 
     def _impossible_shares(self) -> list[dict[str, object]]:

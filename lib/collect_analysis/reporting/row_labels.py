@@ -18,19 +18,19 @@ WITHHELD, MASKED = "withheld-", "masked-"
 # Columns whose codes come from registers, policies, report files and our own lists.
 PUBLIC = frozenset(
     {
-        "across_units", "action", "against", "age_months", "allocation", "arm", "arms", "at", "band", "base", "basis",
-        "batch_month", "better", "bucket", "bucket_to", "came", "cause", "channel", "check", "cliff_kind", "cohort",
+        "across_units", "action", "adjusted", "against", "age_months", "allocation", "arm", "arms", "at", "band", "base",
+        "basis", "batch_month", "better", "bucket", "bucket_to", "came", "cause", "channel", "check", "cliff_kind", "cohort",
         "comparison", "comparison_kind", "component", "consequence", "covariate", "covariates", "currency", "date", "day",
         "day_kind", "definition", "digit", "end", "estimand", "estimator", "event", "event_time", "experiment_id", "fifth",
         "first_assigned", "from", "from_bucket", "from_group", "game", "gate", "horizon", "horizon_days", "identity",
-        "invoice_id", "kind", "kpi", "kpi_kind", "last_assigned", "level_unit", "look", "look_day", "looks", "measure",
+        "invoice_id", "kind", "kpi", "kpi_kind", "last_assigned", "level_unit", "list", "look", "look_day", "looks", "measure",
         "method", "month", "month_end", "next_age_months", "next_start", "note", "officer_key", "origin", "outcome",
         "pace_cause", "pace_source", "pace_stage", "pace_step", "panel", "part", "period", "period_end", "period_start",
-        "placement", "placement_no", "policy", "pool_months", "rate", "reading", "rule", "rule_id", "ruleset_id", "scale",
-        "scheme", "scheme_change", "scope_type", "series", "severity", "side", "sign", "size", "source", "stage", "state",
-        "status_from", "step", "sub_function", "tariff_id", "tenure_from", "tenure_to", "term", "test", "tier_from", "time",
-        "to", "to_group", "treated", "treated_by", "type", "unit", "unit_key", "unit_name", "variable", "version", "week",
-        "what", "working_day",
+        "placement", "placement_no", "policy", "pool_months", "property", "rate", "reading", "rule", "rule_id", "ruleset_id",
+        "scale", "scheme", "scheme_change", "scope_type", "series", "severity", "side", "sign", "size", "source", "stage",
+        "state", "statistic", "status_from", "step", "sub_function", "tariff_id", "tenure_from", "tenure_to", "term", "test",
+        "tier_from", "time", "to", "to_group", "treated", "treated_by", "type", "unit", "unit_key", "unit_name", "variable",
+        "version", "week", "what", "working_day",
     }
 )  # fmt: skip
 # Columns whose words come with the data, or are made of them.
@@ -41,6 +41,8 @@ FROM_DATA = frozenset(
     }
 )  # fmt: skip
 LABELS = PUBLIC | FROM_DATA
+# Labels where they are words, results where they are numbers.
+_WORDS_ONLY = frozenset({"statistic"})
 # Scopes whose keys stand in a register or are numbers.
 _PUBLIC_SCOPES = frozenset({"company", "all", "sub_function", "unit", "agency", "officer", "bucket"})
 _NUMBER_OR_BAND = re.compile(r"[<>≤≥+−-]?\d[\d.,]{0,6}(\s?(%|\+|([–_-]|to|&)\s?[<>≤≥]?\d[\d.,]{0,6}))?\+?")
@@ -60,7 +62,8 @@ _WORDS = re.compile(r"[^\W\d_]+")
 
 def labels_of(table: pd.DataFrame) -> list[str]:
     """The label columns of a table, in order."""
-    return [str(name) for name in table.columns if name in LABELS]
+    words = [name for name in table.columns if name in _WORDS_ONLY and pd.api.types.is_numeric_dtype(table[name])]
+    return [str(name) for name in table.columns if name in LABELS and name not in words]
 
 
 def looks_personal(text: str) -> bool:

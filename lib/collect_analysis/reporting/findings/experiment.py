@@ -48,6 +48,11 @@ def means_of(
     return suppress_small_cells(means(sums, none_counts=none_counts), min_cell=params.min_cell)
 
 
+def fewest(arms_told: pd.DataFrame) -> int:
+    """How many cases the smallest arm has (`cases`): what a contrast of whole arms rests on at least."""
+    return int(arms_told["cases"].min()) if len(arms_told) else 0
+
+
 def doses_of(book: Book, cohort: Cohort, params: DeclaredExperiment) -> pd.DataFrame:
     """How differently each challenger was worked (`experiments.compare_arms` of the doses); an arm that got none has a mean of 0."""
     return compare_arms(means_of(book, cohort, params, arms.dose_outcomes(cohort), none_counts=True), base=params.champion)

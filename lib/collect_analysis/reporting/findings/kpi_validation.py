@@ -100,14 +100,14 @@ def named(kpi: object, lang: str) -> str:
 
 
 def measured(judged: pd.DataFrame) -> pd.DataFrame:
-    """The numbers recorded of each KPI: one row per KPI and property (reliability, share, predicts), with unit and note."""
+    """The numbers recorded of each KPI: one row per KPI and property (reliability, share, predicts), with officers, unit and note."""
     parts = []
     for what, low, high, unit in (
         ("reliability", None, None, "ratio"),
         ("share", "share_low", "share_high", "share"),
         ("predicts", "predicts_low", "predicts_high", "ratio"),
     ):
-        part = judged[["kpi", "note"]].assign(property=what, value=judged[what], unit=unit)
+        part = judged[["kpi", "officers", "note"]].assign(property=what, value=judged[what], unit=unit)
         parts.append(part.assign(low=judged[low] if low else np.nan, high=judged[high] if high else np.nan))
     return pd.concat(parts, ignore_index=True)
 

@@ -87,14 +87,15 @@ class Review:
         full["cases"] = full.groupby("from")["count"].transform("sum")
         parts = []
         for version, column in (("count", "count"), ("balance", "open_minor")):
-            part = full[["from", "to", "cases"]].assign(version=version, numerator=full[column])
+            behind = full["cases"] if version == "count" else full["count"]
+            part = full[["from", "to", "cases"]].assign(version=version, numerator=full[column], accounts=behind)
             part["denominator"] = part.groupby("from")["numerator"].transform("sum")
             part = part if version == "count" else part.assign(low=np.nan, high=np.nan)
             parts.append(rate_table(part, undefined=NO_MOVE))
         table = pd.concat(parts, ignore_index=True).rename(columns={"from": "from_bucket"}).astype({"from_bucket": int})
         thin = (table["cases"] > 0) & (table["cases"] < self.params.few_accounts)
         table["note"] = table["note"].mask(thin, f"rests on fewer than {self.params.few_accounts} accounts")
-        return table[["version", "from_bucket", "to", "numerator", "denominator", "value", "low", "high", "cases", "note"]]
+        return table[["version", "from_bucket", "to", "numerator", "denominator", "value", "low", "high", "cases", "accounts", "note"]]
 
     def transitions(self) -> pd.DataFrame:
         """The matrices by product and vintage: product_code, vintage, from_bucket, to, numerator, denominator, value, low, high, open_minor."""
@@ -199,6 +200,11 @@ class Review:
     def expected(self) -> pd.DataFrame:
         """What the accounts open today should bring next month, account by account: the figure targets are set from (`expected_of_stock`)."""
         return expected_of_stock(self.book, month_start(self.params.period_end, 1), portfolios=self.params.portfolios)
+
+    @property
+    def people(self) -> int:
+        """How many accounts are open today: what every projection rests on."""
+        return int(self.flows.today()["count"].sum())
 
     def projection(self) -> pd.DataFrame:
         """The accounts of `projected`: step, state, value, low, high, note."""
@@ -325,6 +331,10 @@ class Review:
         if self.no_groups:
             return pd.DataFrame({"note": [self.no_groups]})
         return provision.provision_bridge(provision.exposures(self.flows), self.windows.provision_rates)
+
+    def causes(self) -> pd.DataFrame:
+        """The bridge in the last month and over all months (`provision.last_and_all`); or why it cannot be told."""
+        return provision.last_and_all(self.bridge, self.params.period_end) if "cause" in self.bridge else self.bridge
 
     @cached_property
     def order(self) -> pd.DataFrame:

@@ -196,28 +196,21 @@ def group_table(matrix: pd.DataFrame, params: PortfolioFlow) -> tables.ShownTabl
     return tables.show(table.astype({"flow_group": str}), lang=lang, percent=list(names.values()))
 
 
-def bridge_table(bridge: pd.DataFrame, params: PortfolioFlow, book: Book) -> tables.ShownTable | tables.Absent:
-    """Why provision moved: in the last month, and over all months read."""
+def bridge_table(causes: pd.DataFrame, params: PortfolioFlow, book: Book) -> tables.ShownTable | tables.Absent:
+    """Why provision moved: in the last month, and over all months read (`Review.causes`, as recorded)."""
     lang = params.lang
-    if "cause" not in bridge:
-        return tables.Absent(phrase(str(bridge["note"].iloc[0]), lang))
-    last = bridge[bridge["month"] == params.period_end]
-    amount, total = last.set_index("cause")["amount_minor"], bridge.groupby("cause")["amount_minor"].sum()
-    count = last.set_index("cause")["count"]
-    ends = {OPENING: "opening_minor", CLOSING: "closing_minor"}
-    first = bridge[bridge["month"] == bridge["month"].min()]
-    rows = []
-    for cause in (OPENING, *[name for name in CAUSES if name in total.index], CLOSING):
-        if cause in ends:
-            now, whole = last[ends[cause]].max(), (first if cause == OPENING else last)[ends[cause]].max()
-            rows.append({"flow_cause": cause, "accounts": None, "flow_last_month": now, "flow_all_months": whole})
-        else:
-            one = {"flow_last_month": amount.get(cause, 0.0), "flow_all_months": total[cause]}
-            rows.append({"flow_cause": cause, "accounts": count.get(cause, 0), **one})
-    shown = pd.DataFrame(rows).assign(unit="minor")
-    columns = ["flow_cause", "accounts", "flow_last_month", "flow_all_months"]
+    if "cause" not in causes:
+        return tables.Absent(phrase(str(causes["note"].iloc[0]), lang))
+    whole, last = (causes[(causes["month"] == "all") == is_all].set_index("cause") for is_all in (True, False))
+    rows = [{"flow_cause": OPENING, "flow_last_month": last["opening_minor"].max(), "flow_all_months": whole["opening_minor"].max()}]
+    for cause in [name for name in CAUSES if name in whole.index]:
+        now = last.loc[cause] if cause in last.index else {"count": 0, "amount_minor": 0.0}
+        one = {"flow_last_month": now["amount_minor"], "flow_all_months": whole.loc[cause, "amount_minor"]}
+        rows.append({"flow_cause": cause, "accounts": now["count"], **one})
+    rows.append({"flow_cause": CLOSING, "flow_last_month": last["closing_minor"].max(), "flow_all_months": whole["closing_minor"].max()})
+    shown = pd.DataFrame(rows, columns=["flow_cause", "accounts", "flow_last_month", "flow_all_months"]).assign(unit="minor")
     by_unit = ["flow_last_month", "flow_all_months"]
-    return tables.show(shown, lang=lang, columns=columns, by_unit=by_unit, currency=book.currency, compact=True)
+    return tables.show(shown, lang=lang, columns=list(shown.columns[:-1]), by_unit=by_unit, currency=book.currency, compact=True)
 
 
 def memory_table(memory: pd.DataFrame, params: PortfolioFlow) -> tables.ShownTable | tables.Absent:

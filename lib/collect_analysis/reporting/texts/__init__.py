@@ -22,6 +22,8 @@ from collect_analysis.errors import RunError
 Lang = Literal["en", "vi"]
 LANGUAGES: tuple[Lang, ...] = get_args(Lang)
 FOLDER = Path(__file__).parent
+# A label that is not told: `reporting/row_labels.py`.
+_WITHHELD = re.compile(r"(?:withheld|masked)-(\d+)")
 SECTIONS = ("words", "labels", "values", "phrases", "cells")
 
 
@@ -54,7 +56,10 @@ def label(column: str, lang: str) -> str:
 def value(column: str, code: str, lang: str) -> str:
     """What code `code` of column `column` is called in `lang`; a code without an entry is shown as it is."""
     entry = _section("values").get(column, {}).get(code)
-    return entry[lang] if entry else code
+    if entry:
+        return entry[lang]
+    withheld = _WITHHELD.fullmatch(code)
+    return say("label_withheld", lang, number=withheld[1]) if withheld else code
 
 
 def codes() -> frozenset[str]:
