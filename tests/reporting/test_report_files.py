@@ -94,6 +94,14 @@ def test_a_wrong_file_is_refused_with_file_key_and_fix(project: SmallProject, va
     assert all(problem.startswith(str(file)) for problem in problems)
 
 
+def test_a_target_is_set_before_its_period() -> None:
+    file = Path(__file__).resolve().parents[2] / "parameters" / "target_setting" / "next-month.yml"
+    first_days = date(2026, 7, 1)
+    assert {planned.parameters.period_end for planned in report_files.read(file, today=first_days)} == {date(2026, 7, 31)}
+    with pytest.raises(ParameterError, match="as_of is 2026-06-30, after today"):
+        report_files.read(file, today=date(2026, 6, 29))
+
+
 def test_b18_the_secret_itself_is_not_told(project: SmallProject) -> None:
     project.write_report(units=["password=hunter2"])
     assert "hunter2" not in "\n".join(refused(project))

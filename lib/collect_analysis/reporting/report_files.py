@@ -17,7 +17,6 @@ from collect_analysis.reporting.typed_parameters import ISO_DAY, PATH_PART, Repo
 MOST_RUNS = 1000
 RUN_DIR = "run_dir"
 OTHER_FOLDERS = frozenset({"sources", "policy", "rules"})
-NOT_AFTER_TODAY = ("as_of", "period_end")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +177,7 @@ def _name_part(value: Any) -> str:
 
 
 def _late_days(file: Path, parameters: ReportParameters, today: date) -> list[str]:
-    days = {key: getattr(parameters, key, None) for key in NOT_AFTER_TODAY}
+    days = {key: getattr(parameters, key, None) for key in parameters.must_have_passed}
     return [
         f"{file}: {key} is {day}, after today ({today}); choose a day that has passed" for key, day in days.items() if day and day > today
     ]

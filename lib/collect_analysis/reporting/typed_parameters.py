@@ -48,6 +48,8 @@ class ReportParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
     kind: ClassVar[str] = ""
+    # Days that must have passed when a run starts; a kind about a period to come names fewer.
+    must_have_passed: ClassVar[tuple[str, ...]] = ("as_of", "period_end")
 
     name: Slug
     book: Slug

@@ -22,6 +22,7 @@ class TargetSetting(ReportParameters):
     """
 
     kind: ClassVar[str] = "target_setting"
+    must_have_passed: ClassVar[tuple[str, ...]] = ("as_of",)
 
     period_start: Day
     period_end: Day
