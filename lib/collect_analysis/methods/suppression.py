@@ -6,6 +6,7 @@ if those sums fix it. That is a question about the null space of the relations a
 solution of the homogeneous system moves it (Fischetti and Salazar 2001; Hundepool et al., Statistical Disclosure Control, 2012, ch. 4).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +56,8 @@ def determined(relations: sparse.csr_array, hidden: np.ndarray) -> np.ndarray:
     found = _had_one_by_one(ties, np.zeros(len(places), dtype=bool))
     core = _core(ties, found)
     if core.any():
-        for rows, columns in _components(ties, core, ~found):
-            found[columns[_fixed(unknown[rows][:, columns].toarray())]] = True
+        for columns, block in _blocks(unknown, core, ~found):
+            found[columns[_fixed(block)]] = True
         found = _had_one_by_one(ties, found)
     told = np.zeros(len(hidden), dtype=bool)
     told[places[found]] = True
@@ -85,19 +86,32 @@ def _core(ties: sparse.csr_array, found: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _components(ties: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The blocks of relations and cells that hang together."""
+def _blocks(unknown: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The blocks of relations and cells that hang together: the cells, and the coefficients of the block."""
     places, cells = np.flatnonzero(rows), np.flatnonzero(columns)
-    inside = ties[places][:, cells]
-    both = sparse.block_array([[None, inside], [inside.T, None]], format="csr")
-    _, number = csgraph.connected_components(both, directed=False)
-    of_row, of_column = number[: len(places)], number[len(places) :]
-    return [(places[of_row == block], cells[of_column == block]) for block in np.unique(of_row)]
+    inside = sparse.coo_array(unknown[places][:, cells])
+    nodes = len(places) + len(cells)
+    edges = sparse.coo_array((np.ones(inside.nnz), (inside.row, inside.col + len(places))), shape=(nodes, nodes))
+    _, number = csgraph.connected_components(edges, directed=False)
+    for block in _grouped(number[inside.row]):
+        own_rows, row = np.unique(inside.row[block], return_inverse=True)
+        own_columns, column = np.unique(inside.col[block], return_inverse=True)
+        matrix = np.zeros((len(own_rows), len(own_columns)), dtype=np.int64)
+        matrix[row, column] = inside.data[block]
+        yield cells[own_columns], matrix
+
+
+def _grouped(number: np.ndarray) -> list[np.ndarray]:
+    """The places of each number."""
+    order = np.argsort(number, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(number[order])) + 1) if len(order) else []
 
 
 def _fixed(matrix: np.ndarray) -> np.ndarray:
     """The columns that the row space holds as unit vectors: those of rows with one entry in the reduced form."""
-    rows = np.unique(matrix.astype(np.int64) % _PRIME, axis=0)
+    if len(matrix) == 1:
+        return np.flatnonzero(matrix[0]) if np.count_nonzero(matrix) == 1 else np.array([], dtype=np.int64)
+    rows = np.unique(matrix % _PRIME, axis=0)
     place = 0
     for column in range(rows.shape[1]):
         below = np.flatnonzero(rows[place:, column]) + place

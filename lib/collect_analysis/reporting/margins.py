@@ -186,20 +186,19 @@ def equal_sums(one: Sums, other: Sums) -> Iterator[Relation]:
     mine, theirs = places[places >= 0], np.flatnonzero(places >= 0)
     if not len(mine):
         return
-    left, right = one.totals[:, mine], other.totals[:, theirs]
-    for row, column in enumerate(one.columns):
-        whole = np.array_equal(left[row], np.round(left[row]))
-        equal = np.abs(right - left[row]) <= (_HALF if whole else _CLOSE * np.abs(left[row]))
-        told = (left[row] != 0) | (right != 0)
-        for place, name in enumerate(other.columns):
-            agree = equal[place] & told[place]
-            if not agree.any() or (name != column and not _no_chance(left[row], agree, told[place])):
-                continue
-            for key in np.flatnonzero(agree & ~one.tied[row, mine]):
-                one.tied[row, mine[key]] = True
-                cells = [*one.cells(column, mine[key], 1), *other.cells(name, theirs[key], -1)]
-                if len({cell[:3] for cell in cells}) == len(cells):
-                    yield tuple(cells)
+    left, right = one.totals[:, None, mine], other.totals[None, :, theirs]
+    whole = (left == np.round(left)).all(axis=2, keepdims=True)
+    told = (left != 0) | (right != 0)
+    agree = (np.abs(right - left) <= np.where(whole, _HALF, _CLOSE * np.abs(left))) & told
+    for row, place in np.argwhere(agree.any(axis=2)).tolist():
+        column, name = one.columns[row], other.columns[place]
+        if name != column and not _no_chance(left[row, 0], agree[row, place], told[row, place]):
+            continue
+        for key in np.flatnonzero(agree[row, place] & ~one.tied[row, mine]):
+            one.tied[row, mine[key]] = True
+            cells = [*one.cells(column, mine[key], 1), *other.cells(name, theirs[key], -1)]
+            if len({cell[:3] for cell in cells}) == len(cells):
+                yield tuple(cells)
 
 
 def _no_chance(values: np.ndarray, agree: np.ndarray, told: np.ndarray) -> bool:

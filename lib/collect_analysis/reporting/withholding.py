@@ -98,11 +98,11 @@ class Withholding:
         DisclosureError
             The run is another one than the one that was planned.
         """
-        number, shown = len(self._names), len(self._units)
+        number, shown, known = len(self._names), len(self._units), len(self._relations)
         rows = self._add_table(name, _Taken(table=table, counts=counts, small=small, before=before))
         if self.plan:
             self._hide_planned(number, rows)
-        if any(unit.secret for unit in self._units):
+        if len(self._relations) > known and any(unit.secret for unit in self._units):
             self._protect(shown)
         hidden = np.array([self._units[unit].hidden for unit in rows], dtype=bool).reshape(-1, 2)
         return Hidden(rows=hidden[:, 0] & ~small, before=hidden[:, 1] & ~hidden[:, 0] & ~before)
