@@ -112,6 +112,13 @@ def test_an_ordinary_code_is_no_person(label: str) -> None:
     assert not row_labels.looks_personal(label)
 
 
+def test_a_column_that_names_rows_elsewhere_is_hidden_where_it_counts() -> None:
+    """`better` says which way a KPI is good; among winners and losers it is how many officers gain."""
+    shown = told([{"unit_key": "tele-1", "cases": 4, "better": 3}, {"unit_key": "tele-2", "cases": 40, "better": 3}])
+    assert shown["better"].isna().tolist() == [True, False]
+    assert told([{"kpi": "R1", "cases": 4, "better": "up"}])["better"].tolist() == ["up"]
+
+
 WITHHELD = "suppressed: with it a small cell could be computed"
 
 

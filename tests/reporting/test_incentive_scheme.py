@@ -124,7 +124,8 @@ def test_officers_are_told_to_team_leads_only_and_small_units_to_nobody(cases: d
     units = findings.winners(cases["vi"])
     small = units["cases"] < 10
     assert small.any()
-    assert units.loc[small, ["better", "worse", "value", "today_minor"]].isna().all().all()
+    shown = RunRecorder(cases["vi"].params).table("winners_by_unit", units, people="cases")
+    assert shown.loc[small, ["cases", "better", "worse", "value", "today_minor"]].isna().all().all()
 
 
 def test_a_history_too_short_has_no_number_and_says_what_is_missing(cases: dict[str, findings.Case]) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.reports.subtraction import attack
+
 PROJECT = Path(__file__).resolve().parents[2]
 FILES = sorted(path for path in (PROJECT / "parameters").glob("*/*.yml") if path.parent.name not in ("sources", "policy", "rules"))
 NOW = "2026-11-23T08:00:00+00:00"
@@ -56,6 +58,14 @@ def test_the_report_is_published_whole(published: Path, file: Path) -> None:
         assert results["decision"]["grade"] in "ABCDnone"
         for relative in [*results["tables"].values(), *results["figures"].values()]:
             assert (folder / relative).stat().st_size > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_nobody_has_a_small_row_back_by_subtracting_everything_from_everything(published: Path, file: Path) -> None:
+    assert {folder.parent.parent.name: attack(folder) for folder in runs_of(published, file)[:1]} == {
+        folder.parent.parent.name: [] for folder in runs_of(published, file)[:1]
+    }
 
 
 @pytest.mark.slow

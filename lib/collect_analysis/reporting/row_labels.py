@@ -42,7 +42,7 @@ FROM_DATA = frozenset(
 )  # fmt: skip
 LABELS = PUBLIC | FROM_DATA
 # Labels where they are words, results where they are numbers.
-_WORDS_ONLY = frozenset({"statistic"})
+_WORDS_ONLY = frozenset({"across_units", "base", "better", "running", "size", "statistic"})
 # Scopes whose keys stand in a register or are numbers.
 _PUBLIC_SCOPES = frozenset({"company", "all", "sub_function", "unit", "agency", "officer", "bucket"})
 _NUMBER_OR_BAND = re.compile(r"[<>≤≥+−-]?\d[\d.,]{0,6}(\s?(%|\+|([–_-]|to|&)\s?[<>≤≥]?\d[\d.,]{0,6}))?\+?")

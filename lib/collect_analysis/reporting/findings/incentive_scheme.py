@@ -18,7 +18,6 @@ from collect_analysis.measures.gate_names import BREACHES
 from collect_analysis.measures.periods import KpiWindows, Period, month_end
 from collect_analysis.methods.evidence import Condition, refused
 from collect_analysis.reporting import tables, texts
-from collect_analysis.reporting.disclosure import SUPPRESSED
 from collect_analysis.reporting.findings import conditions
 from collect_analysis.reporting.findings.kpi_period import scope_names
 from collect_analysis.reporting.kinds.incentive_scheme import IncentiveScheme
@@ -158,14 +157,8 @@ def summary_shown(table: pd.DataFrame, case: Case) -> tables.ShownTable | tables
 
 
 def winners(case: Case) -> pd.DataFrame:
-    """Winners and losers by unit (`scheme_cost.by_unit`); nothing is told of units with fewer than `min_cell` officers."""
-    if case.officers.empty:
-        return _absent(case)
-    table = scheme_cost.by_unit(case.officers)
-    hidden = ["better", "worse", "today_minor", "proposed_minor", "value"]
-    small = table["cases"] < case.params.min_cell
-    table[hidden] = table[hidden].astype(float).mask(small, axis=0)
-    return table.assign(note=np.where(small, SUPPRESSED.format(min_cell=case.params.min_cell), ""))
+    """Winners and losers by unit (`scheme_cost.by_unit`)."""
+    return _absent(case) if case.officers.empty else scheme_cost.by_unit(case.officers).assign(note="")
 
 
 def winners_shown(table: pd.DataFrame, case: Case) -> tables.ShownTable | tables.Absent:

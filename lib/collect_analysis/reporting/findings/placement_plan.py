@@ -13,7 +13,6 @@ from collect_analysis.measures import comparison, economics, next_flow, partners
 from collect_analysis.measures.recalls import RecallRule
 from collect_analysis.methods.evidence import Condition, refused
 from collect_analysis.reporting import tables
-from collect_analysis.reporting.disclosure import SUPPRESSED
 from collect_analysis.reporting.findings.agency_evaluation import AgencyPage, months_of_flow
 from collect_analysis.reporting.findings.conditions import worded
 from collect_analysis.reporting.kinds.placement_plan import PlacementPlan
@@ -192,13 +191,9 @@ def value_shown(plan: Plan, basis: Basis) -> tables.ShownTable | tables.Absent:
     return tables.show(shown, lang=page.lang, columns=names, currency=page.currency)
 
 
-def recall_table(plan: Plan, basis: Basis, params: PlacementPlan) -> pd.DataFrame:
-    """Recalls as recorded: those of `recalls.recalls` with names; counts of fewer than `min_cell` accounts are blanked, they are what is told."""
-    table = basis.page.named(plan.recalled)
-    small = table["cases"] < params.min_cell
-    for name in ("cases", "open_cases", "balance_minor"):
-        table[name] = table[name].astype("Int64").mask(small)
-    return table.assign(note=[SUPPRESSED.format(min_cell=params.min_cell) if few else "" for few in small])
+def recall_table(plan: Plan, basis: Basis) -> pd.DataFrame:
+    """Recalls as recorded: those of `recalls.recalls` with names."""
+    return basis.page.named(plan.recalled).assign(note="")
 
 
 def recalls_shown(table: pd.DataFrame, basis: Basis) -> tables.ShownTable | tables.Absent:
