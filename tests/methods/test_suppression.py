@@ -100,6 +100,17 @@ def test_two_small_cells_that_are_small_together_need_a_third() -> None:
     assert found.hidden.tolist() == [True, True, True, False, False]
 
 
+def test_money_of_two_small_rows_together_is_not_told_either() -> None:
+    """Counts have no total here, money has: two rows of five and two accounts would tell what seven accounts paid."""
+    money, people = np.array([500.0, 300.0, 9_000.0, 20_000.0, 29_800.0]), np.array([5.0, 2.0, 35.0, 430.0, 472.0])
+    cells = Cells(
+        relations=sparse.csr_array(np.array([[1, 1, 1, 1, -1]])), unit=np.arange(5), people=people, counts=np.array([False]),
+        values=money, known=np.zeros(5, bool),
+    )  # fmt: skip
+    found = protect(cells, secret=people < 10, hidden=np.zeros(5, bool), locked=np.zeros(5, bool), min_cell=10)
+    assert found.hidden.tolist() == [True, True, True, False, False]
+
+
 def test_what_was_published_cannot_be_hidden_and_is_said_to_expose() -> None:
     relations = sparse.csr_array(np.array([[1, 1, -1]]))
     people = np.array([3.0, 80.0, 83.0])

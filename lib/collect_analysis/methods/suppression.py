@@ -133,7 +133,7 @@ def protect(cells: Cells, *, secret: np.ndarray, hidden: np.ndarray, locked: np.
     """Which units are hidden so that none of the `secret` ones can be computed from what stays visible?
 
     `secret`, `hidden` and `locked` are flags per unit: too small; hidden in any case; published already, so that they cannot be hidden.
-    Besides, what is hidden of one relation among counts must hold `min_cell` people together, for their sum is told. Of the units that
+    Besides, what is hidden of one relation must hold `min_cell` people together, for their sum is told. Of the units that
     stand in most of the relations that tell a secret, the one with the fewest people is hidden: it costs a reader least. Greedy: a round
     looks at every secret that is still open, and hides nothing more where it has just done so.
     """
@@ -183,6 +183,11 @@ def _open_units(
     told, together = np.abs(cells.relations @ values), abs(cells.relations) @ values
     # The hidden cells all stand on one side: their sum is what anybody can compute.
     small = cells.counts & (told > 0) & (told < min_cell) & (together - told < 0.5)
+    # Of other numbers it is the sum over those people; where nothing of a relation is told, neither is the sum.
+    people = abs(cells.relations) @ np.where(unknown, cells.people[cells.unit], 0.0)
+    hidden_cells, all_cells = abs(cells.relations) @ unknown.astype(float), abs(cells.relations) @ np.ones(len(unknown))
+    one_side = np.abs(cells.relations @ unknown.astype(float)) == hidden_cells
+    small |= (people > 0) & (people < min_cell) & one_side & (hidden_cells < all_cells)
     for row in np.flatnonzero(small):
         for unit in {int(cells.unit[cell]) for cell in _slice(cells.relations, int(row)) if unknown[cell]}:
             if secret[unit]:
