@@ -49,8 +49,8 @@ def parameters_of(report: str) -> ReportParameters:
 
 def period_of(parameters: ReportParameters) -> tuple[date, date]:
     """First and last day of what a report is about; without a period, the month of its day."""
-    end = min(getattr(parameters, "period_end", parameters.as_of), parameters.as_of)
-    start = getattr(parameters, "period_start", end)
+    end = min(getattr(parameters, "period_end", None) or parameters.as_of, parameters.as_of)
+    start = getattr(parameters, "period_start", None) or end
     return min(start, end).replace(day=1), end
 
 
@@ -87,6 +87,8 @@ def _numbers(folder: Path) -> Iterator[tuple[str, float | None]]:
         by = ",".join(f"{key}={value}" for key, value in sorted(item["by"].items()))
         yield f"measure {item['name']} {item['kpi']} {by}", item["value"]
     for name, file in results["tables"].items():
+        if not (folder / file).read_text(encoding="utf-8").strip():
+            continue
         table = pd.read_csv(folder / file)
         for column in table.select_dtypes("number").columns:
             held = table[column].dropna()

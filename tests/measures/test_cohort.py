@@ -36,6 +36,10 @@ def payments(rows: list[tuple]) -> pd.DataFrame:
     )  # fmt: skip
 
 
+# The feed came, though nobody of the test is in it.
+SOMEBODY_PAID = payments([("elsewhere", "other", 1, 5, None, True)])
+
+
 def subjects(book: Book, cohort: Cohort) -> pd.DataFrame:
     return book.frame(cohort.table).set_index("subject_key").sort_index()
 
@@ -379,3 +383,39 @@ def test_what_came_after_a_horizon_and_what_came_by_it_add_up(small: Book) -> No
     assert list(table["after_30_amount_d90_minor"]) == [0, 70, 0, 0, 25]
     assert list(table["after_30_payer_d90"]) == [0, 1, 0, 0, 1]
     assert (table["after_30_amount_d90_minor"] + table["amount_d30_minor"]).tolist() == table["amount_d90_minor"].tolist()
+
+
+def test_a_month_of_payments_that_was_not_delivered_costs_a_grade_and_is_named() -> None:
+    rows = [{"account_key": f"a{n}", "customer_key": f"c{n}", "arm": ARMS[n % 2]} for n in range(4)]
+    paid = [("p1", "a0", 100, 5, None, True), ("p2", "a1", 100, 70, None, True)]
+    book = book_from_frames({"decision": decisions(rows), "payment": payments(paid)}, as_of=AS_OF)
+    (found,) = open_cohort(book, "e", arms=ARMS, horizon_days=90).delivered
+    missing = sorted(
+        {f"{START + timedelta(days=day):%Y-%m}" for day in range(91)} - {f"{START + timedelta(days=day):%Y-%m}" for day in (5, 70)}
+    )
+    assert not found.met
+    assert found.consequence == "downgrade"
+    assert all(month in str(found.details["what"]) for month in missing)
+
+
+def test_a_cohort_without_any_payment_of_its_days_refuses_once_the_horizon_is_over() -> None:
+    rows = [{"account_key": f"a{n}", "customer_key": f"c{n}", "arm": ARMS[n % 2]} for n in range(4)]
+    bare = book_from_frames({"decision": decisions(rows)}, as_of=AS_OF)
+    (found,) = open_cohort(bare, "e", arms=ARMS, horizon_days=90).delivered
+    assert (found.met, found.consequence, found.details["what"]) == (False, "refuse", ["the book has no rows in payment"])
+    before = book_from_frames({"decision": decisions(rows), "payment": payments([("p", "a0", 1, -200, None, True)])}, as_of=AS_OF)
+    (found,) = open_cohort(before, "e", arms=ARMS, horizon_days=90).delivered
+    assert (found.met, found.consequence) == (False, "refuse")
+    young = book_from_frames({"decision": decisions(rows)}, as_of=START + timedelta(days=89))
+    (found,) = open_cohort(young, "e", arms=ARMS, horizon_days=90).delivered
+    assert found.consequence == "downgrade"
+
+
+def test_work_and_complaints_that_were_not_delivered_are_untold_and_not_none(small: Book) -> None:
+    rows = [{"account_key": f"a{n}", "customer_key": f"c{n}", "arm": ARMS[n % 2]} for n in range(4)]
+    bare = book_from_frames({"decision": decisions(rows), "payment": SOMEBODY_PAID}, as_of=AS_OF)
+    cohort = open_cohort(bare, "e", arms=ARMS, horizon_days=90)
+    assert cohort.doses == ()
+    assert cohort.untold["outbound_contacts"] == "the book has no rows in contact"
+    assert cohort.untold["complaints"] == "the book has no rows in ticket"
+    assert arms.guardrail_outcomes(cohort, ["complaints"]) == []

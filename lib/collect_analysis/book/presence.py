@@ -11,7 +11,6 @@ from collect_analysis.methods.evidence import Condition
 
 NO_ROWS = "the book has no rows in "
 NO_VALUES = "the book has no values in "
-_IMPORT, _IMPORT_OR_MOVE = "import them", "import them, or ask about months that are there"
 
 
 def absent(book: Book, needs: Iterable[str], months: Iterable[date] = ()) -> str:
@@ -19,17 +18,20 @@ def absent(book: Book, needs: Iterable[str], months: Iterable[date] = ()) -> str
 
     `months`: days of the months for which each table that is delivered every month (`Table.every_month`) must have rows.
     """
-    wanted = list(needs)
-    tables = [name for name in wanted if "." not in name and not book.has(name)]
-    if tables:
-        return f"{NO_ROWS}{', '.join(tables)}"
+    wanted, asked = list(needs), {day.replace(day=1) for day in months}
+    lacking = [_lacking(book, name, asked) for name in wanted if "." not in name]
+    if any(lacking):
+        return f"{NO_ROWS}{', '.join(filter(None, lacking))}"
     columns = [name for name in wanted if "." in name and not book.holds(name)]
-    if columns:
-        return f"{NO_VALUES}{', '.join(columns)}"
-    asked = {day.replace(day=1) for day in months}
-    monthly = [name for name in wanted if name in TABLES and TABLES[name].every_month]
-    undelivered = [f"{name} ({in_words(lacking)})" for name in monthly if (lacking := asked - book.months(name))]
-    return f"{NO_ROWS}{', '.join(undelivered)}" if undelivered else ""
+    return f"{NO_VALUES}{', '.join(columns)}" if columns else ""
+
+
+def _lacking(book: Book, name: str, asked: set[date]) -> str:
+    """The name of a table without rows; with the months where it is some of them that it has none of; empty where it has all."""
+    if not book.has(name):
+        return name
+    gaps = asked - book.months(name) if asked and TABLES[name].every_month else ()
+    return f"{name} ({in_words(gaps)})" if gaps else ""
 
 
 def require(book: Book, needs: Iterable[str], months: Iterable[date] = (), *, asks: str) -> None:
@@ -43,19 +45,14 @@ def require(book: Book, needs: Iterable[str], months: Iterable[date] = (), *, as
     why = absent(book, needs, months)
     if why:
         lacks = why.replace("the book", f"book '{book.manifest.name}'", 1)
-        raise DataError(f"{lacks} as of {book.as_of}; {asks} needs them: {_remedy(why)}")
+        remedy = "import them, or ask about months that are there" if why.endswith(")") else "import them"
+        raise DataError(f"{lacks} as of {book.as_of}; {asks} needs them: {remedy}")
 
 
-def delivered(
-    book: Book, needs: Iterable[str], months: Iterable[date] = (), *, consequence: Literal["refuse", "downgrade", "note"] = "refuse"
-) -> Condition:
-    """The condition that nothing of what a page rests on is absent; unmet it also stands beside the decision."""
-    why = absent(book, needs, months)
-    return Condition(name="delivered", met=not why, detail=why, remedy=_remedy(why) if why else "", consequence=consequence, caveat=True)
-
-
-def _remedy(why: str) -> str:
-    return _IMPORT_OR_MOVE if why.endswith(")") else _IMPORT
+def delivered(*reasons: str, consequence: Literal["refuse", "downgrade", "note"] = "refuse") -> Condition:
+    """The condition that nothing a page rests on is absent; unmet it also stands beside the decision. `reasons`: sentences of `absent`."""
+    found = [reason for reason in reasons if reason]
+    return Condition(name="delivered", met=not found, consequence=consequence, details={"what": found} if found else {}, caveat=True)
 
 
 def in_words(months: Iterable[date]) -> str:

@@ -8,9 +8,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from collect_analysis.book.presence import absent, delivered
 from collect_analysis.book.store import Book
 from collect_analysis.decisions.invoice_lines import FOOT, PART_COLUMNS, PARTS, REASONS, ROUNDING, charged, half_up, matched, owed_on
 from collect_analysis.measures import invoices
+from collect_analysis.measures.periods import months_from
 from collect_analysis.methods.evidence import Condition, refused
 
 PAY, PAY_UNDISPUTED, RETURN = "pay", "pay_undisputed", "return"
@@ -25,6 +27,7 @@ REASON_COLUMNS = ("unit_key", "reason", "found", "difference_minor")
 TIER_COLUMNS = (
     "unit_key", "tier_from", "rate", "billed_lines", "base_minor", "right_base_minor", "billed_minor", "right_minor", "difference_minor",
 )  # fmt: skip
+NEEDS = ("payment", "decision", "decision.unit_key", "unit", "tariff")
 _MONEY = ("billed_minor", "recomputed_minor", "difference_minor", "disputed_minor", "underbilled_minor", "undisputed_minor")
 _HEADS = {
     "invoice_id": "str", "unit_key": "str", "period_start": "datetime64[s]", "period_end": "datetime64[s]", "issued_on": "datetime64[s]",
@@ -146,6 +149,8 @@ def check(book: Book, *, start: date, end: date, policy: Policy) -> Check:
     units = set(invoices.unit_names(book)["unit_key"])
     heads = problems(lines, units=units, currency=book.currency, as_of=book.as_of, start=start, end=end)
     found = conditions(heads, earned, uninvoiced(heads, earned), invoices.tariff_rows(book), currency=book.currency)
+    # Without them nothing is earned, and every right invoice would go back.
+    found.append(delivered(absent(book, NEEDS, months_from(start, end))))
     result = without_numbers(heads, lines, earned) if refused(found) else checked(heads, lines, earned, policy)
     return Check(heads=heads, found=found, result=result)
 
@@ -163,9 +168,12 @@ def by_reason(parts: pd.DataFrame) -> pd.DataFrame:
 def bridge(checked_invoices: Checked) -> pd.DataFrame:
     """From what was earned to what was billed, over the invoices that could be checked: reason, difference_minor, from_minor, to_minor.
 
-    First row `recomputed`, last row `billed`, between them every reason that occurs; each starts where the one before ends.
+    First row `recomputed`, last row `billed`, between them every reason that occurs; each starts where the one before ends. Empty where none
+    could be checked.
     """
-    good = checked_invoices.invoices[checked_invoices.invoices["problem"] == ""]
+    good = checked_invoices.invoices[checked_invoices.invoices["recomputed_minor"].notna()]
+    if good.empty:
+        return pd.DataFrame(columns=["reason", "difference_minor", "from_minor", "to_minor"])
     sums = checked_invoices.parts.groupby("reason")["difference_minor"].sum()
     sums = sums.reindex([name for name in REASONS if name in sums.index])
     start, end = int(good["recomputed_minor"].sum()), int(good["billed_minor"].sum())

@@ -6,7 +6,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from collect_analysis.book.presence import absent, delivered
 from collect_analysis.measures.pace_outlook import Explained, Outlook
+from collect_analysis.measures.periods import month_start, months_from
 from collect_analysis.measures.scopes import UNASSIGNED
 from collect_analysis.methods.bridge import PARTS
 from collect_analysis.methods.completion import FEWEST_MONTHS, Curve, Forecast
@@ -20,6 +22,8 @@ EVEN = 0.5
 # What the work itself brings, as against plan, calendar, inventory and large tickets.
 WORK = ("rate", "ticket")
 ENOUGH_MONTHS = 12
+# After so many working days a month without a payment is one that was not delivered.
+SURELY_PAID = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,13 +100,15 @@ def _cause(explained: Explained | None) -> tuple[str, tuple[str, ...], float]:
     return worst[0], tuple(str(name) for name in first.index if name != UNASSIGNED), float(first.sum() / losses.sum())
 
 
-def basis(known: Outlook, *, has_cash: bool) -> list[Condition]:
-    """Can a forecast be made at all? Refusing: no payments, too few whole months before, a Tet month without any Tet before."""
+def basis(known: Outlook) -> list[Condition]:
+    """Can a forecast be made at all? Refusing: no payments, none of this month though it should have brought some, too few whole months
+    before, a Tet month without any Tet before.
+    """
     months = int((known.past.totals > 0).sum())
     in_tet = bool(known.month.x[0][:, known.month.tet_features].any())
     seen = len(frozenset().union(*known.past.tets)) if known.past.names else 0
     found = [
-        Condition(name="pace_cash", met=has_cash),
+        _delivered(known),
         Condition(name="pace_months", met=months >= FEWEST_MONTHS, details={"months": months, "least": FEWEST_MONTHS}),
         Condition(name="pace_tet_seen", met=not in_tet or seen > 0),
     ]
@@ -118,6 +124,16 @@ def basis(known: Outlook, *, has_cash: bool) -> list[Condition]:
         Condition(name="pace_plan", met=bool(np.isfinite(known.plan("company", "all"))), consequence="note"),
         Condition(name="pace_holders", met=known.allotted_share == 0, consequence="note", details={"cash_share": known.allotted_share}),
     ]
+
+
+def _delivered(known: Outlook) -> Condition:
+    """Are the payments there, of this month as soon as it must have brought some, and of every month before it since the first?"""
+    today = month_start(known.as_of)
+    due = int(known.month.working[0][: known.as_of.day].sum()) >= SURELY_PAID
+    missing = absent(known.book, ("payment",), [today] if due else [])
+    before = months_from(known.featured["month"].min(), month_start(known.as_of, -1))
+    asked = (*before, today) if due else before
+    return delivered(absent(known.book, ("payment",), asked), consequence="refuse" if missing else "downgrade")
 
 
 def quality(stages: pd.DataFrame) -> list[Condition]:

@@ -1,7 +1,7 @@
 """The plan of the next placements: room of every unit, probabilities by stratum, what the plan brings against shares as now."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -13,6 +13,7 @@ from collect_analysis.measures.next_flow import ALL
 from collect_analysis.methods.evidence import Condition
 
 Z = 1.959964
+GAIN = ("value", "low", "high", "value_now", "gain", "gain_low", "gain_high")
 ROOM_COLUMNS = ("unit_key", "capacity_accounts", "held", "recalled", "room", "flow_accounts", "most", "note")
 NO_LIMIT, UNSEEN = "no capacity in table unit: no limit", "no batch of this stratum is old enough: mean of all strata"
 
@@ -89,6 +90,11 @@ def plan_strata(
     return StratumPlan(table=table[columns], groups=groups[["group", "accounts", "value", "note"]], optimum=found)
 
 
+def without_values(planned: StratumPlan) -> StratumPlan:
+    """The same probabilities, with no money beside them: what is left of cash after commission is not known."""
+    return replace(planned, table=planned.table.assign(value_minor=np.nan, total_minor=np.nan))
+
+
 def expected_gain(planned: StratumPlan, net: pd.DataFrame, *, account_sd: float = 0.0) -> dict[str, float]:
     """What will the plan bring against shares as now, and how sure is that?
 
@@ -98,6 +104,8 @@ def expected_gain(planned: StratumPlan, net: pd.DataFrame, *, account_sd: float 
     count, each by its change. A unit that is not judged is as uncertain as the least certain of the judged.
     """
     table = planned.table
+    if table["total_minor"].isna().all():
+        return dict.fromkeys(GAIN, np.nan)
     totals = table.groupby("unit_key")["total_minor"].sum()
     accounts = table["group"].map(planned.groups.set_index("group")["accounts"])
     now = (table["share_now"] * accounts * table["value_minor"]).groupby(table["unit_key"]).sum()
@@ -108,10 +116,7 @@ def expected_gain(planned: StratumPlan, net: pd.DataFrame, *, account_sd: float 
     moved = Z * float(np.sqrt((((totals - now) * sd) ** 2).sum()))
     value_now = planned.optimum.value_now if planned.optimum else np.nan
     gain = value - value_now
-    return {
-        "value": value, "low": value - spread, "high": value + spread, "value_now": value_now, "gain": gain, "gain_low": gain - moved,
-        "gain_high": gain + moved,
-    }  # fmt: skip
+    return dict(zip(GAIN, (value, value - spread, value + spread, value_now, gain, gain - moved, gain + moved), strict=True))
 
 
 def letters_by(register: pd.DataFrame, day: date) -> pd.DataFrame:

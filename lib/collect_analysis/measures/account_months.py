@@ -12,14 +12,16 @@ from datetime import date
 import ibis
 import ibis.expr.types as ir
 
+from collect_analysis.book.presence import require
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.measures.cash import cash
-from collect_analysis.measures.periods import month_end, month_start
+from collect_analysis.measures.periods import month_end, month_start, months_from
 from collect_analysis.measures.placements import months_between
 from collect_analysis.measures.reopened import reopened
 from collect_analysis.measures.scopes import FACT_SCOPES, Directory, owed, within
 
+NEEDS, ASKS = ("month_end", "payment"), "expected recovery"
 UNKNOWN = "unknown"
 BALANCE_BANDS, SCORE_BANDS = 4, 3
 _WIDE_BUCKETS = ((4, 6, "04-06"), (7, 12, "07-12"))
@@ -30,7 +32,7 @@ _WIDE_RECENCY = ((1, 1, "01"), (2, 3, "02-03"), (4, 6, "04-06"), (7, 12, "07-12"
 class Window:
     """Months (first days) from `reference_first` to `reference_last`, from which rates are read, and those from `first` to `last` they serve.
 
-    `earliest` is the first month the book can tell anything of: the one after its first month end.
+    `earliest` is the first month the book can tell anything of: the one after its first month end, not before its first payment.
     """
 
     first: date
@@ -66,7 +68,7 @@ def window_of(book: Book, first_month: date, last_month: date, *, reference_mont
     ParameterError
         Days that are no first of a month, in the wrong order, fewer than one reference month.
     DataError
-        The book has no month end before `first_month`, or the months asked for are not over on `as_of`.
+        The book has no month end before `first_month`, the months asked for are not over on `as_of`, or one of the window is absent.
     """
     problems = [f"{day} is no first day of a month" for day in (first_month, last_month) if day.day != 1]
     if last_month < first_month:
@@ -75,10 +77,8 @@ def window_of(book: Book, first_month: date, last_month: date, *, reference_mont
         problems.append(f"reference_months is {reference_months}; write 1 or more")
     if problems:
         raise ParameterError(problems)
-    opened = book.scalar(book.table("month_end").month_end.min())
-    if opened is None:
-        raise DataError(f"book '{book.manifest.name}' has no month ends; expected recovery needs table month_end")
-    earliest = month_start(date.fromisoformat(str(opened)[:10]), 1)
+    require(book, NEEDS, asks=ASKS)
+    earliest = max(month_start(min(book.months("month_end")), 1), min(book.months("payment")))
     over = month_start(book.as_of, 0) if book.as_of == month_end(book.as_of) else month_start(book.as_of, -1)
     if first_month < earliest or last_month > over:
         raise DataError(
@@ -86,13 +86,31 @@ def window_of(book: Book, first_month: date, last_month: date, *, reference_mont
             f"{over:%Y-%m}: choose months between these"
         )
     start = max(earliest, month_start(first_month, -reference_months))
-    return Window(
-        first=first_month,
-        last=last_month,
-        reference_first=start,
-        reference_last=min(over, month_start(start, reference_months - 1)),
-        earliest=earliest,
+    return whole(
+        book,
+        Window(
+            first=first_month,
+            last=last_month,
+            reference_first=start,
+            reference_last=min(over, month_start(start, reference_months - 1)),
+            earliest=earliest,
+        ),
     )
+
+
+def whole(book: Book, window: Window) -> Window:
+    """The window, if every month of it was delivered that is over on the day of the book: beside a month end that was not, all accounts
+    would seem to have come in, and a month without payments would teach that nobody pays.
+
+    Raises
+    ------
+    DataError
+        A month end or the payments of a month are absent.
+    """
+    last = min(window.end, month_start(book.as_of, -1) if book.as_of < month_end(book.as_of) else month_start(book.as_of))
+    require(book, ("month_end",), months_from(month_start(window.start, -1), last), asks=ASKS)
+    require(book, ("payment",), months_from(window.start, last), asks=ASKS)
+    return window
 
 
 @contextmanager

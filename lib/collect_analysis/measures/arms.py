@@ -204,7 +204,7 @@ def reached_shares(book: Book, cohort: Cohort, arms: Sequence[str], dose: str) -
 
 
 def guardrail_outcomes(cohort: Cohort, names: Sequence[str]) -> list[Outcome]:
-    """The outcomes that must not get worse, by name: doses, complaints, disputes or any outcome of the cohort.
+    """The outcomes that must not get worse, by name: doses, complaints, disputes or any outcome of the cohort, but what it leaves `untold`.
 
     Raises
     ------
@@ -212,12 +212,12 @@ def guardrail_outcomes(cohort: Cohort, names: Sequence[str]) -> list[Outcome]:
         The cohort has no such column; the sentence lists those it has.
     """
     known = {item.name: item for item in (*cohort.outcomes, *cohort.doses)}
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if name not in known and name not in cohort.untold]
     if unknown:
         raise DataError(
             f"experiment '{cohort.experiment_id}' has nothing called {', '.join(unknown)} to guard; it has {', '.join(sorted(known))}"
         )
-    return [known[name] for name in names]
+    return [known[name] for name in names if name in known]
 
 
 def weighted(table: ir.Table, weights: Mapping[tuple[str, str], float]) -> ir.Value:

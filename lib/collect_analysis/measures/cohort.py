@@ -12,9 +12,19 @@ from typing import Literal
 import ibis
 import ibis.expr.types as ir
 
+from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
-from collect_analysis.measures.cohort_events import contact_doses, paid_before, paid_within, standing_before, ticket_counts
+from collect_analysis.measures.cohort_events import (
+    cash_delivered,
+    contact_doses,
+    months_read,
+    paid_before,
+    paid_within,
+    standing_before,
+    ticket_counts,
+)
+from collect_analysis.methods.evidence import Condition
 
 Unit = Literal["share", "minor", "count"]
 # What a cohort from the book can be adjusted for; all of it is known before the day of assignment.
@@ -53,7 +63,8 @@ class Cohort:
     `table` has one row per subject: subject_key, cluster_key (the independent person or group), arm, assigned_on, stratum, propensity,
     arms_seen (arms in which the subject was recorded), for a supplied cohort running_value, first_treated_on, event_on, exit_days and exit_cause,
     and the columns that `outcomes`, `covariates` and `doses` name. `payments` has one row per cluster and day after assignment with its
-    cash, for curves; None where the source has no daily payments.
+    cash, for curves; None where the source has no daily payments. `untold`: the doses and guardrails of the book that it has no data for, with
+    the reason; `delivered`: the condition that the months of the outcome are there, for a cohort from the book.
     """
 
     experiment_id: str
@@ -65,6 +76,8 @@ class Cohort:
     doses: tuple[Outcome, ...]
     planned: Mapping[str, Mapping[str, object]]
     payments: ir.Table | None = None
+    untold: Mapping[str, str] = field(default_factory=dict)
+    delivered: tuple[Condition, ...] = ()
 
     def outcome(self, name: str, horizon_days: int) -> Outcome:
         """The outcome `name` at `horizon_days`.
@@ -126,7 +139,7 @@ def _known_experiments(book: Book) -> str:
     for name in ("cohort", "decision"):
         keys = book.table(name).select("experiment_id").distinct()
         found |= {str(key) for key in book.frame(keys)["experiment_id"].dropna()}
-    return ", ".join(sorted(found)) or "none"
+    return ", ".join(sorted(found)) or f"none: {absent(book, ('decision', 'decision.experiment_id')) or absent(book, ('decision.arm',))}"
 
 
 def _refuse_unknown_arms(book: Book, cohort: Cohort, arms: Sequence[str]) -> None:
@@ -141,6 +154,8 @@ def _refuse_unknown_arms(book: Book, cohort: Cohort, arms: Sequence[str]) -> Non
 
 def _from_book(book: Book, experiment_id: str, horizons: list[int], dose_days: int) -> Cohort:
     assigned = _assignments(book, experiment_id).cache()
+    delivered = cash_delivered(book, assigned, max(horizons))
+    untold = _untold(book, assigned, dose_days)
     table = assigned
     payments = paid_within(book, assigned, max(horizons))
     sums = {f"amount_d{days}_minor": payments["amount_minor"].sum(where=payments["day"] <= days) for days in horizons}
@@ -156,7 +171,8 @@ def _from_book(book: Book, experiment_id: str, horizons: list[int], dose_days: i
     table = table.mutate(**{f"payer_d{days}": (table[f"amount_d{days}_minor"] > 0).cast("int64") for days in horizons})
     outcomes = [Outcome(name=AMOUNT, column=f"amount_d{days}_minor", unit="minor", horizon_days=days) for days in horizons]
     outcomes += [Outcome(name=PAYER, column=f"payer_d{days}", unit="share", horizon_days=days) for days in horizons]
-    doses = [Outcome(name=name, column=name, unit="count", horizon_days=dose_days) for name in (*BOOK_DOSES, *BOOK_GUARDRAILS)]
+    told = [name for name in (*BOOK_DOSES, *BOOK_GUARDRAILS) if name not in untold]
+    doses = [Outcome(name=name, column=name, unit="count", horizon_days=dose_days) for name in told]
     return Cohort(
         experiment_id=experiment_id,
         supplied=False,
@@ -169,7 +185,18 @@ def _from_book(book: Book, experiment_id: str, horizons: list[int], dose_days: i
         payments=payments.group_by(["arm", "cluster_key", "day"])
         .aggregate(amount_minor=payments["amount_minor"].sum().cast("int64"))
         .cache(),
+        untold=untold,
+        delivered=(delivered,),
     )
+
+
+def _untold(book: Book, assigned: ir.Table, dose_days: int) -> dict[str, str]:
+    """What the book cannot say of how subjects were worked and what they complained of, with the reason: no rows are not no work."""
+    reasons = {**dict.fromkeys(BOOK_DOSES, absent(book, ("contact",))), **dict.fromkeys(BOOK_GUARDRAILS, absent(book, ("ticket",)))}
+    months = months_read(book, assigned, dose_days)
+    if months and book.has("contact") and not book.months("contact") & set(months):
+        reasons |= dict.fromkeys(BOOK_DOSES, absent(book, ("contact",), months))
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def _assignments(book: Book, experiment_id: str) -> ir.Table:

@@ -1,14 +1,43 @@
 """What happened to the subjects of a cohort before and after the day of assignment, one row per subject or per payment."""
 
+from datetime import date, timedelta
+
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
+from collect_analysis.book.presence import absent, delivered
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import linked
 from collect_analysis.measures.contact import is_right_party
+from collect_analysis.measures.periods import months_from
 from collect_analysis.measures.scopes import owed
+from collect_analysis.methods.evidence import Condition
 
 PAID_BEFORE_DAYS = 90
+
+
+def months_read(book: Book, assigned: ir.Table, days: int) -> tuple[date, ...]:
+    """First days of the months from the first assignment to `days` days after the last, as far as the book knows."""
+    span = book.frame(assigned.aggregate(first=assigned["assigned_on"].min(), last=assigned["assigned_on"].max())).iloc[0]
+    if pd.isna(span["first"]):
+        return ()
+    first, last = (pd.Timestamp(day).date() for day in span)
+    return months_from(first, min(last + timedelta(days=days), book.as_of))
+
+
+def cash_delivered(book: Book, assigned: ir.Table, days: int) -> Condition:
+    """The condition that the payments of all months were delivered in which the outcome is read, and of the days before assignment.
+
+    It refuses where the horizon of the first is over and the book has no payment in any month of it: nobody would have paid. Before the first
+    month of which the book has payments nothing is asked for.
+    """
+    months, known = months_read(book, assigned, days), book.months("payment")
+    over = book.scalar(assigned["assigned_on"].min() <= ibis.literal(book.as_of - timedelta(days=days))) is True
+    earlier = months_from(months[0] - timedelta(days=PAID_BEFORE_DAYS), months[0]) if months else ()
+    asked = [month for month in (*earlier, *months) if month in months or month >= min(known, default=month)]
+    nobody = over and not known & set(months)
+    return delivered(absent(book, ("payment",), asked), consequence="refuse" if nobody else "downgrade")
 
 
 def _days_since(event: ir.DateValue, assigned: ir.DateValue) -> ir.IntegerValue:

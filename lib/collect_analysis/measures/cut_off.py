@@ -10,11 +10,13 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from collect_analysis.book.engine import sum_of_products
+from collect_analysis.book.presence import require
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.adjusted import covariates_of
 from collect_analysis.measures.cohort import AMOUNT, BOOK_COVARIATES, PAYER, Cohort, Covariate, Outcome, open_cohort
-from collect_analysis.measures.cohort_events import paid_before, paid_within, standing_before
+from collect_analysis.measures.cohort_events import cash_delivered, paid_before, paid_within, standing_before
+from collect_analysis.methods.evidence import Condition
 
 Running = Literal["balance", "score", "dpd"]
 Side = Literal["above", "below"]
@@ -46,7 +48,7 @@ class CutOffCases:
     150,000 cases: the nearest, all within `reach` of the cut-off (infinite: all there are). `sides` says of all cases, a row per side: side,
     cases, treated (NaN: not recorded). `sums` has the sums of the outcome of all cases for `experiments.arm_means`, arms treated and untreated
     (as the rule says where nothing was recorded); `impossible` counts outcomes below 0 that must not be, or neither yes nor no.
-    `left_out`: cases without running variable, or whose horizon is not over, by reason.
+    `left_out`: cases without running variable, or whose horizon is not over, by reason; `delivered`: of the cohort they are cases of.
     """
 
     frame: pd.DataFrame
@@ -61,6 +63,7 @@ class CutOffCases:
     covariates: tuple[Covariate, ...]
     first_decided: date | None
     last_decided: date | None
+    delivered: tuple[Condition, ...] = ()
 
     def covariate(self, name: str) -> pd.Series:
         """The values of one covariate, in the order of `frame`."""
@@ -101,6 +104,7 @@ def cases_of_ruleset(
     """
     assigned = _decisions(book, ruleset_id, rule)
     if not int(str(book.scalar(assigned.count()))):
+        require(book, ("decision", "decision.ruleset_id", *(("account",) if rule.strata else ())), asks="a rule with a cut-off")
         known = book.frame(book.table("decision").select("ruleset_id").distinct())["ruleset_id"].dropna()
         of = f" with segment {' or '.join(filter(None, (rule.treated_arm, rule.control_arm)))}" if rule.treated_arm else ""
         raise DataError(
@@ -159,6 +163,7 @@ def _cohort_of_decisions(book: Book, ruleset_id: str, assigned: ir.Table, horizo
         covariates=tuple(Covariate(name=name, column=name, measured="before") for name in BOOK_COVARIATES),
         doses=(),
         planned={},
+        delivered=(cash_delivered(book, assigned, horizon_days),),
     )
 
 
@@ -216,6 +221,7 @@ def _cases(book: Book, cohort: Cohort, table: ir.Table, rule: CutOffRule, outcom
         covariates=chosen,
         first_decided=_day(facts["first"]),
         last_decided=_day(facts["last"]),
+        delivered=cohort.delivered,
     )
 
 

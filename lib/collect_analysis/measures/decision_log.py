@@ -12,10 +12,11 @@ from typing import Literal
 import ibis
 import ibis.expr.types as ir
 
+from collect_analysis.book.presence import require
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.cohort import AMOUNT, BOOK_COVARIATES, PAYER, Cohort, Covariate, Outcome, open_cohort
-from collect_analysis.measures.cohort_events import paid_before, paid_within, standing_before
+from collect_analysis.measures.cohort_events import cash_delivered, paid_before, paid_within, standing_before
 
 ColumnKind = Literal["number", "code"]
 # Which column of a decision says what was done, and which describes the case.
@@ -106,6 +107,7 @@ def _first_decisions(book: Book, kind: str, ruleset_id: str, start: date | None,
     ).cache()
     everything, kept = (int(str(book.scalar(item.count()))) for item in (table, assigned))
     if not kept:
+        require(book, ("decision",), asks="a rule")
         days = f" from {start or 'the beginning'} to {end or book.as_of}"
         found = book.frame(book.table("decision").group_by("kind").aggregate(n=ibis._.count()).order_by("kind"))
         known = ", ".join(f"{row['kind']} ({row['n']:,})" for row in found.to_dict("records")) or "none"
@@ -115,6 +117,7 @@ def _first_decisions(book: Book, kind: str, ruleset_id: str, start: date | None,
 
 
 def _of_decisions(book: Book, assigned: ir.Table, name: str, horizon_days: int) -> Cohort:
+    delivered = cash_delivered(book, assigned, horizon_days)
     payments = paid_within(book, assigned, horizon_days)
     amount, payer = f"amount_d{horizon_days}_minor", f"payer_d{horizon_days}"
     table = assigned
@@ -144,6 +147,7 @@ def _of_decisions(book: Book, assigned: ir.Table, name: str, horizon_days: int) 
         covariates=tuple(Covariate(name=item, column=item, measured="before") for item in BOOK_COVARIATES),
         doses=(),
         planned={},
+        delivered=(delivered,),
     )
 
 

@@ -19,7 +19,7 @@ from collect_analysis.book.engine import compensated_sum, sum_of_products
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.account_factors import DEFAULT_FACTORS, known_factors
-from collect_analysis.measures.account_months import Window, account_months, window_of
+from collect_analysis.measures.account_months import Window, account_months, whole, window_of
 from collect_analysis.measures.cell_rates import cell_rates, cell_sums
 from collect_analysis.measures.periods import month_end, month_start
 from collect_analysis.methods.profiling import counted
@@ -370,7 +370,7 @@ def _future_window(book: Book, month: date, *, ahead: int, reference_months: int
             f"the book has whole months from {known.earliest:%Y-%m} to {known.last:%Y-%m}: none shows what comes {ahead} months after an "
             "opening; ask for a nearer month"
         )
-    return Window(first=month, last=month, reference_first=first, reference_last=last, earliest=known.earliest)
+    return whole(book, Window(first=month, last=month, reference_first=first, reference_last=last, earliest=known.earliest))
 
 
 def _last_over(book: Book) -> date:

@@ -27,11 +27,11 @@ def weekly_doses(book: Book, cohort: Cohort, arms: Sequence[str], *, days: int) 
     Counted over subjects in their first `days` days after assignment, so that weeks are comparable while accounts keep coming in. A ratio
     of sums over clusters: y is the dose of the week, x the account-weeks (account-days / 7) in it; what `experiments.compare_ratios` takes.
     Columns: outcome (outbound_contacts, agent_minutes), week (its first day; weeks run from the first assignment), arm, cases (subjects in
-    their first days that week), clusters, sum_y, sum_x, sum_yy, sum_xx, sum_xy. Empty for a supplied cohort: it has no dated contacts.
+    their first days that week), clusters, sum_y, sum_x, sum_yy, sum_xx, sum_xy. Empty where the cohort has no dated contacts.
     """
     table = subjects_of(cohort, arms)
     first = book.scalar(table["assigned_on"].min())
-    if cohort.supplied or not isinstance(first, date):
+    if cohort.supplied or not isinstance(first, date) or "outbound_contacts" in cohort.untold:
         return pd.DataFrame(columns=DOSE_COLUMNS)
     dated = table.filter(table["assigned_on"].notnull()).select("subject_key", "cluster_key", "arm", "assigned_on")
     exposed = _exposure(dated, first, cohort.as_of, days)

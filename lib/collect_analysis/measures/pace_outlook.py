@@ -89,9 +89,9 @@ class Outlook:
 def outlook(book: Book, *, history_months: int, reference_months: int) -> Outlook:
     """What is known on the day of the book about the running month and up to `history_months` whole months before it?
 
-    Past months start with the first whole one: a month whose first working day had passed before the first posting is left out. Cash of
-    accounts that came in during the running month has no holder yet: it goes to units by their shares of such cash in the last
-    `reference_months`.
+    Past months start with the first whole one: a month whose first working day had passed before the first posting is left out, and so is
+    one whose payments were not delivered. Cash of accounts that came in during the running month has no holder yet: it goes to units by
+    their shares of such cash in the last `reference_months`.
     """
     as_of = book.as_of
     daily = pace.daily_cash(book, start=month_start(as_of, -history_months), end=as_of)
@@ -117,11 +117,17 @@ def outlook(book: Book, *, history_months: int, reference_months: int) -> Outloo
         daily=spread,
         by_day=by_day,
         sub_functions=dict(zip(units["unit_key"], units["sub_function"].astype(object).fillna(UNASSIGNED), strict=True)),
-        months=months_of(with_cash(featured, by_day.set_index("date")["collected_minor"], known_until=as_of)),
+        months=_delivered(book, months_of(with_cash(featured, by_day.set_index("date")["collected_minor"], known_until=as_of))),
         plans=targets(book, pace.whole(as_of), grains=SCOPES).query("kpi == 'R1'"),
         shares=shares,
         allotted_share=share if len(shares) else 0.0,
     )
+
+
+def _delivered(book: Book, months: Months) -> Months:
+    """The months without past ones whose payments were not delivered: they did not bring 0."""
+    known, last = book.months("payment"), len(months.names) - 1
+    return months.only([row for row, name in enumerate(months.names) if name in known or row == last])
 
 
 def _first_month(book: Book, daily: pd.DataFrame, as_of: date) -> date:
@@ -209,6 +215,11 @@ class Explained:
     def totals(self) -> dict[str, int]:
         """Each part over all units."""
         return {name: int(self.units[name].sum()) for name in self.parts}
+
+
+def openings(known: Outlook, reference_months: int) -> tuple[date, ...]:
+    """First days of the months whose ends the bridge starts from: the one before the running month and before each reference month."""
+    return tuple(month_start(name, -1) for name in (*known.past.names[-reference_months:], month_start(known.as_of)))
 
 
 def explain(known: Outlook, curve: Curve, *, reference_months: int, top_bucket: int, quantile: float, order: bridge.Order) -> Explained:

@@ -129,7 +129,8 @@ def standing(gated: pd.DataFrame) -> pd.DataFrame:
         .to_dict()
     )
     status = table.groupby("unit_key")["rank"].max().map(lambda rank: _WORST[rank])
-    return pd.DataFrame({"unit_key": status.index, "status": status.to_numpy(), "gates": [named.get(key, "") for key in status.index]})
+    found = pd.DataFrame({"unit_key": status.index, "status": status.to_numpy(), "gates": [named.get(key, "") for key in status.index]})
+    return found.astype(object)
 
 
 def _authorised(units: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from collect_analysis.measures.flow import EXITS, MISSING
+from collect_analysis.measures.periods import month_start
 from collect_analysis.measures.placements import months_between
 from collect_analysis.measures.transitions import Transitions, close_after
 
@@ -31,7 +32,8 @@ def exposures(transitions: Transitions) -> pd.DataFrame:
     """The exposure behind every change of provision, by account and the group of its debtor.
 
     Columns: month (of the close), kind (open: open at both month ends; entered; an exit; missing), from_group, to_group (NaN where there is
-    none), count (accounts), open_minor, close_minor (balance; overpaid: 0). Debts handed over as written off or sold are not in it. Sorted.
+    none), count (accounts), open_minor, close_minor (balance; overpaid: 0). Debts handed over as written off or sold are not in it. Months
+    without one of their month ends have no row. Sorted.
     """
     ends = _on_balance(transitions)
     of_debtor = ibis.window(group_by=[ends.debtor, ends.month_end])
@@ -72,6 +74,9 @@ def exposures(transitions: Transitions) -> pd.DataFrame:
     )
     found = transitions.book.frame(grouped)
     found["month"] = pd.to_datetime(found["month"]).dt.date
+    # Beside a month end that was not delivered every account would seem to have gone, or to have come.
+    ends = transitions.book.months("month_end")
+    found = found[[{month_start(day), month_start(day, -1)} <= ends for day in found["month"]]]
     return found.sort_values(["month", "kind", "from_group", "to_group"], ignore_index=True)
 
 

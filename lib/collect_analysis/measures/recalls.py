@@ -8,10 +8,11 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
+from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import payments
 from collect_analysis.measures.contact import is_right_party
-from collect_analysis.measures.periods import month_start
+from collect_analysis.measures.periods import month_start, months_from
 from collect_analysis.measures.placement_policy import RecallRule
 from collect_analysis.measures.placements import Panel, months_between, of_panel, open_debts
 
@@ -20,14 +21,21 @@ OLD, QUIET = "old", "quiet"
 HELD_BACK = ("promise", "arrangement", "legal", "dispute")
 STAYS = "stays"
 RECALL_COLUMNS = ("unit_key", "verdict", "reason", "cases", "open_cases", "balance_minor")
+# By so many days into a month its first rows have come.
+_FEED_DAYS = timedelta(days=7)
 
 
-def judged_placements(book: Book, panel: Panel, rule: RecallRule) -> ir.Table:
+def quiet_untold(book: Book, rule: RecallRule) -> str:
+    """Why nobody can say which accounts are quiet: payments or contacts of those days are absent; empty where it can be told."""
+    return absent(book, ("payment", "contact"), months_from(book.as_of - timedelta(days=rule.quiet_days), book.as_of - _FEED_DAYS))
+
+
+def judged_placements(book: Book, panel: Panel, rule: RecallRule, *, quiet: bool = True) -> ir.Table:
     """Every placement of the panel that runs on `as_of`, with what the rule says of it.
 
     old: at least `oldest_months` calendar months since the month of placement. quiet: placed at least `quiet_days` ago, and in the last
     `quiet_days` neither cash on the account nor a right-party contact by the unit. Held back: a promise not yet due, an active arrangement,
-    a court step without end, an open dispute or complaint.
+    a court step without end, an open dispute or complaint. `quiet`: whether that can be told (`quiet_untold`); if not, nobody is quiet.
     Columns: account_key, unit_key, balance_minor (when placed), from_date, months (on placement), verdict (recall | left | stays),
     reason (old, quiet; for `left` one of HELD_BACK; empty for stays).
     """
@@ -42,8 +50,8 @@ def judged_placements(book: Book, panel: Panel, rule: RecallRule) -> ir.Table:
         joined = joined.left_join(accounts, [("account_key", f"{name}_account")])
     months = months_between(today, joined.batch_month)
     old = months >= rule.oldest_months
-    quiet = (joined.from_date <= since) & joined.payer.isnull() & joined.reached.isnull()
-    due = ibis.cases((old, OLD), (quiet, QUIET), else_="")
+    silent = (joined.from_date <= since) & joined.payer.isnull() & joined.reached.isnull()
+    due = ibis.cases((old, OLD), (silent & ibis.literal(quiet), QUIET), else_="")
     kept = ibis.cases(*((joined[f"{name}_account"].notnull(), name) for name in HELD_BACK), else_="")
     told = joined.select("account_key", "unit_key", "balance_minor", "from_date", months=months, due=due, kept=kept)
     verdict = ibis.cases((told.due == "", STAYS), (told.kept != "", "left"), else_="recall")
@@ -51,13 +59,13 @@ def judged_placements(book: Book, panel: Panel, rule: RecallRule) -> ir.Table:
     return told.select("account_key", "unit_key", "balance_minor", "from_date", "months", verdict=verdict, reason=reason)
 
 
-def recalls(book: Book, panel: Panel, rule: RecallRule) -> pd.DataFrame:
+def recalls(book: Book, panel: Panel, rule: RecallRule, *, quiet: bool = True) -> pd.DataFrame:
     """How many accounts come back from each unit, how many are left although the rule names them, and why?
 
     Columns: unit_key, verdict (recall, left, stays), reason, cases (accounts), open_cases (those whose debt is open: only they make room),
     balance_minor (when placed); sorted. See `judged_placements`. Empty where nothing is on placement.
     """
-    table = judged_placements(book, panel, rule)
+    table = judged_placements(book, panel, rule, quiet=quiet)
     keys = ["unit_key", "verdict", "reason"]
     sums = table.group_by(keys).agg(cases=table.count(), balance_minor=table.balance_minor.sum().cast("int64"))
     still = open_debts(book, table)
@@ -67,9 +75,9 @@ def recalls(book: Book, panel: Panel, rule: RecallRule) -> pd.DataFrame:
     return found.sort_values(keys, ignore_index=True)[list(RECALL_COLUMNS)]
 
 
-def recall_batches(book: Book, panel: Panel, rule: RecallRule) -> Iterator[pa.RecordBatch]:
+def recall_batches(book: Book, panel: Panel, rule: RecallRule, *, quiet: bool = True) -> Iterator[pa.RecordBatch]:
     """The accounts to recall as rows for an operational list: account_key, unit_key, reason, from_date, months, place_again_from; sorted."""
-    table = judged_placements(book, panel, rule)
+    table = judged_placements(book, panel, rule, quiet=quiet)
     rows = table.filter(table.verdict == "recall").select(
         "account_key", "unit_key", "reason", "from_date", "months",
         place_again_from=ibis.literal(month_start(book.as_of, rule.cooldown_months)),

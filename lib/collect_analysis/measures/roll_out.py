@@ -1,7 +1,7 @@
 """What branches or regions achieved period by period while a change was rolled out: a panel of cluster and period means."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -11,15 +11,19 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.book.engine import sum_of_products
+from collect_analysis.book.presence import absent, delivered, require
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.cash import cash
 from collect_analysis.measures.cohort import AMOUNT, PAYER, Outcome, open_cohort
+from collect_analysis.measures.periods import month_start, months_from
+from collect_analysis.methods.evidence import Condition
 
 Period = Literal["month", "quarter", "year"]
 Cluster = Literal["region", "unit"]
 # Periods of a year, and months of a period.
 _A_YEAR = {"month": 12, "quarter": 4, "year": 1}
+_CLUSTER_TABLE = {"region": "account", "unit": "month_end"}
 _CLUSTER_COLUMN = {"region": "region_code", "unit": "unit_key"}
 
 
@@ -29,6 +33,7 @@ class RolloutPanel:
     (number; NaN: never), weight (mean cases a period). Every cluster has every period.
 
     `left_out`: cases or clusters that could not be used, by reason. `starts_within`: starts on another than the first day of a period.
+    `delivered`: the condition that no month between its periods is absent, for a panel of the book.
     """
 
     panel: pd.DataFrame
@@ -36,6 +41,7 @@ class RolloutPanel:
     outcome: Outcome
     left_out: dict[str, int]
     starts_within: int
+    delivered: tuple[Condition, ...] = ()
 
 
 def period_number(day: date, period: Period) -> int:
@@ -119,16 +125,30 @@ def panel_of_book(
     """
     if outcome not in (PAYER, AMOUNT):
         raise DataError(f"a roll-out in the book is read by {PAYER} or {AMOUNT}, not '{outcome}'; for another outcome supply a cohort")
-    cells = _month_cells(book, cluster, days_past_due, strata)
+    require(book, ("month_end", "month_end.dpd", "payment"), asks="a roll-out in the book")
+    cells, whole = _delivered(book, _month_cells(book, cluster, days_past_due, strata))
     _refuse_nothing(cells, f"book '{book.manifest.name}' has no month end with open accounts over {days_past_due} days past due")
     unknown = sorted(set(starts) - set(cells["unit"]))
     if unknown:
         known = ", ".join(sorted(set(cells["unit"]))[:40])
         raise DataError(f"starts: no {cluster} {', '.join(unknown)} in the book; it has {known}. Write each as the source does")
+    begun = [day for day in starts.values() if day <= book.as_of]
+    require(book, ("payment",), begun, asks="the month of a start")
+    require(book, ("month_end",), [month_start(day, -1) for day in begun], asks="a roll-out, of the month end before a start,")
     cells["first_treated"] = [period_number(starts[name], "month") if name in starts else np.nan for name in cells["unit"]]
     cells["outcome"] = (cells["payers"] if outcome == PAYER else cells["amount_minor"]) / cells["cases"]
     wanted = Outcome(name=outcome, column="outcome", unit="share" if outcome == PAYER else "minor", horizon_days=30)
-    return _balanced(cells, "month", wanted, {}, starts=pd.to_datetime(pd.Series(list(starts.values()), dtype="object")))
+    panel = _balanced(cells, "month", wanted, {}, starts=pd.to_datetime(pd.Series(list(starts.values()), dtype="object")))
+    return replace(panel, delivered=(whole,))
+
+
+def _delivered(book: Book, cells: pd.DataFrame) -> tuple[pd.DataFrame, Condition]:
+    """The cells of months whose payments were delivered, and the condition that this is every month from the first to the last."""
+    ends, paid = book.months("month_end"), book.months("payment")
+    # A month is told by the accounts open when it opens and the cash in it; what comes before the first payment is no gap.
+    asked = [month for month in months_from(min(ends), max(paid)) if month >= min(paid)]
+    known = cells[cells["period"].isin([period_number(month, "month") for month in paid])]
+    return known.reset_index(drop=True), delivered(absent(book, ("month_end", "payment"), asked[:-1]), consequence="downgrade")
 
 
 def starts_of_rules(book: Book, ruleset_id: str, *, cluster: Cluster, rule_id: str = "") -> dict[str, date]:
@@ -139,6 +159,8 @@ def starts_of_rules(book: Book, ruleset_id: str, *, cluster: Cluster, rule_id: s
     DataError
         No rule of the set names a cluster.
     """
+    require(book, ("ruleset",), asks="a roll-out by its rules")
+    require(book, (f"{_CLUSTER_TABLE[cluster]}.{_CLUSTER_COLUMN[cluster]}",), asks=f"a roll-out by {cluster}")
     rule = book.table("ruleset")
     table = book.frame(rule.filter(rule["ruleset_id"] == ruleset_id).select("rule_id", "unit_key", "effective_from").order_by("rule_id"))
     names = table["unit_key"] if cluster == "unit" and not rule_id else _named(table["rule_id"], rule_id, _clusters(book, cluster))
@@ -149,7 +171,7 @@ def starts_of_rules(book: Book, ruleset_id: str, *, cluster: Cluster, rule_id: s
 
 
 def _clusters(book: Book, cluster: Cluster) -> list[str]:
-    source = book.table("account" if cluster == "region" else "month_end")
+    source = book.table(_CLUSTER_TABLE[cluster])
     return [str(name) for name in book.frame(source.select(name=source[_CLUSTER_COLUMN[cluster]]).distinct())["name"].dropna()]
 
 

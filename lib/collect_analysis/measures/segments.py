@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from collect_analysis.book.presence import require
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.arms import arm_sums, subjects_of
@@ -18,6 +19,8 @@ from collect_analysis.methods.levels import MOST_LEVELS, level_names
 STRATUM, UNKNOWN = "stratum", "unknown"
 # What an account is, known when it entered the book.
 ACCOUNT_SEGMENTS = ("product_code", "portfolio_code", "region_code")
+# Where a cohort from the book has what it may be parted by from.
+_NEEDS = {"bucket": ("month_end",), **{name: (f"account.{name}",) for name in ACCOUNT_SEGMENTS}}
 SUM_COLUMNS = ["segment", "level", "lower", "upper", "level_unit", *KEYS, "arm", *SUMS, "note"]
 
 
@@ -124,6 +127,7 @@ def _level(column: ir.Column, item: Segment) -> ir.StringColumn:
 def _levels(book: Book, column: ir.Column, item: Segment) -> list[str]:
     present = set(book.frame(column.name("level").as_table().distinct())["level"])
     if not present - {UNKNOWN}:
+        require(book, _NEEDS.get(item.name, ()), asks=f"segment '{item.name}'")
         raise DataError(f"segment '{item.name}' is known of nobody in this experiment; take it out of segments")
     if item.numeric:
         # A declared level nobody is in stays: it was asked for.

@@ -169,11 +169,9 @@ class Transitions:
     def cash_by_bucket(self) -> pd.DataFrame:
         """What did the accounts of each bucket pay in each month? Columns: month, from, count (accounts open before it), cash_minor.
 
-        Empty where the book has no payments.
+        Months whose payments were not delivered have no row.
         """
         columns = ["month", "from", "count", "cash_minor"]
-        if not self.book.has("payment"):
-            return pd.DataFrame(columns=columns)
         period, ends, paid = self.scope.period, self.ends, self._paid()
         held = ends.filter(ends.status == "open", ends.month_end >= ibis.literal(period.opening), ends.month_end < ibis.literal(period.end))
         held = held.mutate(month=close_after(held.month_end), bucket=ibis.least(held.bucket, ibis.literal(self.scope.top_bucket)))
@@ -184,17 +182,17 @@ class Transitions:
         )
         found = self.book.frame(grouped).rename(columns={"bucket": "from"})
         found = found.assign(month=_days(found["month"]), **{"from": found["from"].astype(int).astype(str)})
+        paid_in = self.book.months("payment")
+        found = found[[day.replace(day=1) in paid_in for day in found["month"]]]
         return found.sort_values(["month", "from"], ignore_index=True)[columns]
 
     def cash_after(self, origins: Sequence[date], *, horizon: int) -> pd.DataFrame:
         """What did the accounts open on each of these month ends pay in the 1st, 2nd, ... month after?
 
         Columns: origin, step (month after it, up to `horizon` and the end of the period), cash_minor. An account counts as long as it is
-        still open at the start of the month; accounts that entered after the origin are not in it. Empty where the book has no payments.
+        still open at the start of the month; accounts that entered after the origin are not in it.
         """
         columns = ["origin", "step", "cash_minor"]
-        if not self.book.has("payment"):
-            return pd.DataFrame(columns=columns)
         ends, paid, last = self.ends, self._paid(), self.scope.period.end
         held = ends.filter(ends.status == "open", ends.month_end < ibis.literal(last)).select("account_key", "month_end")
         held = held.mutate(starts=close_after(held.month_end).truncate("M"))

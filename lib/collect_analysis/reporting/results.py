@@ -267,7 +267,7 @@ class RunRecorder:
             detail = f"{condition.detail} {remedy}".strip()
             self.check(condition.name, condition.met, detail=detail, blocking=condition.consequence == "refuse")
             if condition.caveat and not condition.met and condition.consequence != "refuse":
-                self._caveats.append(say("caveat_absent", self.parameters.lang, what=condition.detail))
+                self._caveats.append(condition.detail)
 
     def decide(self, decision: Decision) -> None:
         """Record what somebody is asked to sign; once per run."""
@@ -302,7 +302,10 @@ class RunRecorder:
 
     def as_json(self) -> dict[str, object]:
         """The content of `results.json`."""
-        decision = self._decision and replace(self._decision, caveats=(*self._decision.caveats, *self._caveats))
+        decision = self._decision
+        if decision:
+            told = [caveat for caveat in self._caveats if not any(caveat in said for said in decision.caveats)]
+            decision = replace(decision, caveats=(*decision.caveats, *told))
         return {
             "schema": SCHEMA,
             "report": self.parameters.report,

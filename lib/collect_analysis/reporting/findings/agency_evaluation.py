@@ -7,6 +7,7 @@ from datetime import date
 import pandas as pd
 
 from collect_analysis.book.policy import in_force, policy
+from collect_analysis.book.presence import absent, delivered
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import audit_gates, lot
 from collect_analysis.decisions.partner_score import ScorePolicy
@@ -17,7 +18,7 @@ from collect_analysis.measures.batch_triangle import POOLED
 from collect_analysis.measures.comparison import Belief
 from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.partners import AUDIT, ConductWindow
-from collect_analysis.measures.periods import Period, month_end
+from collect_analysis.measures.periods import Period, month_end, months_from
 from collect_analysis.measures.placement_balance import drawn_balance
 from collect_analysis.measures.placement_policy import AuditRule, GateLimits, PanelPolicy
 from collect_analysis.measures.placements import RANDOM, Panel
@@ -147,12 +148,20 @@ class AgencyPage:
         lost = placements.unusable(book, self.panel)
         silent = recording_gaps.silent_months(book, self.panel)
         placed = panel_checks.of_placements(held, found, drift, lost, silent, panel=self.panel, age=age, basis=basis, names=self.names)
-        return worded([*placed, *self._drawn_alike(book, basis), *beside], self.lang)
+        return worded([*placed, *self._drawn_alike(book, basis), self._delivered(book), *beside], self.lang)
 
     def _drawn_alike(self, book: Book, basis: str) -> list[Condition]:
         """Whether the placements that the answer takes for drawn were alike between agencies; nothing where it rests on chosen ones."""
         drawn = drawn_balance(book, self.panel) if basis == RANDOM else None
         return lot.drawn_alike(drawn) if drawn is not None else []
+
+    def _delivered(self, book: Book) -> Condition:
+        """Are the payments of all months there, and what conduct and commission are judged by?"""
+        paid = months_from(self.panel.start, self.panel.end)
+        none_paid = not book.months("payment") & set(paid)
+        cash = absent(book, ("payment",), paid)
+        beside = absent(book, ("contact", "ticket", "qa", "tariff"), months_from(self.window.start, self.window.end))
+        return delivered(cash, beside, consequence="refuse" if none_paid else "downgrade" if cash else "note")
 
     def section_conditions(
         self,

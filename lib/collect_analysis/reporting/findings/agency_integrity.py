@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from collect_analysis.book.presence import delivered
+from collect_analysis.book.presence import absent, delivered
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import agency_integrity as decisions
 from collect_analysis.errors import DataError, nearest
@@ -58,7 +58,7 @@ def integrity_of(book: Book, params: AgencyIntegrity) -> Integrity:
     judged = decisions.judged(facts, params.thresholds)
     alarms = decisions.false_alarms(facts, judged, params.thresholds, draws=params.draws, seed=params.seed)
     found = decisions.conditions(judged, least_cases=params.least_cases)
-    found.append(delivered(book, ("contact", "payment", "promise"), params.rules.period.month_starts, consequence="note"))
+    found.append(delivered(absent(book, ("contact", "payment", "promise"), params.rules.period.month_starts), consequence="note"))
     return Integrity(tests=withheld(judged, found, note=""), alarms=alarms, names=names, found=found)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
+from collect_analysis.errors import DataError
 from collect_analysis.methods.evidence import Condition, refused
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.kinds.rule_value import EVERYONE
@@ -23,6 +24,19 @@ def sentences(found: Iterable[Condition], lang: str) -> list[str]:
 def causes(found: Iterable[Condition], lang: str) -> str:
     """Why there is no answer: what was found of each condition without which it would be a guess."""
     return " ".join(dict.fromkeys(item.detail for item in worded(refused(found), lang)))
+
+
+def refuse_unread(delivered: Iterable[Condition], *, of: str) -> None:
+    """Refuse an outcome of which nothing at all was delivered: a page of noughts would say that nobody paid.
+
+    Raises
+    ------
+    DataError
+        What is absent of the cohort `of`, and what to do.
+    """
+    for item in refused(delivered):
+        what = ", ".join(item.details["what"])  # type: ignore[arg-type]
+        raise DataError(f"'{of}': {what}; what became of those assigned needs them: import them, or ask about months that are there")
 
 
 def _worded(item: Condition, lang: str) -> Condition:

@@ -20,6 +20,7 @@ from collect_analysis.methods.experiments import arm_means, compare_arms
 from collect_analysis.methods.fuzzy_discontinuity import FuzzyDiscontinuity, fuzzy_discontinuity, limits
 from collect_analysis.reporting.disclosure import suppress_small_cells
 from collect_analysis.reporting.figures import quasi as figures
+from collect_analysis.reporting.findings.conditions import refuse_unread
 from collect_analysis.reporting.findings.study import NOT_ANSWERABLE, Shown, Study
 from collect_analysis.reporting.kinds.quasi_experiment import QuasiExperiment
 from collect_analysis.reporting.texts import formats, say, value
@@ -78,6 +79,7 @@ def study(book: Book, params: QuasiExperiment) -> Study:
     """
     rule = _rule(params)
     cases = _cases(book, params, rule)
+    refuse_unread(cases.delivered, of=params.ruleset_id or params.experiment_id)
     rules = _rules(book, params, cases)
     others = [*params.other_cutoffs, *rules.loc[rules["role"] == "other", "at"]] if len(rules) else params.other_cutoffs
     read = _estimate(params, cases, rules, others)
@@ -169,7 +171,12 @@ def _conditions(params: QuasiExperiment, read: _Read, choices: pd.DataFrame) -> 
         late=[item.name for item in cases.covariates if item.measured != "before"],
     )
     own = read.rules[read.rules["role"] == "asked"]
-    found = [*read.found.conditions, *decided.supply(facts), *decided.switches_here(own, float(params.cutoff or 0.0))]
+    found = [
+        *read.found.conditions,
+        *read.cases.delivered,
+        *decided.supply(facts),
+        *decided.switches_here(own, float(params.cutoff or 0.0)),
+    ]
     if read.fuzzy:
         found.append(read.fuzzy.condition)
     if len(read.placebo):

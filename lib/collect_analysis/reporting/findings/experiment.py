@@ -96,7 +96,7 @@ def conditions_of(
         salt=drawn_again(book, cohort, params.arms),
         reached=arms.reached_shares(book, cohort, params.arms, params.dose),
     )
-    return fitness.requirements(plan_of(params), evidence)
+    return [*fitness.requirements(plan_of(params), evidence), *cohort.delivered]
 
 
 def declared_covariates(book: Book, cohort: Cohort, params: DeclaredExperiment) -> dict[str, Any]:
@@ -247,4 +247,24 @@ def guardrails_of(book: Book, cohort: Cohort, params: DeclaredExperiment, found:
     effects = with_rare_events(compare_arms(means_of(book, cohort, params, outcomes, none_counts=True), base=params.champion))
     own_horizon = {item.name: item.horizon_days for item in reversed(outcomes)}
     effects = effects[effects["horizon_days"] == effects["outcome"].map(own_horizon)]
-    return guardrail_table(withheld(effects, found, note=NOT_ANSWERABLE), params.guardrails).reset_index(drop=True)
+    table = guardrail_table(withheld(effects, found, note=NOT_ANSWERABLE), params.guardrails)
+    return pd.concat([table, _untold(cohort, params)], ignore_index=True) if set(cohort.untold) & set(params.guardrails) else table
+
+
+def _untold(cohort: Cohort, params: DeclaredExperiment) -> pd.DataFrame:
+    """A row per guardrail that the book cannot tell of and challenger: unknown, with the reason."""
+    return pd.DataFrame(
+        [
+            {
+                "outcome": name,
+                "horizon_days": params.horizon_days,
+                "arm": arm,
+                "margin": margin,
+                "status": "unknown",
+                "note": cohort.untold[name],
+            }
+            for name, margin in params.guardrails.items()
+            for arm in params.challengers
+            if name in cohort.untold
+        ]
+    )

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from collect_analysis.book.policy import in_force
-from collect_analysis.book.presence import delivered
+from collect_analysis.book.presence import absent, delivered
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import record_audit as decisions
 from collect_analysis.errors import DataError
@@ -64,7 +64,7 @@ def record_of(book: Book, params: OfficerRecordAudit) -> Record:
         sheets=int(complete["officer_days"].sum()) if len(complete) else 0,
         rated_twice=int(rated["rated_twice"]), assessed=int(rated["contacts"]), needed=needed, untestable=tuple(missing),
     )  # fmt: skip
-    found.append(delivered(book, ("contact", "unit_day", "promise", "payment"), period.month_starts, consequence="note"))
+    found.append(delivered(absent(book, ("contact", "unit_day", "promise", "payment"), period.month_starts), consequence="note"))
     return Record(
         findings=findings, officers=officers, units=units, types=decisions.standings(findings, officers, missing), clock=clock, digits=digits,
         completeness=complete, rated=rated, found=found,

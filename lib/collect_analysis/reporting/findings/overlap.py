@@ -23,6 +23,7 @@ from collect_analysis.methods.nuisance import Comparison, Model, Nuisance, cross
 from collect_analysis.reporting.disclosure import suppress_small_cells
 from collect_analysis.reporting.figures.intervals import interval_plot
 from collect_analysis.reporting.figures.overlap import covariate_name, overlap_and_balance
+from collect_analysis.reporting.findings.conditions import refuse_unread
 from collect_analysis.reporting.findings.study import NOT_ANSWERABLE, Shown, Study
 from collect_analysis.reporting.kinds.quasi_experiment import QuasiExperiment
 from collect_analysis.reporting.texts import formats, label, say, value
@@ -73,6 +74,7 @@ def study(book: Book, params: QuasiExperiment) -> Study:
         The book knows no such decisions, arm, outcome or covariate.
     """
     log, recent = _log(book, params)
+    refuse_unread(log.cohort.delivered, of=log.cohort.experiment_id)
     outcome = log.cohort.outcome(params.outcome, params.horizon_days)
     declared = adjusted.covariates_of(log.cohort, params.covariates)
     early = [item for item in declared if item.measured == "before"]
@@ -82,7 +84,7 @@ def study(book: Book, params: QuasiExperiment) -> Study:
     late = [item.name for item in declared if item.measured != "before"]
     facts = _facts(book, log, outcome, params, recent=recent, read=read, comparison=comparison, late=late, constant=constant)
     names = (params.treated_arm, params.control_arm)
-    conditions = [*requirements(facts), *diagnostics.arms_enough(comparison, arms=names)]
+    conditions = [*requirements(facts), *log.cohort.delivered, *diagnostics.arms_enough(comparison, arms=names)]
     whom = int(comparison.treated.sum()) if params.target == "treated" else len(comparison.treated)
     test = lot_test(comparison, unit=outcome.unit, target_cases=whom, margin=params.margin_relative)
     fit = None if _unfit(conditions) else _fit(comparison, params.model, params)

@@ -7,17 +7,18 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
+from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import pace as decisions
 from collect_analysis.decisions.pace import PaceVerdict
 from collect_analysis.measures import pace
-from collect_analysis.measures.pace_outlook import Explained, Outlook, company_forecast, explain, outlook, scope_forecasts
+from collect_analysis.measures.pace_outlook import Explained, Outlook, company_forecast, explain, openings, outlook, scope_forecasts
 from collect_analysis.measures.scopes import COMPANY
 from collect_analysis.methods import bridge
 from collect_analysis.methods.completion import FEWEST_MONTHS, Curve, Forecast, naive
 from collect_analysis.methods.completion_backtest import backtest, by_stage, unusual_days
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
-from collect_analysis.reporting import tables
+from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.findings import conditions
 from collect_analysis.reporting.findings.kpi_period import scope_names
 from collect_analysis.reporting.kinds.pace import Pace
@@ -43,6 +44,7 @@ class Landing:
     made: Forecast | None = None
     scopes: pd.DataFrame | None = None
     explained: Explained | None = None
+    no_bridge: str = ""
     tested: pd.DataFrame | None = None
     stages: pd.DataFrame | None = None
     unusual: pd.DataFrame | None = None
@@ -66,15 +68,15 @@ class Landing:
 def land(book: Book, params: Pace) -> Landing:
     """Everything that can be said of the month on the day of the book."""
     known = outlook(book, history_months=params.history_months, reference_months=params.reference_months)
-    found = decisions.basis(known, has_cash=book.has("payment"))
+    found = decisions.basis(known)
     rules = {name: getattr(params, name) for name in ("hold_above", "most_uplift", "concentrated_share")}
     if refused(found):
         judged = decisions.verdict(None, known.plan("company", COMPANY), None, **rules)
         return Landing(book=book, params=params, known=known, found=tuple(found), verdict=judged)
     curve, made = company_forecast(known, tet_spread=params.tet_spread)
     scopes = scope_forecasts(known, curve, made, level=params.level, tet_spread=params.tet_spread)
-    explained = None
-    if book.has("month_end"):
+    explained, no_bridge = None, absent(book, ("account", "month_end"), openings(known, params.reference_months))
+    if not no_bridge:
         explained = explain(
             known,
             curve,
@@ -96,6 +98,7 @@ def land(book: Book, params: Pace) -> Landing:
         made=made,
         scopes=scopes,
         explained=explained,
+        no_bridge=no_bridge,
         tested=tested,
         stages=stages,
         unusual=decisions.unusual(unusual_days(known.months, curve, beyond=0.0), known.by_day, beyond=params.unusual_beyond),
@@ -112,6 +115,11 @@ def _or_reason(landed: Landing, table: pd.DataFrame | None, *, absent: str = "")
     if table is not None and len(table):
         return table.reset_index(drop=True)
     return pd.DataFrame({"note": [absent if landed.made else landed.why_not]})
+
+
+def _no_bridge(landed: Landing) -> str:
+    """Why accounts cannot be counted by unit and bucket, in the language of the page."""
+    return say("pace_no_bridge", landed.params.lang, why=texts.phrase(landed.no_bridge, landed.params.lang))
 
 
 def shown(table: pd.DataFrame, landed: Landing, columns: Sequence[str], percent: Sequence[str] = ()) -> tables.ShownTable | tables.Absent:
@@ -225,7 +233,7 @@ def bridge_table(landed: Landing) -> pd.DataFrame:
     """The bridge as steps. Columns: pace_step (plan_to_date or reference, the parts, actual), amount_minor, from_minor, to_minor."""
     explained = landed.explained
     if explained is None:
-        return _or_reason(landed, None, absent=say("pace_no_bridge", landed.params.lang))
+        return _or_reason(landed, None, absent=_no_bridge(landed))
     first = "plan_to_date" if explained.plan_minor is not None else "reference"
     rows = [(first, explained.start_minor, 0, explained.start_minor)]
     at = explained.start_minor
@@ -240,7 +248,7 @@ def bridge_by(landed: Landing, key: str) -> pd.DataFrame:
     """The bridge by unit (with the plan), or by bucket or product (against the reference); most money short first."""
     explained = landed.explained
     if explained is None:
-        return _or_reason(landed, None, absent=say("pace_no_bridge", landed.params.lang))
+        return _or_reason(landed, None, absent=_no_bridge(landed))
     source, parts = (explained.units, explained.parts) if key == "unit_key" else (explained.cells, bridge.PARTS[1:])
     found = bridge.by(source, key, parts=parts).rename(columns={name: f"{name}_minor" for name in parts})
     return found.rename(columns={"plan_minor": "asked_minor"})

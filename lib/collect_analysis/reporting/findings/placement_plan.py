@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from collect_analysis.book.policy import policy
@@ -42,7 +43,9 @@ class Basis:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The plan: recent `flow`, `recalled` accounts, `room`, the `shares` (None: nothing to share, or refused), who gets which `strata`."""
+    """The plan: recent `flow`, `recalled` accounts, `room`, the `shares` (None: nothing to share, or refused), who gets which `strata`;
+    why it cannot be told who is quiet.
+    """
 
     flow: pd.DataFrame
     recalled: pd.DataFrame
@@ -52,6 +55,7 @@ class Plan:
     strata: StratumPlan | None
     gain: dict[str, float]
     conditions: list[Condition]
+    quiet_untold: str = ""
 
 
 def basis_of(book: Book, params: PlacementPlan) -> Basis:
@@ -72,7 +76,8 @@ def basis_of(book: Book, params: PlacementPlan) -> Basis:
     rows = unit_periods.read(book, start=params.period_start, end=params.period_end)
     continuity = unit_periods.continuity(rows, threshold=page.recall_threshold)
     conditions = page.conditions(book, held=held, found=found, rows=rows, continuity=continuity, age=age, basis=allocation)
-    collected, kept = net["collected_minor"].sum(), net["net_minor"].sum()
+    priced = net[net["net_minor"].notna()]
+    collected, kept = priced["collected_minor"].sum(), priced["net_minor"].sum()
     return Basis(
         page=page, held=held, sums=sums, share_now=placements.shares_now(book, page.panel, months=page.share_months), net=believed,
         standing=_blocked_by_then(partners.standing(gated), partners.register(book), params),
@@ -104,7 +109,8 @@ def plan_of(book: Book, basis: Basis, params: PlacementPlan, rule: RecallRule) -
     """Room, shares and strata of the next period; without shares where nothing was placed or a condition refuses."""
     page = basis.page
     flow = next_flow.recent_flow(book, page.panel, months=page.share_months)
-    recalled = recalls.recalls(book, page.panel, rule)
+    quiet_untold = recalls.quiet_untold(book, rule)
+    recalled = recalls.recalls(book, page.panel, rule, quiet=not quiet_untold)
     coming = recalled[recalled["verdict"] == "recall"].groupby("unit_key")["open_cases"].sum()
     held = next_flow.held_now(book).reindex(sorted(basis.share_now.index)).fillna(0)
     limits = basis.register.set_index("unit_key")["capacity_accounts"].astype(float)
@@ -122,20 +128,21 @@ def plan_of(book: Book, basis: Basis, params: PlacementPlan, rule: RecallRule) -
     strata, account_sd = None, 0.0
     if shares is not None:
         worth = next_flow.credible(next_flow.worth_of_account(basis.sums))
-        strata = decisions.plan_strata(
-            flow, worth, basis.net, shares, months=params.next_months, net_share=basis.net_share, seed=params.seed
-        )  # fmt: skip
-        account_sd = basis.net_share * float(worth.loc[worth["group"] == next_flow.ALL, "scatter"].iloc[0]) ** 0.5
+        # What is left after commission may be unknown: then strata are weighed by what comes in, and no value is said.
+        left = basis.net_share if np.isfinite(basis.net_share) else 1.0
+        strata = decisions.plan_strata(flow, worth, basis.net, shares, months=params.next_months, net_share=left, seed=params.seed)
+        account_sd = left * float(worth.loc[worth["group"] == next_flow.ALL, "scatter"].iloc[0]) ** 0.5
+        strata = strata if np.isfinite(basis.net_share) else decisions.without_values(strata)
     return Plan(
         flow=flow, recalled=recalled, room=room, shares=shares, share_table=page.plan_table(shares, basis.net, basis.standing),
         strata=strata, gain=decisions.expected_gain(strata, basis.net, account_sd=account_sd) if strata else {},
-        conditions=worded(conditions, params.lang),
+        conditions=worded(conditions, params.lang), quiet_untold=quiet_untold,
     )  # fmt: skip
 
 
 def measured_gain(plan: Plan) -> pd.DataFrame:
     """The value of the plan as recorded: one row per reading (plan, as_now, gain), value in minor units."""
-    if not plan.gain:
+    if not plan.gain or not np.isfinite(plan.gain["value"]):
         return pd.DataFrame(columns=["reading", "value", "low", "high"])
     rows = [
         {"reading": "plan", "value": plan.gain["value"], "low": plan.gain["low"], "high": plan.gain["high"]},
@@ -177,6 +184,8 @@ def value_shown(plan: Plan, basis: Basis) -> tables.ShownTable | tables.Absent:
     page = basis.page
     if plan.strata is None or plan.strata.optimum is None:
         return tables.Absent(say("plan_absent", page.lang))
+    if not np.isfinite(basis.net_share):
+        return tables.Absent(say("plan_value_unknown", page.lang))
     best = plan.strata.optimum
     nothing, gain = float("nan"), plan.gain
     rows = [
@@ -213,7 +222,9 @@ def recalls_shown(table: pd.DataFrame, basis: Basis) -> tables.ShownTable | tabl
 
 def write_recalls(record: RunRecorder, book: Book, basis: Basis, params: PlacementPlan, rule: RecallRule) -> pd.DataFrame:
     """The list of accounts to recall by name: file, rows, sha256, written. Its rows stay in the run folder."""
-    found = record.operational_list(LIST, recalls.recall_batches(book, basis.page.panel, rule), write=params.write_recalls)
+    found = record.operational_list(
+        LIST, recalls.recall_batches(book, basis.page.panel, rule, quiet=not recalls.quiet_untold(book, rule)), write=params.write_recalls
+    )
     return pd.DataFrame([{"file": f"lists/{LIST}.csv", "rows": found.rows, "sha256": found.sha256, "written": params.write_recalls}])
 
 

@@ -34,7 +34,8 @@ def decision_of(basis: Basis, plan: Plan, conditions: list[Condition], params: P
         )
     named = basis.page.named(plan.share_table)
     accounts = formats.number(float(plan.strata.groups["accounts"].sum()), lang)
-    answer = say("plan_answer", lang, accounts=accounts, steps=", ".join(_steps(named, lang)), recalls=formats.number(recalled, lang))
+    key = "plan_answer_quiet_untold" if plan.quiet_untold else "plan_answer"
+    answer = say(key, lang, accounts=accounts, steps=", ".join(_steps(named, lang)), recalls=formats.number(recalled, lang))
     return Decision(
         question=question,
         answer=answer,
@@ -71,6 +72,8 @@ def _steps(named: pd.DataFrame, lang: str) -> list[str]:
 
 def _confidence(basis: Basis, plan: Plan, params: PlacementPlan) -> str:
     lang = params.lang
+    if pd.isna(plan.gain["value"]):
+        return say("plan_value_unknown", lang)
     money = {name: formats.money(plan.gain[name], basis.page.currency, lang, compact=True) for name in ("value", "low", "high")}
     first = say("plan_gain_open", lang, months=formats.number(params.horizon_months, lang), **money)
     now = plan.gain["value_now"]

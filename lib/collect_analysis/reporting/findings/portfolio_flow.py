@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.book.policy import policy
+from collect_analysis.book.presence import absent, delivered, require
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import flow as decisions
 from collect_analysis.measures import groups, provision
@@ -31,7 +32,6 @@ CASH, PROVISION = "cash", "provision"
 RATE_KPI = {decisions.ROLLED: "F1", decisions.CURED: "F5"}
 # How an account came into its bucket: from a better one, from the same, from a worse one.
 CAME = ("from_better", "from_same", "from_worse")
-NO_PAYMENTS = "the book has no rows in payment"
 LONG_STAY = "longer than the months read: an extrapolation"
 NO_MOVE = "no account in this bucket"
 
@@ -42,6 +42,9 @@ class Review:
     def __init__(self, book: Book, params: PortfolioFlow) -> None:
         self.book, self.params = book, params
         self.period = Period(params.period_start, params.period_end)
+        # Without them there is no move to judge, and nobody to project.
+        last = (month_start(self.period.end, -1), self.period.end)
+        require(book, ("month_end",), last, asks="where accounts went in the last month")
         self.windows = KpiWindows.of(policy("kpi_windows", on=params.period_end))
         scope = Scope(self.period, params.top_bucket, params.vintage, tuple(params.portfolios))
         self.flows = Transitions(book, scope)
@@ -213,8 +216,8 @@ class Review:
     def money(self) -> pd.DataFrame:
         """Cash by month and provision at its end, of the accounts open today: step, month, state, value, low, high, note (why there is none)."""
         found = self.projected[self.projected["state"].isin([CASH, PROVISION])].reset_index(drop=True)
-        absent = {CASH: "" if self.book.has("payment") else NO_PAYMENTS, PROVISION: self.no_groups}
-        why = [{"step": 1, "state": state, "note": reason} for state, reason in absent.items() if reason]
+        reasons = {CASH: absent(self.book, ("payment",)), PROVISION: self.no_groups}
+        why = [{"step": 1, "state": state, "note": reason} for state, reason in reasons.items() if reason]
         table = pd.concat([found, pd.DataFrame(why, columns=["step", "state", "note"])], ignore_index=True) if why else found
         table["month"] = [f"{month_start(self.params.period_end, int(step)):%Y-%m}" for step in table["step"]]
         return table[["step", "month", "state", "value", "low", "high", "note"]]
@@ -232,9 +235,10 @@ class Review:
         if not self.origins:
             return pd.DataFrame(columns=COLUMNS)
         later = self.flows.positions(self.origins, horizon=self.params.project_months)
+        later = self._delivered(later[later["state"] != MISSING], "month_end")
         return backtest(
             self._moves,
-            pd.concat([later[later["state"] != MISSING], *self._came()], ignore_index=True),
+            pd.concat([later, *self._came()], ignore_index=True),
             states=self.buckets,
             ends=self.ends,
             fit_months=self.params.fit_months,
@@ -244,13 +248,19 @@ class Review:
             totals=self._totals,
         )
 
+    def _delivered(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
+        """The rows whose month (`step` months after `origin`) was delivered: what was not did not become 0."""
+        known = self.book.months(name)
+        return table[[month_start(origin, int(step)) in known for origin, step in zip(table["origin"], table["step"], strict=True)]]
+
     def _came(self) -> list[pd.DataFrame]:
         """Cash and provision that came after each origin, as positions: origin, step, state, count (minor units)."""
         cash = self.flows.cash_after(self.origins, horizon=self.params.project_months).rename(columns={"cash_minor": "count"})
+        cash = self._delivered(cash, "payment")
         parts = [cash.assign(state=CASH)] if len(cash) else []
         if not self.no_groups:
             held = self._held[(self._held["step"] > 0) & self._held["origin"].isin(self.origins)]
-            held = held.groupby(["origin", "step"], as_index=False)[["provision_minor"]].sum()
+            held = self._delivered(held.groupby(["origin", "step"], as_index=False)[["provision_minor"]].sum(), "month_end")
             parts.append(held.rename(columns={"provision_minor": "count"}).assign(state=PROVISION))
         return parts
 
@@ -371,6 +381,7 @@ class Review:
         """What must hold for the projection and the bands."""
         by_step = errors_by(self.backtest, by=["step"])
         return [
+            delivered(absent(self.book, ("month_end", "payment"), self.period.month_starts), consequence="downgrade"),
             decisions.complete(self.counts),
             decisions.enough_months(self.product_bands),
             decisions.first_order(self.order),

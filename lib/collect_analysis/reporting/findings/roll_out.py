@@ -96,7 +96,7 @@ def _conditions(read: _Read) -> list[Condition]:
         high=float(answer["high"]),
         lots_p=read.lots.p_value,
     )
-    return [*read.rollout.conditions, *decided.requirements(facts)]
+    return [*read.rollout.conditions, *read.panel.delivered, *decided.requirements(facts)]
 
 
 def _told(book: Book, params: QuasiExperiment, read: _Read, conditions: list[Condition], starts: dict[str, date]) -> Study:

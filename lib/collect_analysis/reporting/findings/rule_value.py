@@ -20,6 +20,7 @@ from collect_analysis.measures.rule_value import Weighed
 from collect_analysis.methods.evidence import Condition, refused
 from collect_analysis.methods.multiplicity import simultaneous_level
 from collect_analysis.methods.policy_value import contrast_table, effective, estimate_table
+from collect_analysis.reporting.findings.conditions import refuse_unread
 from collect_analysis.reporting.kinds.rule_value import EVERYONE, RuleValue
 
 NOT_ANSWERABLE = "not answerable: see the conditions that are not met"
@@ -133,6 +134,7 @@ def open_decisions(book: Book, params: RuleValue) -> DecisionLog:
 
 def judge(book: Book, log: DecisionLog, params: RuleValue) -> Judged:
     """Weighs the decisions under every rule and judges whether the log can answer."""
+    refuse_unread(log.cohort.delivered, of=log.cohort.experiment_id)
     rules = rules_of(params)
     outcome = log.cohort.outcome(params.primary_outcome, params.horizon_days)
     declared = covariates_of(log.cohort, params.covariates)
@@ -152,6 +154,7 @@ def judge(book: Book, log: DecisionLog, params: RuleValue) -> Judged:
         _facts(book, log, outcome), preregistration=params.preregistration, learnt_here=params.learnt_here, late_covariates=late
     )
     found += _drawn_alike(book, log, min_cell=params.min_cell)
+    found += log.cohort.delivered
     by_rule = {name: _of_rule(name, rule, log, weighed, answerable=not refused(found)) for name, rule in rules.items()}
     return Judged(
         log=log, outcome=outcome, rules=rules, weighed=weighed, found=found, by_rule=by_rule, proposed=tuple(params.rules),

@@ -22,6 +22,7 @@ from collect_analysis.methods.experiments import arm_means, compare_arms
 from collect_analysis.methods.power import risen_variance
 from collect_analysis.methods.sequential import conditional_power, final_bound
 from collect_analysis.reporting.disclosure import suppress_small_cells
+from collect_analysis.reporting.findings.conditions import refuse_unread
 from collect_analysis.reporting.findings.experiment import NOT_ANSWERABLE, balance_of, declared_covariates, plan_of
 from collect_analysis.reporting.kinds.test_monitor import TestMonitor
 
@@ -71,6 +72,7 @@ def doses_to_date(book: Book, params: TestMonitor) -> pd.DataFrame:
 
 def watch(book: Book, cohort: Cohort, params: TestMonitor) -> Watched:
     """The test at every look so far, from the sums of two queries."""
+    refuse_unread(cohort.delivered, of=cohort.experiment_id)
     primary = cohort.outcome(params.primary_outcome, params.read_after)
     guards = arms.guardrail_outcomes(cohort, list(params.guardrails))
     entered = looks.entries(book, cohort, params.arms)
@@ -235,7 +237,7 @@ def conditions_of(
         planned=params.planned,
         reading_days=params.read_after,
     )
-    return validity.running_requirements(plan_of(params), evidence, seen)
+    return [*validity.running_requirements(plan_of(params), evidence, seen), *cohort.delivered]
 
 
 def claims(table: pd.DataFrame, found: Sequence[Condition]) -> pd.DataFrame:
