@@ -14,11 +14,13 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from collect_analysis.book.engine import compensated_sum, sum_of_products
+from collect_analysis.book.presence import absent, require
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
-from collect_analysis.measures import arms
+from collect_analysis.measures import arms, periods
 from collect_analysis.measures.cohort import AMOUNT, PAYER, Cohort, Covariate, Outcome
 from collect_analysis.measures.cohort_events import PAID_BEFORE_DAYS, net_payments
+from collect_analysis.measures.periods import month_start, months_from
 from collect_analysis.measures.scopes import owed
 
 COVARIATES = ("paid_before", "balance", "bucket", "score")
@@ -108,10 +110,13 @@ def open_history(book: Book, population: Population, *, horizon_days: int, month
             f"book '{book.manifest.name}' has no month ends as of {book.as_of}, so it tells nothing of a population; load table month_end, "
             "or name a supplied cohort with history_experiment_id"
         )
+    require(book, ("account", "payment"), asks="the history of a population")
     check_filters(book, population)
-    # At the first month end of the book everybody would seem to enter.
-    usable = closes[1:] if population.source == "entry" else closes
-    over = [day for day in usable if day + timedelta(days=1 + horizon_days) <= book.as_of][-months:]
+    # Where the month end before is not there everybody would seem to enter.
+    known = {month_start(day) for day in closes}
+    follow = [day for day in closes if month_start(day, -1) in known]
+    usable = follow if population.source == "entry" else closes
+    over = [day for day in usable if _read(book, day, horizon_days)][-months:]
     read = sorted({*over, *usable[-months:]})
     rows = members(book, population, read).cache()
     pace = book.frame(
@@ -122,7 +127,7 @@ def open_history(book: Book, population: Population, *, horizon_days: int, month
     pace["month_end"] = pd.to_datetime(pace["month_end"]).dt.date
     # A month in which nobody came is a month.
     pace = pace.set_index("month_end").reindex(usable[-months:]).fillna(0).astype("int64").rename_axis("month_end").reset_index()
-    entered = pace["cases"].mean() if population.source == "entry" else _entries(book, population, closes[1:][-months:])
+    entered = pace["cases"].mean() if population.source == "entry" else _entries(book, population, follow[-months:])
     cohort = _cohort(book, rows.filter(rows["month_end"].isin(over)), horizon_days)
     names = tuple(day.isoformat()[:7] for day in over)
     declared = [item for item in cohort.covariates if item.name in covariates]
@@ -136,6 +141,19 @@ def open_history(book: Book, population: Population, *, horizon_days: int, month
         available=float(pace["cases"].iloc[-1]) if len(pace) else 0.0,
         current=rows.filter(rows["month_end"] == ibis.literal(usable[-1])) if usable else None,
     )
+
+
+def _read(book: Book, close: date, horizon_days: int) -> bool:
+    """Whether the outcome after a month end can be read: its days are over, and their payments were delivered."""
+    last = close + timedelta(days=1 + horizon_days)
+    return last <= book.as_of and set(months_from(close + timedelta(days=1), last)) <= book.months("payment")
+
+
+def gaps_of(book: Book) -> tuple[str, ...]:
+    """Which month ends, and which payments after the first, are absent up to the last month that is over? Sentences; empty: none is."""
+    last = book.as_of if periods.month_end(book.as_of) == book.as_of else month_start(book.as_of, -1)
+    first = min(book.months("month_end"), default=last)
+    return absent(book, ("month_end",), months_from(first, last)), absent(book, ("payment",), months_from(month_start(first, 1), last))
 
 
 def arm_as_now(book: Book, cohort: Cohort, *, champion: str, named: str = "") -> str:

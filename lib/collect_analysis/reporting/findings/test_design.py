@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from collect_analysis.book.presence import delivered
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import test_design
 from collect_analysis.decisions.test_design import Design, DesignFacts, DesignVerdict
@@ -246,7 +247,8 @@ def conditions_of(
         several=assignment.in_several_arms(book, drawn) if drawn else 0,
         gaps=found.gaps,
     )
-    return test_design.requirements(facts)
+    whole = found.cohort.delivered if params.history_experiment_id else (delivered(*history.gaps_of(book), consequence="downgrade"),)
+    return [*test_design.requirements(facts), *whole]
 
 
 def answerable(planned: pd.DataFrame, found: Sequence[Condition]) -> pd.DataFrame:
