@@ -43,7 +43,7 @@ class Ended:
 
 def parameters_of(report: str) -> ReportParameters:
     """The parameters of a report file of the project, for team leads."""
-    planned = report_files.read(PROJECT / "parameters" / f"{report}.yml", today=date(2026, 7, 1))[0].parameters
+    planned = report_files.read(PROJECT / "parameters" / f"{report}.yml", today=date(2026, 8, 1))[0].parameters
     return planned.model_copy(update={"audience": "team_leads"})
 
 

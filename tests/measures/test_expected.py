@@ -144,7 +144,7 @@ def test_expected_adds_up_to_what_the_company_got(shop: Book) -> None:
 
 def test_an_officer_is_judged_by_other_units_and_by_hand() -> None:
     """Two teams, one cell: team u holds balance 100 and got 10 before; team v holds 300 and got 90. In June u is expected 100 x 90/300."""
-    lines = [f"{key}, {end}, {balance}, {unit}, {officer}" for end in ("2026-04-30", "2026-05-31") for key, balance, unit, officer in
+    lines = [f"{key}, {end}, {balance}, {unit}, {officer}" for end in ("2026-04-30", "2026-05-31", "2026-06-30") for key, balance, unit, officer in
              (("a", 100, "u", "x"), ("b", 100, "v", "y"), ("c", 200, "v", "z"))]  # fmt: skip
     tables = {
         "account": "account_key\na\nb\nc",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from types import SimpleNamespace
 
@@ -100,16 +101,25 @@ FLOW = {
 }
 
 
+PAID = frozenset(date(2025, month, 1) for month in range(1, 13))
+DELIVERED = {
+    "as_of": date(2025, 12, 10),
+    "featured": pd.DataFrame({"month": [date(2025, 1, 1)]}),
+    "book": SimpleNamespace(has=lambda _: True, months=lambda _: PAID),
+}
+
+
 def outlook(
     *, months: int = 24, tet: bool = False, seen: int = 3, listed: bool = True, plan: float = 900.0, allotted: float = 0.0
 ) -> Found:
     day = np.zeros((1, 31, 2))
     day[0, 3, 1] = float(tet)
     known = SimpleNamespace(
+        **DELIVERED,
         past=SimpleNamespace(totals=np.ones(months), tets=[frozenset(range(seen))], names=list(range(months))),
-        month=SimpleNamespace(x=day, tet_features=[1]), listed=listed, plan=lambda *_: plan, allotted_share=allotted,
+        month=SimpleNamespace(x=day, tet_features=[1], working=np.ones((1, 31))), listed=listed, plan=lambda *_: plan, allotted_share=allotted,
     )  # fmt: skip
-    return pace.basis(known, has_cash=True)  # type: ignore[arg-type]
+    return pace.basis(known)  # type: ignore[arg-type]
 
 
 def stages(**changes: float) -> pd.DataFrame:
@@ -118,7 +128,6 @@ def stages(**changes: float) -> pd.DataFrame:
 
 OFF_BY_ONE = replace(explained({"a": {"rate": -60}}), actual_minor=941)
 PACE = {
-    "pace_cash": lambda: [item for item in pace.basis(SimpleNamespace(**vars(OUTLOOK)), has_cash=False)],  # type: ignore[arg-type]
     "pace_months": partial(outlook, months=5),
     "pace_tet_seen": partial(outlook, tet=True, seen=0),
     "pace_tets_enough": partial(outlook, tet=True, seen=1),
@@ -131,10 +140,6 @@ PACE = {
     "pace_band_holds": lambda: pace.quality(stages(covered80=0.3)),
     "pace_bridge_exact": lambda: [pace.exactness(OFF_BY_ONE)],
 }
-OUTLOOK = SimpleNamespace(
-    past=SimpleNamespace(totals=np.ones(24), tets=[frozenset({1})], names=list(range(24))),
-    month=SimpleNamespace(x=np.zeros((1, 31, 2)), tet_features=[1]), listed=True, plan=lambda *_: 900.0, allotted_share=0.0,
-)  # fmt: skip
 
 
 def banded(*, months: int = 12, targets: int = 3, both: bool = False, **changes: object) -> Found:

@@ -279,6 +279,7 @@ def test_conditions_hold_on_the_sample_and_fail_on_young_batches(book: Book, eva
             "agency_cash_recorded",
             "agency_contacts_recorded",
             "drawn_alike",
+            "delivered",
         ],
         True,
     )

@@ -167,7 +167,7 @@ def test_a_partial_first_month_is_no_month_to_learn_from() -> None:
 
 def test_a_book_without_payments_says_so() -> None:
     page = Page(book_of({"account": "account_key\na"}, as_of=DAY), parameters())
-    assert "The book has no payments. Load table payment." in page.decision.answer
+    assert "the book has no rows in payment" in page.decision.answer
 
 
 def test_a_tet_month_without_any_tet_before_is_refused() -> None:
@@ -184,7 +184,7 @@ def test_without_plan_and_month_ends_the_forecast_stands_and_the_bridge_says_wha
     page = Page(book_of({"payment": payments("2025-06-01", 12)}, as_of=DAY), parameters())
     assert "No plan was approved" in page.decision.answer
     assert page.decision.action["pace_action"] == "Nothing"
-    assert "no month ends" in page.tables["bridge"]["note"].iloc[0]
+    assert "the book has no rows in account, month_end" in page.tables["bridge"]["note"].iloc[0]
     assert page.decision.forecast["chance_share"] is None
 
 

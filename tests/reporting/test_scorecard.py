@@ -170,5 +170,5 @@ def test_a_book_without_month_ends_is_refused() -> None:
     from collect_analysis.book.store import book_from_frames
 
     frames = frames_of_a_shop()
-    with pytest.raises(DataError, match="has no month ends"):
+    with pytest.raises(DataError, match="has no rows in month_end"):
         scorecard.judge(book_from_frames({"payment": frames["payment"]}, as_of=AS_OF), parameters())

@@ -190,9 +190,11 @@ class Transitions:
         """What did the accounts open on each of these month ends pay in the 1st, 2nd, ... month after?
 
         Columns: origin, step (month after it, up to `horizon` and the end of the period), cash_minor. An account counts as long as it is
-        still open at the start of the month; accounts that entered after the origin are not in it.
+        still open at the start of the month; accounts that entered after the origin are not in it. Empty where the book has no payments.
         """
         columns = ["origin", "step", "cash_minor"]
+        if not self.book.has("payment"):
+            return pd.DataFrame(columns=columns)
         ends, paid, last = self.ends, self._paid(), self.scope.period.end
         held = ends.filter(ends.status == "open", ends.month_end < ibis.literal(last)).select("account_key", "month_end")
         held = held.mutate(starts=close_after(held.month_end).truncate("M"))

@@ -7,7 +7,7 @@ from datetime import date
 import pandas as pd
 
 from collect_analysis.book.policy import in_force, policy
-from collect_analysis.book.presence import absent, delivered
+from collect_analysis.book.presence import absent, delivered, require
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import audit_gates, lot
 from collect_analysis.decisions.partner_score import ScorePolicy
@@ -60,6 +60,12 @@ class AgencyPage:
         if unknown:
             raise DataError([f"units: the book has no unit '{unit}'; {nearest(unit, sorted(self.names))}" for unit in unknown])
         self.panel = Panel(start=params.period_start, end=params.period_end, horizon=params.horizon_months, units=tuple(params.units))
+        self._paid = list(months_from(self.panel.start, self.panel.end))
+        if book.has("decision"):
+            require(book, ("unit",), asks="which agency may hold accounts")
+        if book.has("decision") and not book.months("payment") & set(self._paid):
+            # A page of noughts would say that no agency brings anything.
+            require(book, ("payment",), self._paid, asks="what agencies bring of what was placed")
         values = policy("placement", on=params.as_of)
         self.shares = SharePolicy.of(values["share"])
         self.gates = GateLimits.of(values["gates"])
@@ -157,11 +163,9 @@ class AgencyPage:
 
     def _delivered(self, book: Book) -> Condition:
         """Are the payments of all months there, and what conduct and commission are judged by?"""
-        paid = months_from(self.panel.start, self.panel.end)
-        none_paid = not book.months("payment") & set(paid)
-        cash = absent(book, ("payment",), paid)
+        cash = absent(book, ("payment",), self._paid)
         beside = absent(book, ("contact", "ticket", "qa", "tariff"), months_from(self.window.start, self.window.end))
-        return delivered(cash, beside, consequence="refuse" if none_paid else "downgrade" if cash else "note")
+        return delivered(cash, beside, consequence="downgrade" if cash else "note")
 
     def section_conditions(
         self,

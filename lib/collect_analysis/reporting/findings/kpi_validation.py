@@ -125,7 +125,7 @@ def verdict_table(judged: pd.DataFrame, params: KpiValidation) -> tables.ShownTa
 
 def _reason(row: dict[Any, Any], lang: str) -> str:
     text = texts.value("kv_reason", str(row["reason"]), lang)
-    return f"{text} {named(row['with'], lang)}" if row["with"] else text
+    return f"{text} {named(row['with'], lang)}" if isinstance(row["with"], str) and row["with"] else text
 
 
 def reliability_shown(reliability: pd.DataFrame, params: KpiValidation) -> tables.ShownTable:

@@ -45,6 +45,8 @@ class Review:
         # Without them there is no move to judge, and nobody to project.
         last = (month_start(self.period.end, -1), self.period.end)
         require(book, ("month_end",), last, asks="where accounts went in the last month")
+        if book.has("payment"):
+            require(book, ("payment",), self.period.month_starts, asks="what accounts of each bucket bring")
         self.windows = KpiWindows.of(policy("kpi_windows", on=params.period_end))
         scope = Scope(self.period, params.top_bucket, params.vintage, tuple(params.portfolios))
         self.flows = Transitions(book, scope)
