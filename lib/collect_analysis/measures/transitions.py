@@ -15,7 +15,7 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cash import cash
 from collect_analysis.measures.flow import EXITS, MISSING, month_pairs
-from collect_analysis.measures.periods import Period, month_end
+from collect_analysis.measures.periods import Period, month_end, month_start
 from collect_analysis.measures.placements import months_between
 from collect_analysis.measures.scopes import UNASSIGNED, Directory, owed, within
 
@@ -207,6 +207,11 @@ class Transitions:
         near = joined.filter(joined.step <= horizon)
         found = self.book.frame(near.group_by("origin", "step").agg(cash_minor=near.cash_minor.sum().fill_null(0).cast("int64")))
         return found.assign(origin=_days(found["origin"])).sort_values(["origin", "step"], ignore_index=True)[columns]
+
+    def delivered(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
+        """The rows whose month (`step` months after `origin`) was delivered in table `name`: what was not did not become 0."""
+        known = self.book.months(name)
+        return table[[month_start(origin, int(step)) in known for origin, step in zip(table["origin"], table["step"], strict=True)]]
 
     def _paid(self) -> ir.Table:
         """What each account paid in each month of the period: payer, paid_month, cash_minor."""

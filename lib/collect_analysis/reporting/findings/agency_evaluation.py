@@ -7,7 +7,6 @@ from datetime import date
 import pandas as pd
 
 from collect_analysis.book.policy import in_force, policy
-from collect_analysis.book.presence import absent, delivered, require
 from collect_analysis.book.store import Book
 from collect_analysis.decisions import audit_gates, lot
 from collect_analysis.decisions.partner_score import ScorePolicy
@@ -18,13 +17,14 @@ from collect_analysis.measures.batch_triangle import POOLED
 from collect_analysis.measures.comparison import Belief
 from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.partners import AUDIT, ConductWindow
-from collect_analysis.measures.periods import Period, month_end, months_from
+from collect_analysis.measures.periods import Period, month_end
 from collect_analysis.measures.placement_balance import drawn_balance
 from collect_analysis.measures.placement_policy import AuditRule, GateLimits, PanelPolicy
 from collect_analysis.measures.placements import RANDOM, Panel
 from collect_analysis.methods import profiling
 from collect_analysis.methods.evidence import Condition, grade
 from collect_analysis.reporting import tables
+from collect_analysis.reporting.findings import agency_inputs as inputs
 from collect_analysis.reporting.findings.agency_views import HEADINGS, VIEWS, partner_table
 from collect_analysis.reporting.findings.conditions import causes, worded
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
@@ -60,12 +60,7 @@ class AgencyPage:
         if unknown:
             raise DataError([f"units: the book has no unit '{unit}'; {nearest(unit, sorted(self.names))}" for unit in unknown])
         self.panel = Panel(start=params.period_start, end=params.period_end, horizon=params.horizon_months, units=tuple(params.units))
-        self._paid = list(months_from(self.panel.start, self.panel.end))
-        if book.has("decision"):
-            require(book, ("unit",), asks="which agency may hold accounts")
-        if book.has("decision") and not book.months("payment") & set(self._paid):
-            # A page of noughts would say that no agency brings anything.
-            require(book, ("payment",), self._paid, asks="what agencies bring of what was placed")
+        inputs.require_inputs(book, self.panel)
         values = policy("placement", on=params.as_of)
         self.shares = SharePolicy.of(values["share"])
         self.gates = GateLimits.of(values["gates"])
@@ -154,18 +149,12 @@ class AgencyPage:
         lost = placements.unusable(book, self.panel)
         silent = recording_gaps.silent_months(book, self.panel)
         placed = panel_checks.of_placements(held, found, drift, lost, silent, panel=self.panel, age=age, basis=basis, names=self.names)
-        return worded([*placed, *self._drawn_alike(book, basis), self._delivered(book), *beside], self.lang)
+        return worded([*placed, *self._drawn_alike(book, basis), inputs.delivered_all(book, self.panel, self.window), *beside], self.lang)
 
     def _drawn_alike(self, book: Book, basis: str) -> list[Condition]:
         """Whether the placements that the answer takes for drawn were alike between agencies; nothing where it rests on chosen ones."""
         drawn = drawn_balance(book, self.panel) if basis == RANDOM else None
         return lot.drawn_alike(drawn) if drawn is not None else []
-
-    def _delivered(self, book: Book) -> Condition:
-        """Are the payments of all months there, and what conduct and commission are judged by?"""
-        cash = absent(book, ("payment",), self._paid)
-        beside = absent(book, ("contact", "ticket", "qa", "tariff"), months_from(self.window.start, self.window.end))
-        return delivered(cash, beside, consequence="downgrade" if cash else "note")
 
     def section_conditions(
         self,

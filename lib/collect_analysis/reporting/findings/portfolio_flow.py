@@ -42,9 +42,7 @@ class Review:
     def __init__(self, book: Book, params: PortfolioFlow) -> None:
         self.book, self.params = book, params
         self.period = Period(params.period_start, params.period_end)
-        # Without them there is no move to judge, and nobody to project.
-        last = (month_start(self.period.end, -1), self.period.end)
-        require(book, ("month_end",), last, asks="where accounts went in the last month")
+        require(book, ("month_end",), (month_start(self.period.end, -1), self.period.end), asks="where accounts went in the last month")
         if book.has("payment"):
             require(book, ("payment",), self.period.month_starts, asks="what accounts of each bucket bring")
         self.windows = KpiWindows.of(policy("kpi_windows", on=params.period_end))
@@ -237,7 +235,7 @@ class Review:
         if not self.origins:
             return pd.DataFrame(columns=COLUMNS)
         later = self.flows.positions(self.origins, horizon=self.params.project_months)
-        later = self._delivered(later[later["state"] != MISSING], "month_end")
+        later = self.flows.delivered(later[later["state"] != MISSING], "month_end")
         return backtest(
             self._moves,
             pd.concat([later, *self._came()], ignore_index=True),
@@ -250,19 +248,14 @@ class Review:
             totals=self._totals,
         )
 
-    def _delivered(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
-        """The rows whose month (`step` months after `origin`) was delivered: what was not did not become 0."""
-        known = self.book.months(name)
-        return table[[month_start(origin, int(step)) in known for origin, step in zip(table["origin"], table["step"], strict=True)]]
-
     def _came(self) -> list[pd.DataFrame]:
         """Cash and provision that came after each origin, as positions: origin, step, state, count (minor units)."""
         cash = self.flows.cash_after(self.origins, horizon=self.params.project_months).rename(columns={"cash_minor": "count"})
-        cash = self._delivered(cash, "payment")
+        cash = self.flows.delivered(cash, "payment")
         parts = [cash.assign(state=CASH)] if len(cash) else []
         if not self.no_groups:
             held = self._held[(self._held["step"] > 0) & self._held["origin"].isin(self.origins)]
-            held = self._delivered(held.groupby(["origin", "step"], as_index=False)[["provision_minor"]].sum(), "month_end")
+            held = self.flows.delivered(held.groupby(["origin", "step"], as_index=False)[["provision_minor"]].sum(), "month_end")
             parts.append(held.rename(columns={"provision_minor": "count"}).assign(state=PROVISION))
         return parts
 
