@@ -50,6 +50,14 @@ def shared_cases() -> Path:
 
 
 @pytest.fixture(autouse=True)
+def _no_word_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In tests a text that the catalogue does not hold raises; in a run it is shown as it is, and a check says so."""
+    from collect_analysis.reporting import texts
+
+    monkeypatch.setattr(texts, "STRICT", True)
+
+
+@pytest.fixture(autouse=True)
 def _in_project(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
 

@@ -8,6 +8,8 @@ from collect_analysis.methods.evidence import GRADE_MEANING
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.disclosure import SUPPRESSED
 from collect_analysis.reporting.kinds import KINDS
+from collect_analysis.reporting.kinds.kpi_period import KpiPeriod
+from collect_analysis.reporting.results import RunRecorder
 from collect_analysis.reporting.texts import formats
 
 from tests.conftest import PROJECT
@@ -41,7 +43,7 @@ def test_files_hold_known_sections_only() -> None:
     for stem, content in texts._files().items():
         # A file that no notebook is named after holds words several share: it has no cells.
         assert stem == "common" or stem in KINDS or stem in LIVE or "cells" not in content
-    assert all(set(content) <= set(texts.SECTIONS) for content in texts._files().values())
+    assert all(set(content) <= {*texts.SECTIONS, "names"} for content in texts._files().values())
 
 
 def test_vietnamese_is_written_with_diacritics() -> None:
@@ -70,14 +72,47 @@ def test_a_value_is_filled_in_and_never_read_as_a_template() -> None:
     assert texts.say("rows_read", "en", rows="{code_dirty}") == "{code_dirty} rows"
 
 
-def test_a_column_without_a_label_keeps_its_name() -> None:
-    assert texts.label("collected_minor", "vi") == "Đã thu"
-    assert texts.label("net_back_minor", "vi") == "Net back"
-
-
 def test_a_sentence_of_a_method_is_translated_with_its_numbers() -> None:
     assert texts.phrase(SUPPRESSED.format(min_cell=10), "vi") == "không hiển thị: dưới 10 trường hợp"
-    assert texts.phrase("something nobody translated", "vi") == "something nobody translated"
+
+
+MISSING = {
+    "labels.net_back_minor": (lambda: texts.label("net_back_minor", "vi"), "Net back"),
+    "values.audience.third_parties": (lambda: texts.value("audience", "third_parties", "vi"), "third_parties"),
+    "values.no_such_column.some_code": (lambda: texts.value("no_such_column", "some_code", "en"), "some_code"),
+    "phrases: something nobody translated": (
+        lambda: texts.phrase("something nobody translated", "vi"), "something nobody translated",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", MISSING)
+def test_what_nobody_translated_raises_in_tests_and_is_told_in_a_run(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, shown = MISSING[place]
+    with pytest.raises(RunError, match=f"the catalogue has no {place}"):
+        asked()
+    monkeypatch.setattr(texts, "STRICT", False)
+    texts.untranslated(forget=True)
+    assert asked() == shown
+    assert texts.untranslated(forget=True) == [place]
+    assert texts.untranslated() == []
+
+
+def test_a_run_with_a_missing_word_says_so_in_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "STRICT", False)
+    record = RunRecorder(KpiPeriod.model_construct(lang="vi", name="shop", audience="managers", min_cell=10))
+    assert not record.as_json()["checks"]
+    texts.label("net_back_minor", "vi")
+    (check,) = record.as_json()["checks"]
+    assert not check["passed"]
+    assert "labels.net_back_minor" in check["detail"]
+    assert not RunRecorder(record.parameters).as_json()["checks"]
+
+
+def test_names_of_the_data_and_sentences_are_shown_as_they_are() -> None:
+    assert texts.value("unit_name", "tele_north", "vi") == "tele_north"
+    assert texts.value("arm", "no_visit", "vi") == "no_visit"
+    assert texts.value("scope", "Thẻ bán lẻ", "vi") == "Thẻ bán lẻ"
 
 
 @pytest.mark.parametrize(

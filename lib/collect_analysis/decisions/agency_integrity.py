@@ -15,6 +15,7 @@ from collect_analysis.measures.integrity import FEWER, TESTS, IntegrityRules
 from collect_analysis.measures.legal_limits import LegalLimits
 from collect_analysis.measures.periods import KpiWindows
 from collect_analysis.methods.evidence import Condition
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.multiplicity import benjamini_hochberg, holm
 from collect_analysis.methods.peer_tests import LEAST_PEERS, Floats, between_units, peer_excess
 from collect_analysis.methods.rates import wilson_interval
@@ -37,7 +38,7 @@ class Thresholds:
     that rest on at least `least_cases`.
     """
 
-    level: float = 0.95
+    level: float = CONFIDENCE
     least_ratio: float = 1.25
     least_cases: int = 30
 

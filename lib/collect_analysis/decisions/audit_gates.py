@@ -18,6 +18,7 @@ from collect_analysis.measures.partners import AUDIT, GATE_COLUMNS, NO_DATA, PAS
 from collect_analysis.measures.periods import Period, month_start
 from collect_analysis.measures.placement_policy import AuditRule
 from collect_analysis.methods.evidence import refused
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.rates import wilson_interval
 
 NOT_HELD = "the unit held no placement in these months"
@@ -57,7 +58,7 @@ def audit_facts(book: Book, period: Period) -> AuditFacts:
     return AuditFacts(period=period, tests=tests, lines=lines, checkable=checked.heads.empty or not refused(checked.found))
 
 
-def audit_gates(facts: AuditFacts, units: list[str], rule: AuditRule, *, level: float = 0.95) -> pd.DataFrame:
+def audit_gates(facts: AuditFacts, units: list[str], rule: AuditRule, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """May a unit be given more before an auditor, or the one who pays its invoices, has had a look?
 
     integrity: audit where a test has a strong finding, watch where it has a weak one, else pass; numerator = findings, denominator = tests

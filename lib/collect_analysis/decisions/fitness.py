@@ -270,7 +270,7 @@ def _shares_sum(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> li
 def _horizon(plan: ReviewPlan, evidence: Evidence, facts: pd.DataFrame) -> list[Condition]:
     if int(facts["without_date"].sum()) and facts["first_assigned"].isna().all():
         return [Condition(name="dates_known", met=False, consequence="note", details={"days": plan.horizon_days})]
-    values = {"days": plan.horizon_days, "open_share": evidence.open_share}
+    values = {"days": plan.horizon_days, "open_share": evidence.open_share, "most_share": MOST_OPEN}
     return [Condition(name="horizon_over", met=evidence.open_share <= MOST_OPEN, consequence="refuse", details=values)]
 
 

@@ -46,9 +46,13 @@ def requirements(facts: OverlapFacts) -> list[Condition]:
     found = [
         Condition(name="comparison_adjusted", met=bool(facts.adjusted_for), details={"covariates": list(facts.adjusted_for)}),
         Condition(name="comparison_one_arm", met=not facts.twice, details={"subjects": facts.twice}),
-        Condition(name="comparison_outcome", met=unknown <= MOST_UNKNOWN, details={"outcome": facts.outcome, "missing_share": unknown}),
+        Condition(
+            name="comparison_outcome",
+            met=unknown <= MOST_UNKNOWN,
+            details={"outcome": facts.outcome, "missing_share": unknown, "most_share": MOST_UNKNOWN},
+        ),
         Condition(name="outcome_possible", met=not facts.impossible, details={"impossible": facts.impossible}),
-    ]
+    ]  # fmt: skip
     if facts.recent is None:
         found.append(Condition(name="dates_known", met=False, consequence="note", details={"days": facts.days}))
     else:

@@ -11,8 +11,9 @@ from collect_analysis.measures.pace_outlook import Explained, Outlook
 from collect_analysis.measures.periods import month_start, months_from
 from collect_analysis.measures.scopes import UNASSIGNED
 from collect_analysis.methods.bridge import PARTS
-from collect_analysis.methods.completion import FEWEST_MONTHS, Curve, Forecast
+from collect_analysis.methods.completion import Curve, Forecast
 from collect_analysis.methods.evidence import Condition
+from collect_analysis.methods.levels import FEWEST_MONTHS
 from collect_analysis.methods.rates import wilson_interval
 
 Action = Literal["refuse", "nothing", "move_capacity", "overtime", "campaign"]

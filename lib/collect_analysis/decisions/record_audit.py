@@ -7,6 +7,7 @@ import pandas as pd
 
 from collect_analysis.measures.record_audit import TYPES
 from collect_analysis.methods.evidence import Condition
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.record_tests import count_excess
 
 # review: records that people must look at. system: one fault of a system or a gap of the record, for its owner. chance: no more than chance
@@ -23,7 +24,7 @@ STANDING_COLUMNS = (
 )  # fmt: skip
 
 
-def beyond_chance(findings: pd.DataFrame, by: str, *, level: float = 0.95) -> pd.DataFrame:
+def beyond_chance(findings: pd.DataFrame, by: str, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """Which units or officers (`by`) show more of a type than is expected of them?
 
     `findings` is the table of `Audit.findings`. Columns: type, kind, `by` (and unit_key for officers), observed, trials, value, expected, excess,
@@ -45,7 +46,7 @@ def beyond_chance(findings: pd.DataFrame, by: str, *, level: float = 0.95) -> pd
     return pd.concat(parts).sort_index().reset_index(drop=True)[columns]
 
 
-def standings(findings: pd.DataFrame, officers: pd.DataFrame, missing: dict[str, str], *, level: float = 0.95) -> pd.DataFrame:
+def standings(findings: pd.DataFrame, officers: pd.DataFrame, missing: dict[str, str], *, level: float = CONFIDENCE) -> pd.DataFrame:
     """How does each type of finding stand, and how many records must somebody look at?
 
     A `rule` type needs review wherever it is found; a `chance` or `peers` type only with the officers who show more than is expected of them, and
@@ -99,7 +100,7 @@ class AuditVerdict:
     money_minor: float
 
 
-def verdict(table: pd.DataFrame, *, level: float = 0.95) -> AuditVerdict:
+def verdict(table: pd.DataFrame, *, level: float = CONFIDENCE) -> AuditVerdict:
     """What must be done with the record? `table`: of `standings`."""
     review = table[table["status"] == REVIEW]
     system = table[table["status"] == SYSTEM]

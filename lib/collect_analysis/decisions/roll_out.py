@@ -6,6 +6,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from collect_analysis.methods.evidence import Condition
+from collect_analysis.methods.levels import POWER
 
 LEVEL = 0.05
 MOST_GAPS = 0.10
@@ -52,7 +53,7 @@ def requirements(facts: RolloutFacts) -> list[Condition]:
     ]
 
 
-def clusters_for(error: float, clusters: int, target: float, *, power: float = 0.8) -> float:
+def clusters_for(error: float, clusters: int, target: float, *, power: float = POWER) -> float:
     """How many clusters like these would a roll-out by lot need to find an effect of `target`?
 
     Formula: the k at which k = clusters · ((t(0.975) + t(power)) · error / target)², t with k-2 degrees of freedom, the error being that of

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from collect_analysis.methods.levels import CONFIDENCE, POWER
 from collect_analysis.methods.power import cases_for
 
 # A rule keeps at least this share of its cases drawn by lot, so that the next question can be answered from its log.
@@ -45,8 +46,8 @@ def design_test(
     unit: str,
     margin: float,
     weeks: int,
-    power: float = 0.8,
-    level: float = 0.95,
+    power: float = POWER,
+    level: float = CONFIDENCE,
 ) -> pd.DataFrame:
     """Which test would tell what the rule is worth?
 

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from collect_analysis.decisions.schemes import Floats, Scheme, Work, factors, payouts, pooled, ratio, team_sums
+from collect_analysis.methods.levels import BAND, CONFIDENCE, NEAR
 from collect_analysis.methods.scheme_tests import gini, jumps, kinks, luck_share, redrawn_totals, seen_ratios, true_ratios
 from collect_analysis.methods.shrinkage import gamma_poisson
 
@@ -21,7 +22,6 @@ FIFTHS = 5
 _TYPICAL_EVERY = 4
 CLIFF_COLUMNS = ("kind", "at", "before_minor", "after_minor", "jump_minor", "near_share")
 # Officer-months this close to a place count as near it.
-NEAR = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Luck:
     at_full_minor: float
 
 
-def cost_by_month(scheme: Scheme, work: Work, *, seed: int, level: float = 0.95) -> pd.DataFrame:
+def cost_by_month(scheme: Scheme, work: Work, *, seed: int, level: float = CONFIDENCE) -> pd.DataFrame:
     """What would each month have cost?
 
     Columns: month, officers (there), value (minor units), low, high (percentiles of totals with officers drawn anew), collected_minor (as the
@@ -59,7 +59,7 @@ def cost_by_month(scheme: Scheme, work: Work, *, seed: int, level: float = 0.95)
     return pd.DataFrame(rows, columns=["month", "officers", "value", "low", "high", "collected_minor", "cost_share"])
 
 
-def next_quarter(scheme: Scheme, work: Work, *, seed: int, level: float = 0.8) -> tuple[float, float, float]:
+def next_quarter(scheme: Scheme, work: Work, *, seed: int, level: float = BAND) -> tuple[float, float, float]:
     """What would three months like those of the history cost: mean, low, high? Months and officers are drawn anew; behaviour is as it was."""
     amounts = np.where(work.there, payouts(scheme, work).astype(float), np.nan)
     totals = redrawn_totals(amounts, columns=QUARTER, draws=COST_DRAWS, rng=np.random.default_rng([seed, 2]))

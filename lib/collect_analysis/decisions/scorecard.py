@@ -9,6 +9,7 @@ import pandas as pd
 from collect_analysis.decisions.scorecard_rules import ScorecardRules
 from collect_analysis.measures.gate_names import BREACHES, GATES, KEPT, QUALITY
 from collect_analysis.methods.evidence import Condition
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.rates import wilson_interval
 
 ABOVE, WITHIN, BELOW, OPEN = "above", "within", "below", "open"
@@ -50,7 +51,7 @@ def banded(table: pd.DataFrame, rules: ScorecardRules, *, reliability: pd.Series
     return table.assign(reliability=reliability, band=band)
 
 
-def gate_table(counts: pd.DataFrame, rules: ScorecardRules, *, level: float = 0.95) -> pd.DataFrame:
+def gate_table(counts: pd.DataFrame, rules: ScorecardRules, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """Which gate does everybody pass?
 
     A gate fails where even the bound of its Wilson interval that favours the person lies beyond the limit; it is watched where the value lies

@@ -85,7 +85,8 @@ def _drawn(facts: DesignFacts) -> list[Condition]:
     total = float(facts.strata["cases"].sum())
     short = float(facts.strata.loc[facts.strata["short"], "cases"].sum())
     share = short / total if total else 0.0
-    strata = {"strata": len(facts.strata), "short": int(facts.strata["short"].sum()), "inside_share": share, "block": facts.block}
+    strata = {"strata": len(facts.strata), "short": int(facts.strata["short"].sum()), "inside_share": share, "block": facts.block,
+              "most_share": MOST_IN_SHORT_STRATA}  # fmt: skip
     apart = facts.balance.dropna(subset=["standardised"])
     # Small arms differ by chance alone: what chance explains in all but one of a thousand draws is no fault of the draw.
     limit = np.maximum(ALIKE, _CHANCE * np.sqrt(1 / apart["cases"] + 1 / apart["base_cases"]))

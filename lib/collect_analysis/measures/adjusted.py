@@ -13,6 +13,7 @@ from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.arms import subjects_of
 from collect_analysis.measures.cohort import Cohort, Covariate, Outcome
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.regression import Fit, Floats, adjusted_effects, fit_arms, robust_covariance
 
 COLUMNS = ["outcome", "unit", "horizon_days", "arm", "base", "base_mean", "value", "low", "high", "se", "df", "p_value", "p_adjusted"]
@@ -103,7 +104,7 @@ def adjusted_comparison(
     arms: Sequence[str],
     strata: Sequence[str] = (),
     interacted: bool = True,
-    level: float = 0.95,
+    level: float = CONFIDENCE,
 ) -> pd.DataFrame:
     """By how much does each arm differ from the base arm once the covariates are the same?
 

@@ -13,6 +13,7 @@ from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.placements import FEWEST_AGES, Panel, of_panel, payments_on
 from collect_analysis.methods import triangles
+from collect_analysis.methods.levels import CONFIDENCE
 
 POOLED = "all"
 TOO_YOUNG = "fewer than three complete months on placement: the shape of the curve is not known"
@@ -69,7 +70,7 @@ def batch_triangle(book: Book, panel: Panel) -> pd.DataFrame:
     return table[list(TRIANGLE_COLUMNS)]
 
 
-def project(triangle: pd.DataFrame, *, horizon: int, level: float = 0.95) -> Projected:
+def project(triangle: pd.DataFrame, *, horizon: int, level: float = CONFIDENCE) -> Projected:
     """Which share of what was placed will have been collected at the end of month `horizon` on placement?
 
     Chain ladder with Mack's standard error on the cells up to `horizon`, per unit and for all units together (unit_key `all`: batches of one

@@ -12,6 +12,7 @@ from scipy import stats
 
 from collect_analysis.measures.placements import JUDGMENTAL, RANDOM, placement_number
 from collect_analysis.methods import funnel, profiling, shrinkage
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.rates import ratio_interval
 
 DRAWS = 20_000
@@ -40,10 +41,10 @@ class Belief:
 
     prior_sd: float
     seed: int
-    level: float = 0.95
+    level: float = CONFIDENCE
 
 
-def curves(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def curves(sums: pd.DataFrame, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """How much of what was placed had been collected by each age, and how much would the other units have collected of it?
 
     KPI R2. value = cash up to the age / balance placed; expected = the other units' rates on the same strata, applied to this unit's mix;
@@ -71,7 +72,7 @@ def curves(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     return table[list(CURVE_COLUMNS)].sort_values(["unit_key", "age_months"], ignore_index=True)
 
 
-def index(sums: pd.DataFrame, *, allocation: str, level: float = 0.95) -> pd.DataFrame:
+def index(sums: pd.DataFrame, *, allocation: str, level: float = CONFIDENCE) -> pd.DataFrame:
     """On comparable placements, did a unit collect more or less than the others would have?
 
     KPI R5 at the last age of `sums`, for placements of one `allocation`. Columns: see INDEX_COLUMNS; value = observed / expected with its
@@ -88,7 +89,7 @@ def index(sums: pd.DataFrame, *, allocation: str, level: float = 0.95) -> pd.Dat
     return table.rename(columns=names)[list(INDEX_COLUMNS)].sort_values("unit_key", ignore_index=True)
 
 
-def payer_index(sums: pd.DataFrame, *, allocation: str, level: float = 0.95) -> pd.DataFrame:
+def payer_index(sums: pd.DataFrame, *, allocation: str, level: float = CONFIDENCE) -> pd.DataFrame:
     """Did a unit get more accounts to pay, or only larger payments?
 
     As `index`, counting accounts that paid instead of money, so that one large payment weighs as a small one; the shrunken ratio is the
@@ -113,7 +114,7 @@ def payer_index(sums: pd.DataFrame, *, allocation: str, level: float = 0.95) -> 
     return table[columns].sort_values("unit_key", ignore_index=True)
 
 
-def by_number(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def by_number(sums: pd.DataFrame, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """How does each unit do on accounts that nobody had worked before, and on those that another placement had been tried on?
 
     KPI R5 at the last age of `sums`, apart for `placement` first and later (second, third ...): strata hold the number of the placement, so
@@ -133,7 +134,7 @@ def by_number(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     return pd.concat(parts).rename(columns=names).sort_values(["unit_key", "placement"], ignore_index=True)[list(NUMBER_COLUMNS)]
 
 
-def curves_by_number(sums: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def curves_by_number(sums: pd.DataFrame, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """The curves of first and of later placements apart: columns as `curves`, and placement (first, later)."""
     parts = [curves(part, level=level).assign(placement=name) for name, part in split_by_number(sums).items()]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*CURVE_COLUMNS, "placement"])

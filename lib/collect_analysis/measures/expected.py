@@ -22,6 +22,7 @@ from collect_analysis.measures.account_factors import DEFAULT_FACTORS, known_fac
 from collect_analysis.measures.account_months import Window, account_months, whole, window_of
 from collect_analysis.measures.cell_rates import cell_rates, cell_sums
 from collect_analysis.measures.periods import month_end, month_start
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.profiling import counted
 
 __all__ = ["DEFAULT_FACTORS", "calibration_table", "expected_by_account_cell", "expected_of_stock", "ladder_table", "observed_expected"]
@@ -188,7 +189,7 @@ def calibration_table(
     factors: Sequence[str] = DEFAULT_FACTORS,
     reference_months: int = 12,
     cap_quantile: float = 0.995,
-    level: float = 0.95,
+    level: float = CONFIDENCE,
 ) -> pd.DataFrame:
     """Does the expectation fit every kind of account, or does it favour those who hold the easy ones?
 

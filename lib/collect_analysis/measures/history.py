@@ -19,9 +19,10 @@ from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures import arms, periods
 from collect_analysis.measures.cohort import AMOUNT, PAYER, Cohort, Covariate, Outcome
-from collect_analysis.measures.cohort_events import PAID_BEFORE_DAYS, net_payments
+from collect_analysis.measures.cohort_events import net_payments
 from collect_analysis.measures.periods import month_start, months_from
 from collect_analysis.measures.scopes import owed
+from collect_analysis.methods.levels import PAID_BEFORE_DAYS
 
 COVARIATES = ("paid_before", "balance", "bucket", "score")
 PACE = ["month_end", "cases", "customers", "balance_minor"]

@@ -14,10 +14,10 @@ from collect_analysis.book.store import Book
 from collect_analysis.measures.assignment import hash_buckets
 from collect_analysis.measures.placements import JUDGMENTAL, RANDOM, Panel, payments_on, results_at
 from collect_analysis.methods import profiling, ratio_bootstrap
+from collect_analysis.methods.levels import CONFIDENCE, LARGEST
 from collect_analysis.methods.multiplicity import holm
 
 BUCKETS = 200
-LARGEST = 10
 ONE_SIDE = "placements of both kinds are needed"
 LARGEST_COLUMNS = (
     "unit_key", "observed_minor", "expected_minor", "value", "payments", "largest_minor", "largest_share", "without", "turns", "note",
@@ -49,7 +49,7 @@ def stratum_weights(sums: pd.DataFrame, *, allocation: str) -> pd.DataFrame:
 
 
 def bootstrapped(
-    book: Book, panel: Panel, sums: pd.DataFrame, *, age: int, allocation: str, seed: int, level: float = 0.95
+    book: Book, panel: Panel, sums: pd.DataFrame, *, age: int, allocation: str, seed: int, level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """Between which values does each unit's index lie, with customers drawn again?
 
@@ -122,7 +122,7 @@ def without_largest(sums: pd.DataFrame, largest: pd.DataFrame, *, allocation: st
     return table.rename(columns={"observed": "observed_minor", "expected": "expected_minor"})[list(LARGEST_COLUMNS)]
 
 
-def side_by_side(drawn: pd.DataFrame, chosen: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def side_by_side(drawn: pd.DataFrame, chosen: pd.DataFrame, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """Do the placements that were drawn and those that somebody chose tell the same of a unit?
 
     `drawn`, `chosen`: tables of `comparison.index` for the two allocations. value = index on chosen over index on drawn placements, with its

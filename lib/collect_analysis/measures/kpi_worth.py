@@ -9,6 +9,7 @@ from scipy import stats
 from collect_analysis.measures.officer_months import changes
 from collect_analysis.measures.scopes import UNASSIGNED
 from collect_analysis.methods.components import variance_table
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.multiplicity import holm
 from collect_analysis.methods.record_tests import rank_correlation
 from collect_analysis.methods.reliability import intraclass, parts_for, spearman_brown, split_half
@@ -51,7 +52,9 @@ def with_index(table: pd.DataFrame, outcome: pd.DataFrame, teams: pd.DataFrame, 
     return pd.concat([table, index[table.columns]], ignore_index=True)
 
 
-def reliability_table(table: pd.DataFrame, *, pool_months: int, half: float = 0.5, good: float = 0.7, level: float = 0.95) -> pd.DataFrame:
+def reliability_table(
+    table: pd.DataFrame, *, pool_months: int, half: float = 0.5, good: float = 0.7, level: float = CONFIDENCE
+) -> pd.DataFrame:
     """How much of a difference between officers of one unit in one month would be there again?
 
     Values are taken less the mean of their unit and month. split_half: two halves of the same month's cases, stepped up (Spearman-Brown): what
@@ -147,7 +150,7 @@ def overlap_table(table: pd.DataFrame, *, least: float) -> pd.DataFrame:
     return found.sort_values("value", key=lambda column: -column.abs(), kind="stable", ignore_index=True)
 
 
-def stuffing_table(months: pd.DataFrame, *, promises: str = "C7", kept: str = "C8", level: float = 0.95) -> pd.DataFrame:
+def stuffing_table(months: pd.DataFrame, *, promises: str = "C7", kept: str = "C8", level: float = CONFIDENCE) -> pd.DataFrame:
     """Whose promises grew while fewer of them were kept?
 
     The second half of the months against the first (a middle month of an odd number belongs to neither): promises per account reached up and

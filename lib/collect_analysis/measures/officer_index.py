@@ -16,6 +16,7 @@ from collect_analysis.measures.periods import Period, month_end, month_start
 from collect_analysis.measures.pooling import Pooling
 from collect_analysis.measures.recovery import targets
 from collect_analysis.measures.scopes import UNASSIGNED
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.reliability import Reliability, intraclass, parts_for, spearman_brown, split_half
 from collect_analysis.methods.shrinkage import NormalUnits, gamma_poisson
 
@@ -125,7 +126,7 @@ def believed_units(table: pd.DataFrame, *, level: float, prior_sd: float) -> pd.
 
 
 def reliability_table(
-    months: pd.DataFrame, others: pd.DataFrame, pooling: Pooling, *, wanted: float, least_cases: int, level: float = 0.95
+    months: pd.DataFrame, others: pd.DataFrame, pooling: Pooling, *, wanted: float, least_cases: int, level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """How far does each KPI of one month, and of the months pooled, tell something lasting of an officer?
 

@@ -19,6 +19,7 @@ from collect_analysis.measures.contact import is_attempt, is_right_party
 from collect_analysis.measures.periods import KpiWindows
 from collect_analysis.measures.placements import Panel, of_panel
 from collect_analysis.measures.scopes import count_of, within
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.rates import ratio_interval, wilson_interval
 
 DECLARED, VERIFIED, BOOK = "declared", "verified", "book"
@@ -87,7 +88,7 @@ def worked(book: Book, placements: ir.Table, windows: KpiWindows, *, start: date
     return joined.select(*placements.columns, *rest, days=days, **counted)
 
 
-def activity(book: Book, panel: Panel, *, windows: KpiWindows | None = None, level: float = 0.95) -> pd.DataFrame:
+def activity(book: Book, panel: Panel, *, windows: KpiWindows | None = None, level: float = CONFIDENCE) -> pd.DataFrame:
     """How much does each partner do on the accounts placed with it, as it declares and as recordings and systems confirm?
 
     Formulas, over the placements of the panel as they stood on `as_of`:
@@ -201,7 +202,7 @@ def _times(counts: pd.DataFrame, waits: pd.DataFrame, level: float) -> pd.DataFr
     return pd.DataFrame(found)
 
 
-def mean_of_counts(days: pd.Series, n: pd.Series, *, level: float = 0.95) -> dict[str, float]:
+def mean_of_counts(days: pd.Series, n: pd.Series, *, level: float = CONFIDENCE) -> dict[str, float]:
     """Mean of whole days told as counts: numerator (days in all), denominator (cases), value, low, high (normal). NaN without a case."""
     x, weight = days.to_numpy(float), n.to_numpy(float)
     cases = float(weight.sum())
@@ -213,7 +214,7 @@ def mean_of_counts(days: pd.Series, n: pd.Series, *, level: float = 0.95) -> dic
     return {"numerator": float((x * weight).sum()), "denominator": cases, "value": mean, "low": max(mean - half, 0.0), "high": mean + half}
 
 
-def quantile_of_counts(days: pd.Series, n: pd.Series, *, share: float = 0.5, level: float = 0.95) -> dict[str, float]:
+def quantile_of_counts(days: pd.Series, n: pd.Series, *, share: float = 0.5, level: float = CONFIDENCE) -> dict[str, float]:
     """A quantile of whole days told as counts, with the interval of order statistics: numerator (cases up to it), denominator (cases).
 
     Formula: the smallest day by which at least `share` of the cases came; low and high are the order statistics at the binomial quantiles

@@ -22,6 +22,7 @@ from collect_analysis.measures.partner_activity import BOOK, COLUMNS, mean_of_co
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.placements import Panel, of_panel, payments_on
 from collect_analysis.measures.scopes import Directory, count_of, within
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.rates import ratio_interval, wilson_interval
 
 # In the order of a page, with the unit each is told in.
@@ -55,7 +56,7 @@ _NONE = {
 
 
 def service(
-    book: Book, panel: Panel, *, windows: KpiWindows | None = None, limits: Sequence[LegalLimits] = (), level: float = 0.95
+    book: Book, panel: Panel, *, windows: KpiWindows | None = None, limits: Sequence[LegalLimits] = (), level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """How well does each partner keep what it owes besides recovery?
 

@@ -16,6 +16,7 @@ from collect_analysis.measures.periods import Period, month_start
 from collect_analysis.measures.placement_policy import GateLimits
 from collect_analysis.measures.placements import Panel, of_panel
 from collect_analysis.measures.scopes import distinct_names
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.rates import wilson_interval
 
 PASS, WATCH, AUDIT, FAIL, BLOCKED, NO_DATA = "pass", "watch", "audit", "fail", "blocked", "no_data"
@@ -96,7 +97,7 @@ def breaches(book: Book, window: ConductWindow, limits: Sequence[LegalLimits]) -
 
 
 def gates(
-    book: Book, panel: Panel, contacts: pd.DataFrame, *, window: ConductWindow, limits: GateLimits, level: float = 0.95
+    book: Book, panel: Panel, contacts: pd.DataFrame, *, window: ConductWindow, limits: GateLimits, level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """Does a unit behave well enough to be given more?
 

@@ -13,6 +13,7 @@ from scipy import stats
 from collect_analysis.measures.placement_expected import FOLDS, Cells
 from collect_analysis.methods import rate_model
 from collect_analysis.methods.count_ratios import ratio_p_value, scores
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.multiplicity import holm
 from collect_analysis.methods.profiling import NO_PEER, NOTHING_OBSERVED, counted
 from collect_analysis.methods.prognosis import one_thread
@@ -64,7 +65,7 @@ class _Fitted:
     unit: float
 
 
-def expected_recovery(cells: Cells, *, level: float = 0.95) -> Expected:
+def expected_recovery(cells: Cells, *, level: float = CONFIDENCE) -> Expected:
     """Did a unit collect more or less than others would have of accounts like its own, overall and in every stratum, and can E be trusted?
 
     Formula: E(u) = Σ over its cells of balance x rate of the model fitted without unit u and without the customers of the cell's fold; index =

@@ -10,12 +10,13 @@ from collect_analysis.book.engine import sum_of_products
 from collect_analysis.book.store import Book
 from collect_analysis.measures.arms import MOST_OPEN, open_horizons, subjects_of
 from collect_analysis.measures.cohort import Cohort
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.rates import ratio_interval
 
 COLUMNS = ["arm", "day", "cases", "numerator", "value", "low", "high"]
 
 
-def cumulative_recovery(book: Book, cohort: Cohort, arms: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
+def cumulative_recovery(book: Book, cohort: Cohort, arms: Sequence[str], *, level: float = CONFIDENCE) -> pd.DataFrame:
     """How much had each arm paid per subject by each day after assignment?
 
     Formula: running sum of net cash / subjects of the arm, whether they paid or not; interval by the delta method over clusters. Squares of

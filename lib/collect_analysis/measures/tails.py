@@ -12,16 +12,11 @@ from collect_analysis.book.engine import sum_of_products
 from collect_analysis.book.store import Book
 from collect_analysis.measures.arms import subjects_of, total, weighted
 from collect_analysis.measures.cohort import Cohort, Outcome
+from collect_analysis.methods.levels import LARGEST, TOP_SHARE, WINSORISED_AT
 
-# Amounts of independent cases above this quantile of all arms together count as the quantile.
-WINSORISED_AT = 0.995
-# So many of the largest payers of all arms together are left out.
-LARGEST = 10
-# The payers who paid most: this share of all independent cases.
-TOP_SHARE = 0.01
 # Hexadecimal digits of the hash that names a bucket: 4,096 buckets.
 _DIGITS = 3
-NOTHING_ABOVE = "fewer than 0.5 % have an amount: nothing to cut off"
+NOTHING_ABOVE = f"fewer than {100 * (1 - WINSORISED_AT):.2g} % have an amount: nothing to cut off"
 
 
 @dataclass(frozen=True, kw_only=True)

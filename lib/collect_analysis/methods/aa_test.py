@@ -13,6 +13,7 @@ import pandas as pd
 
 from collect_analysis.methods.assignment import BUCKETS, bucket_limits
 from collect_analysis.methods.experiments import SUMS, arm_means, compare_arms
+from collect_analysis.methods.levels import ERROR
 from collect_analysis.methods.rates import wilson_interval
 
 # The rate is out of range only where chance of the draws cannot explain it: one such run in a hundred would be a false alarm.
@@ -62,7 +63,7 @@ def redraws(sums: pd.DataFrame, shares: Mapping[str, float], *, base: str, draws
     return found.assign(horizon_days=found["outcome"].map(days))[["outcome", "unit", "horizon_days", "draw", "p_value", "value"]]
 
 
-def false_positives(found: pd.DataFrame, *, alpha: float = 0.05) -> pd.DataFrame:
+def false_positives(found: pd.DataFrame, *, alpha: float = ERROR) -> pd.DataFrame:
     """In which share of the re-draws did arms that were treated alike come out different?
 
     Returns outcome, horizon_days, value (share), low, high (Wilson, 95 %), range_low, range_high (Wilson, 99 %), numerator, denominator

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from collect_analysis.errors import ParameterError
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.nuisance import Bools, Comparison, Floats, Nuisance
 
 Target = Literal["treated", "everybody"]
@@ -56,7 +57,7 @@ def weigh(treated: Bools, propensity: Floats, *, target: Target, trim: float) ->
     return Weighing(target=whom, kept=kept, weights=np.where(kept, weights, 0.0))
 
 
-def naive_effect(comparison: Comparison, *, level: float = 0.95) -> pd.DataFrame:
+def naive_effect(comparison: Comparison, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """By how much do the two arms differ as they are? One row, columns EFFECT_COLUMNS; clustered errors; a raw comparison, no effect."""
     treated = comparison.treated
     n1, n0 = int(treated.sum()), int((~treated).sum())
@@ -70,7 +71,7 @@ def naive_effect(comparison: Comparison, *, level: float = 0.95) -> pd.DataFrame
 
 
 def doubly_robust(
-    comparison: Comparison, nuisance: Nuisance, *, target: Target = "treated", trim: float = 0.05, level: float = 0.95
+    comparison: Comparison, nuisance: Nuisance, *, target: Target = "treated", trim: float = 0.05, level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """What did the treatment change on average in the target, once those who got it are compared with their like?
 

@@ -8,6 +8,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from collect_analysis.methods.levels import CONFIDENCE
+
 Floats = NDArray[np.float64]
 Weights = Literal["none", "linear", "quadratic"]
 NOTHING_VARIES = "every assessment is the same: agreement beyond chance has no meaning"
@@ -27,7 +29,7 @@ class Agreement:
     note: str = ""
 
 
-def cohen_kappa(table: ArrayLike, *, weights: Weights = "none", level: float = 0.95) -> Agreement:
+def cohen_kappa(table: ArrayLike, *, weights: Weights = "none", level: float = CONFIDENCE) -> Agreement:
     """How far do two assessors agree beyond what chance would make of their own habits?
 
     Formula: kappa = (po - pe) / (1 - pe) with po = sum of w·p(ij), pe = sum of w·p(i.)·p(.j); w = 1 on the diagonal and 0 elsewhere, or
@@ -60,7 +62,7 @@ def cohen_kappa(table: ArrayLike, *, weights: Weights = "none", level: float = 0
     return _interval(kappa, se, observed, expected, cases, level)
 
 
-def fleiss_kappa(counts: ArrayLike, *, level: float = 0.95) -> Agreement:
+def fleiss_kappa(counts: ArrayLike, *, level: float = CONFIDENCE) -> Agreement:
     """How far do assessors agree beyond chance where not the same ones rate every case?
 
     Formula: with n(ij) assessments of case i that say j and n(i) of them, p(i) = sum over j of n(ij)(n(ij)-1) / (n(i)(n(i)-1)), po their
@@ -102,7 +104,7 @@ def label_counts(ratings: pd.DataFrame, *, case: str, label: str) -> pd.DataFram
     return pd.crosstab(ratings[case], ratings[label])
 
 
-def double_ratings_needed(kappa: float, shares: ArrayLike, *, half_width: float = 0.1, level: float = 0.95) -> float:
+def double_ratings_needed(kappa: float, shares: ArrayLike, *, half_width: float = 0.1, level: float = CONFIDENCE) -> float:
     """How many cases must two assessors both rate so that the interval of kappa is kappa ± half_width?
 
     Formula: (z / half_width)² · Var1(kappa), the variance of one case for assessors who both use the labels with these `shares` and agree

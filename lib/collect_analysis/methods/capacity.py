@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from collect_analysis.methods.levels import CONFIDENCE
+
 # Below this spread of log minutes per account within units, a curve through them would be a line through one point.
 LEAST_VARIATION = 0.05
 FEWEST_ROWS = 12
@@ -12,7 +14,7 @@ TOO_FEW = "too few unit-months"
 NOT_RISING = "no yield of more minutes can be seen"
 
 
-def yield_curves(history: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def yield_curves(history: pd.DataFrame, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """How does the yield of accounts change with the minutes spent on each?
 
     Formula: log(observed / expected) = unit + month + b x log(minutes per account) + e, by sub-function; yield is proportional to

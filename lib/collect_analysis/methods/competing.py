@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.multiplicity import holm
 from collect_analysis.methods.survival import (
     CENSORED,
@@ -25,7 +26,7 @@ END_COLUMNS = ["end", "cases", "events", "value", "low", "high", "note"]
 WAITING_COLUMNS = ["base", "horizon", "base_mean", "mean", "value", "low", "high", "se", "p_value", "p_adjusted", "note"]
 
 
-def incidence_curves(exits: pd.DataFrame, *, group: str, effects: Mapping[str, float], level: float = 0.95) -> pd.DataFrame:
+def incidence_curves(exits: pd.DataFrame, *, group: str, effects: Mapping[str, float], level: float = CONFIDENCE) -> pd.DataFrame:
     """Which share of each group has come to each end by each time, in full: from time 0 on, standard errors widened by `effects`.
 
     Columns: group, end, time, at_risk, events, value, standard_error, low, high (complementary log-log), event_free, note; as
@@ -85,7 +86,7 @@ def overstated(curves: pd.DataFrame, exits: pd.DataFrame, *, group: str, end: st
 
 
 def waiting_difference(
-    exits: pd.DataFrame, *, group: str, base: str, end: str, horizon: float, effects: Mapping[str, float], level: float = 0.95
+    exits: pd.DataFrame, *, group: str, base: str, end: str, horizon: float, effects: Mapping[str, float], level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """How long does a case wait for the end on average, counting the whole horizon where it never comes, and by how much less or more?
 

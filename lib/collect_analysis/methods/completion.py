@@ -16,7 +16,6 @@ KEYS = ("month", "date", "working_day", "tet", "cash_minor")
 TET = "tet_"
 OUTER_STEPS, NEWTON_STEPS, CLOSE = 12, 60, 1e-10
 LEVEL_WEIGHTS = (0.2, 0.35, 0.5, 0.7, 1.0)
-FEWEST_MONTHS = 6
 # Below and above these shares a month has not begun or is over: residuals say nothing there.
 BEGUN, OVER = 0.01, 0.995
 # Log points by which a Tet week of one year may differ from that of another, where too few were seen to tell.

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from collect_analysis.methods.completion import FEWEST_MONTHS, TET_SPREAD, Curve, Months, fit_curve, forecast, naive
+from collect_analysis.methods.completion import TET_SPREAD, Curve, Months, fit_curve, forecast, naive
+from collect_analysis.methods.levels import BAND, CONFIDENCE, FEWEST_MONTHS
 
 BACKTEST_COLUMNS = (
     "month", "working_day", "working_days", "date_number", "complete", "paid_minor", "actual_minor", "forecast_minor", "naive_minor",
@@ -32,8 +33,8 @@ def backtest(months: Months, *, fewest: int = FEWEST_MONTHS, towards: Curve | No
         days = np.flatnonzero(month.workday[0])
         for number, day in enumerate(days[:-1], start=1):
             made = forecast(past, month, day=int(day) + 1, curve=curve, tet_spread=tet_spread)
-            low80, high80 = made.interval(0.8)
-            low95, high95 = made.interval(0.95)
+            low80, high80 = made.interval(BAND)
+            low95, high95 = made.interval(CONFIDENCE)
             numbers = (
                 made.complete,
                 made.paid,

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from collect_analysis.methods.levels import CONFIDENCE
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 RESIDUAL = "residual"
@@ -92,7 +94,7 @@ def variance_table(
     mix: Sequence[str] = (),
     draws: int = 200,
     seed: int = 1,
-    level: float = 0.95,
+    level: float = CONFIDENCE,
 ) -> pd.DataFrame:
     """Whose doing is a figure: the person's, the group's, the month's, or that of the cases the person happens to hold?
 

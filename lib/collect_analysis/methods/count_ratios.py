@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
+from collect_analysis.methods.levels import CONFIDENCE
+
 Floats = NDArray[np.float64]
 # Halvings of the search for a limit: the last moves it by less than a billionth.
 _HALVINGS = 80
@@ -22,7 +24,9 @@ def effective_count(total: ArrayLike, variance: ArrayLike) -> Floats:
         return np.where(spread > 0, sum_**2 / spread, np.inf)
 
 
-def ratio_interval(observed: ArrayLike, expected: ArrayLike, *, size: ArrayLike = np.inf, level: float = 0.95) -> tuple[Floats, Floats]:
+def ratio_interval(
+    observed: ArrayLike, expected: ArrayLike, *, size: ArrayLike = np.inf, level: float = CONFIDENCE
+) -> tuple[Floats, Floats]:
     """Between which values does a true ratio to the expected count lie, if so many were observed?
 
     Formula: expectation known: χ²(α/2; 2O)/2E and χ²(1-α/2; 2O+2)/2E, Garwood's exact limits of a Poisson mean. Read from `size` S results:

@@ -16,6 +16,7 @@ from scipy import stats
 from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.methods.density_jump import MIN_DISTINCT, BalanceTest, DensityTest, balance_test, density_test
 from collect_analysis.methods.evidence import Condition, refused
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.local_polynomial import PILOT_FACTOR, fit_weights, neighbour_residuals, pilot_spread, reach
 
 Floats = NDArray[np.float64]
@@ -74,7 +75,7 @@ def sharp_discontinuity(
     treated_side: Where = "above",
     other_cutoffs: Sequence[float] = (),
     bandwidths: Bandwidths | None = None,
-    level: float = 0.95,
+    level: float = CONFIDENCE,
 ) -> Discontinuity:
     """What does the treatment do to cases at the cut-off?
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from collect_analysis.errors import ParameterError
 from collect_analysis.methods.discontinuity import Bandwidths, Side, Where, jump, mse_bandwidths, sharp_discontinuity, split
 from collect_analysis.methods.evidence import Condition
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.multiplicity import holm
 
 _COLUMNS = ["check", "at", "estimate", "standard_error", "low", "high", "p_value", "bandwidth", "cases_below", "cases_above", "note"]
@@ -16,7 +17,7 @@ COVARIATE_LEVEL = 0.05
 
 
 def covariate_placebo(
-    running: ArrayLike, covariates: Mapping[str, ArrayLike], *, cutoff: float, cutoff_belongs_to: Where, level: float = 0.95
+    running: ArrayLike, covariates: Mapping[str, ArrayLike], *, cutoff: float, cutoff_belongs_to: Where, level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """Does anything jump at the cut-off that was settled before the treatment, and so must not?
 
@@ -58,7 +59,7 @@ def bandwidth_sensitivity(
     cutoff_belongs_to: Where,
     treated_side: Where = "above",
     multiples: Sequence[float] = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0),
-    level: float = 0.95,
+    level: float = CONFIDENCE,
 ) -> pd.DataFrame:
     """Does the effect hang on the bandwidth?
 
@@ -84,7 +85,7 @@ def donut(
     cutoff_belongs_to: Where,
     radii: Sequence[float],
     treated_side: Where = "above",
-    level: float = 0.95,
+    level: float = CONFIDENCE,
 ) -> pd.DataFrame:
     """Does the effect hang on the cases closest to the cut-off, which are the easiest to move across it?
 

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.multiplicity import benjamini_hochberg, holm, simultaneous_level
 from collect_analysis.methods.rates import (
     interval_difference,
@@ -53,7 +54,7 @@ def sample_ratio_test(counts: Mapping[str, float], shares: Mapping[str, float]) 
     return {"chi2": statistic, "df": float(len(planned) - 1), "p_value": float(stats.chi2.sf(statistic, len(planned) - 1))}
 
 
-def arm_means(sums: pd.DataFrame, *, level: float = 0.95, none_counts: bool = False) -> pd.DataFrame:
+def arm_means(sums: pd.DataFrame, *, level: float = CONFIDENCE, none_counts: bool = False) -> pd.DataFrame:
     """What is the mean outcome per case in each arm, and how sure is it?
 
     Formula: m = Σy/Σn over clusters; Var(m) = [Σy² - 2mΣyn + m²Σn²]/(Σn)² · G/(G-1), with one case per cluster s²/n. Interval: Student's t
@@ -133,7 +134,7 @@ def at_horizon(table: pd.DataFrame, days: int) -> pd.DataFrame:
     return table[table["horizon_days"] == days].reset_index(drop=True)
 
 
-def compare_arms(means: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.DataFrame:
+def compare_arms(means: pd.DataFrame, *, base: str, level: float = CONFIDENCE) -> pd.DataFrame:
     """By how much does each arm differ from the base arm, in its own unit and relative to it?
 
     Formula: effect = m - m0. Means: variances unequal, Student's t with Welch's degrees of freedom. Shares: Newcombe's interval, p-value of
@@ -198,7 +199,7 @@ def compare_arms(means: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.D
     return table.sort_values([*KEYS, "arm"], ignore_index=True)
 
 
-def with_rare_events(effects: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def with_rare_events(effects: pd.DataFrame, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """The effects on counted events with an interval that holds where an arm has few of them, or none.
 
     Where an arm has fewer than 10 events: exact Poisson limits of both means, put together as `rates.interval_difference` does; method
@@ -218,7 +219,7 @@ def with_rare_events(effects: pd.DataFrame, *, level: float = 0.95) -> pd.DataFr
     return table
 
 
-def read_out(means: pd.DataFrame, *, base: str, outcome: str, horizon_days: int, level: float = 0.95) -> pd.DataFrame:
+def read_out(means: pd.DataFrame, *, base: str, outcome: str, horizon_days: int, level: float = CONFIDENCE) -> pd.DataFrame:
     """Which effects were asked about before the test, which only looked at afterwards, and what of them stands?
 
     Two families. Confirmatory: the primary `outcome` at its `horizon_days`, every arm; p-values by Holm (no false effect among them with
@@ -286,7 +287,7 @@ def two_part(means: pd.DataFrame, *, base: str) -> pd.DataFrame:
     return table.sort_values([*KEYS, "arm"], kind="stable", ignore_index=True)
 
 
-def compare_ratios(sums: pd.DataFrame, *, base: str, level: float = 0.95) -> pd.DataFrame:
+def compare_ratios(sums: pd.DataFrame, *, base: str, level: float = CONFIDENCE) -> pd.DataFrame:
     """By how much does a ratio of two sums differ between arms (money per agent minute)?
 
     Formula: r = Σy/Σx, Var(r) by the delta method over clusters (`rates.ratio_interval`); effect r - r0, variances added; relative effect

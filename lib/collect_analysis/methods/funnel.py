@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
 
 from collect_analysis.methods.count_ratios import limits, scores, tails
+from collect_analysis.methods.levels import INNER, OUTER
 
 Floats = NDArray[np.float64]
 Scatter = Literal["none", "additive", "multiplicative"]
@@ -114,13 +115,14 @@ def _log_likelihood(observed: Floats, expected: Floats, size: Floats) -> Floats:
     return ways + n * np.log(n / (n + expected)) + special.xlogy(observed, expected / (n + expected))
 
 
-def funnel_table(units: pd.DataFrame, *, overdispersion: Dispersion, inner: float = 0.95, outer: float = 0.998) -> pd.DataFrame:
+def funnel_table(units: pd.DataFrame, *, overdispersion: Dispersion, inner: float = INNER, outer: float = OUTER) -> pd.DataFrame:
     """Which units lie outside the funnel?
 
     `units`: unit_key, observed_count and expected_count (results, of money effective ones), expected_size (as sure as what count the
     expectation is). Adds effective_cases (1 / (1/expected + 1/size): an index as sure as a count of so many), z (`count_ratios.scores` with the
     usual scatter), inner_low, inner_high, outer_low, outer_high (`count_ratios.limits`, of O/E), `place`: above or below (outside the outer
-    limits), high or low (between inner and outer), inside, or undefined; and scatter, phi, tau2, scatter_p_value, the same in every row.
+    limits), high or low (between inner and outer), inside, or undefined; and scatter, phi, tau2, scatter_p_value, inner_level, outer_level,
+    the same in every row.
     Sorted by unit_key. Undefined: nothing expected.
     """
     table = units.sort_values("unit_key", ignore_index=True).copy()
@@ -139,24 +141,26 @@ def funnel_table(units: pd.DataFrame, *, overdispersion: Dispersion, inner: floa
         default="inside",
     )
     return table.assign(
-        scatter=overdispersion.kind, phi=overdispersion.phi, tau2=overdispersion.tau2, scatter_p_value=overdispersion.p_value
-    )
+        scatter=overdispersion.kind, phi=overdispersion.phi, tau2=overdispersion.tau2, scatter_p_value=overdispersion.p_value,
+        inner_level=inner, outer_level=outer,
+    )  # fmt: skip
 
 
-def limit_curve(table: pd.DataFrame, *, inner: float = 0.95, outer: float = 0.998, points: int = 80) -> pd.DataFrame:
-    """The funnel's lines between the smallest and the largest unit of `table` (of `funnel_table`).
+def limit_curve(table: pd.DataFrame, *, points: int = 80) -> pd.DataFrame:
+    """The funnel's lines between the smallest and the largest unit of `table` (of `funnel_table`), at the levels of that table.
 
-    Columns: effective_cases, inner_low, inner_high, outer_low, outer_high. An expectation is taken to be as much surer than the result as it
-    is for the unit in the middle. Undefined: empty without a unit of known size.
+    Columns: effective_cases, inner_low, inner_high, outer_low, outer_high, inner_level, outer_level. An expectation is taken to be as much
+    surer than the result as it is for the unit in the middle. Undefined: empty without a unit of known size.
     """
     known = table.dropna(subset=["effective_cases"])
     if known.empty:
-        return pd.DataFrame(columns=["effective_cases", "inner_low", "inner_high", "outer_low", "outer_high"])
+        return pd.DataFrame(columns=["effective_cases", "inner_low", "inner_high", "outer_low", "outer_high", "inner_level", "outer_level"])
     at = np.geomspace(known["effective_cases"].min() * 0.7, known["effective_cases"].max() * 1.2, points)
     share = float((known["effective_cases"] / known["expected_count"]).median())
     first = known.iloc[0]
     size = at / (1 - share) if share < 1 else np.full(points, np.inf)
     wide = _sizes(at / share, size, tau2=float(first["tau2"]), phi=float(first["phi"]))
-    bounds = {f"{name}_{side}": bound for name, level in (("inner", inner), ("outer", outer))
+    levels = {name: float(first[f"{name}_level"]) for name in ("inner", "outer")}
+    bounds = {f"{name}_{side}": bound for name, level in levels.items()
               for side, bound in zip(("low", "high"), limits(at / share, level=level, size=wide), strict=True)}  # fmt: skip
-    return pd.DataFrame({"effective_cases": at, **bounds})
+    return pd.DataFrame({"effective_cases": at, **bounds}).assign(inner_level=levels["inner"], outer_level=levels["outer"])

@@ -9,6 +9,7 @@ from scipy import stats
 from collect_analysis.errors import DataError
 from collect_analysis.methods.discontinuity import Bandwidths, Side, Where, jump, mse_bandwidths, split
 from collect_analysis.methods.evidence import Condition
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.local_polynomial import fit_weights
 
 # Under this first-stage F the normal interval of a ratio is no interval: Staiger & Stock, Econometrica 65 (1997) 557.
@@ -36,7 +37,7 @@ def fuzzy_discontinuity(
     cutoff_belongs_to: Where,
     treated_side: Where = "above",
     bandwidths: Bandwidths | None = None,
-    level: float = 0.95,
+    level: float = CONFIDENCE,
 ) -> FuzzyDiscontinuity:
     """What does the treatment do to cases at the cut-off that get it because of the rule, and would not without it?
 

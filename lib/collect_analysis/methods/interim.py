@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from collect_analysis.methods.experiments import KEYS
+from collect_analysis.methods.levels import ERROR
 from collect_analysis.methods.sequential import confidence_sequence, first_crossing, group_sequential
 
 Rule = Literal["obrien_fleming", "pocock", "always_valid"]
@@ -57,7 +58,7 @@ def information_of_cases(variance: float, cases: Mapping[str, float], *, base: s
 
 
 def monitored(
-    effects: pd.DataFrame, *, planned_information: float, rule: Rule, alpha: float = 0.05, fewest: int = FEWEST_CASES
+    effects: pd.DataFrame, *, planned_information: float, rule: Rule, alpha: float = ERROR, fewest: int = FEWEST_CASES
 ) -> pd.DataFrame:
     """May this comparison stop, at each look, however often it was looked at?
 
@@ -129,7 +130,7 @@ def _bounded(table: pd.DataFrame, used: np.ndarray, planned_information: float, 
         table.loc[start:, "crossed"] = "up" if value[beyond[0]] > 0 else "down"
 
 
-def naive_error(table: pd.DataFrame, *, alpha: float = 0.05) -> float:
+def naive_error(table: pd.DataFrame, *, alpha: float = ERROR) -> float:
     """How often would the plain bound at the looks that were taken call an effect where there is none?
 
     Formula: sum of `first_crossing` at the plain bound over the information fractions of the looks that count, of one comparison of

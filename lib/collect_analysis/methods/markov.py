@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from collect_analysis.errors import DataError, ParameterError
+from collect_analysis.methods.levels import BAND, CONFIDENCE
 
 Floats = NDArray[np.float64]
 NEVER_SEEN = "nobody was seen in a bucket that this one leads to: where they go is unknown"
@@ -107,7 +108,7 @@ def fan(
     steps: int,
     draws: int,
     seed: int,
-    level: float = 0.8,
+    level: float = BAND,
     totals: Mapping[str, Total] | None = None,
 ) -> pd.DataFrame:
     """Between which numbers will each state lie, when no month is like the next?
@@ -170,7 +171,7 @@ def _quantiles(names: Sequence[str], value: Floats, sampled: Floats, level: floa
     return pd.DataFrame({"step": steps, "state": list(names) * len(value), **numbers})
 
 
-def stays(chain: Chain, *, level: float = 0.95) -> pd.DataFrame:
+def stays(chain: Chain, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """How many months does an account that stands in a bucket spend in each bucket, and in all, before it leaves for good?
 
     Formula: N = (I - Q)⁻¹, Q the moves between states; the month end it starts from counts. SE by the delta method on independent
@@ -195,7 +196,7 @@ def stays(chain: Chain, *, level: float = 0.95) -> pd.DataFrame:
     return table[["from", "state", "value", "standard_error", "low", "high", "cases", "note"]]
 
 
-def fates(chain: Chain, *, level: float = 0.95) -> pd.DataFrame:
+def fates(chain: Chain, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """Which share of the accounts in a bucket leaves by each end?
 
     Formula: B = N·R, R the moves from states to ends; the shares of a row add up to 1. SE as `stays` with g_ab = N_ia·B_be for a state b,

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.errors import DataError
+from collect_analysis.methods.levels import BAND
 from collect_analysis.methods.markov import Total, chain_of, fan
 from collect_analysis.methods.rates import wilson_interval
 
@@ -41,7 +42,7 @@ def backtest(
     fit_months: int,
     draws: int,
     seed: int,
-    level: float = 0.8,
+    level: float = BAND,
     totals: Callable[[Hashable, Sequence[Hashable]], Mapping[str, Total]] | None = None,
 ) -> pd.DataFrame:
     """How far would projections of the past have been off?
@@ -83,7 +84,7 @@ def backtest(
     return table[COLUMNS]
 
 
-def widened(told: pd.DataFrame, past: pd.DataFrame, *, level: float = 0.8) -> pd.DataFrame:
+def widened(told: pd.DataFrame, past: pd.DataFrame, *, level: float = BAND) -> pd.DataFrame:
     """Bands that are no narrower than earlier forecasts of the same state, as many months ahead, missed by.
 
     Formula: of the n earlier errors log((actual + ½)/(value + ½)) in order, the ⌊(1-level)/2·(n+1)⌋-th and the ⌈(1+level)/2·(n+1)⌉-th bound
@@ -116,7 +117,7 @@ def _bounds(part: pd.DataFrame, level: float) -> tuple[float, float]:
     return float(missed[first - 1]), float(missed[last - 1])
 
 
-def learned(table: pd.DataFrame, *, level: float = 0.8) -> pd.DataFrame:
+def learned(table: pd.DataFrame, *, level: float = BAND) -> pd.DataFrame:
     """Would bands as wide as earlier errors have held? The table of `backtest` with the bands of `widened`, each from the errors that were
     known when it was made; only forecasts that had enough of them. Columns: those of `backtest`.
     """

@@ -5,11 +5,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from collect_analysis.methods.levels import DEPARTURE as SMALL
+
 Floats = NDArray[np.float64]
 # Columns whose expected count in the smallest row is below this, and rows with fewer accounts than FEWEST, are taken together.
 LEAST_EXPECTED, FEWEST = 1.0, 30
 # Cohen (1988) 7.2: w = 0.1 is a small difference. With a million accounts any difference is beyond chance; below this it hardly matters.
-SMALL, LEVEL = 0.1, 0.01
+LEVEL = 0.01
 ONE_KIND = "fewer than two groups of accounts to compare"
 TEST_COLUMNS = ["from", "cases", "statistic", "df", "p_value", "effect", "note"]
 ALL = "all"

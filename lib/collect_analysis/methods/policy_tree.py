@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from collect_analysis.errors import ParameterError
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.prognosis import Encoder, cluster_error
 from collect_analysis.methods.uplift import group_effect
 
@@ -274,7 +275,7 @@ def _joined(one: Rule, other: Rule) -> Rule | None:
     return Rule(clauses=tuple(both if factor == apart[0] else clause for factor, clause in mine.items()), treat=one.treat)
 
 
-def rule_effects(tree: PolicyTree, x: pd.DataFrame, scores: ArrayLike, cluster: ArrayLike, *, level: float = 0.95) -> pd.DataFrame:
+def rule_effects(tree: PolicyTree, x: pd.DataFrame, scores: ArrayLike, cluster: ArrayLike, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """What is the effect of the treatment where each rule holds, on cases that the tree was not learned from?
 
     Columns: rule (from 1), treat, cases, value (mean effect score), low, high (errors by cluster); one row per rule. NaN where no case is.
@@ -291,7 +292,7 @@ def rule_effects(tree: PolicyTree, x: pd.DataFrame, scores: ArrayLike, cluster: 
 
 
 def policy_values(
-    untreated_scores: ArrayLike, effect_scores: ArrayLike, chosen: ArrayLike, cluster: ArrayLike, *, level: float = 0.95
+    untreated_scores: ArrayLike, effect_scores: ArrayLike, chosen: ArrayLike, cluster: ArrayLike, *, level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """What does each way of choosing bring per case: treating nobody, everybody, those whom the tree chooses?
 

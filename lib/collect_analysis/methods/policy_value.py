@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.multiplicity import holm
 from collect_analysis.methods.rates import relative_interval
 
@@ -137,7 +138,7 @@ LOGGED = ("", "logged")
 _RELATIVE = ("relative", "relative_low", "relative_high")
 
 
-def estimate_table(points: Mapping[str, Points], spread: Spread, *, level: float = 0.95) -> pd.DataFrame:
+def estimate_table(points: Mapping[str, Points], spread: Spread, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """Every estimate of every rule with its interval, beside what was done.
 
     Columns: rule ("" for what was done), estimator (logged in the first row, then per rule ips, self_normalised, doubly_robust), value, se,
@@ -176,7 +177,12 @@ def _difference(
 
 
 def contrast_table(
-    points: Mapping[str, Points], spread: Spread, pairs: Sequence[tuple[str, str]], *, estimator: str = "doubly_robust", level: float = 0.95
+    points: Mapping[str, Points],
+    spread: Spread,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    estimator: str = "doubly_robust",
+    level: float = CONFIDENCE,
 ) -> pd.DataFrame:
     """By how much would one rule bring more than another? A row per pair (rule, against); against "" is what was done.
 

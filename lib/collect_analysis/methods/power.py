@@ -12,6 +12,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from collect_analysis.methods.levels import CONFIDENCE, POWER
+
 Floats = NDArray[np.float64]
 _HALVINGS = 100
 NOT_EVEN_ALL = "not even a result in every case of the arm would be found with so few cases"
@@ -64,8 +66,8 @@ def relative_mde(
     base_cases: ArrayLike,
     *,
     unit: str,
-    power: float = 0.8,
-    level: float = 0.95,
+    power: float = POWER,
+    level: float = CONFIDENCE,
     design_effect: ArrayLike = 1.0,
     correlation: ArrayLike = 0.0,
 ) -> Floats:
@@ -108,8 +110,8 @@ def cases_for(
     unit: str,
     share: ArrayLike = 1.0,
     base_share: ArrayLike = 1.0,
-    power: float = 0.8,
-    level: float = 0.95,
+    power: float = POWER,
+    level: float = CONFIDENCE,
     design_effect: ArrayLike = 1.0,
     correlation: ArrayLike = 0.0,
 ) -> Floats:
@@ -133,8 +135,8 @@ def mde_table(
     base: str,
     margin: float | None = None,
     explained: pd.DataFrame | None = None,
-    power: float = 0.8,
-    level: float = 0.95,
+    power: float = POWER,
+    level: float = CONFIDENCE,
 ) -> pd.DataFrame:
     """What could this test have detected, given the arms' sizes and how the base arm's outcomes vary?
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from collect_analysis.methods.count_ratios import effective_count, ratio_interval
+from collect_analysis.methods.levels import BETTER, CONFIDENCE, POWER
 
 Floats = NDArray[np.float64]
 SUMS = ("n", "sum_y", "sum_x", "sum_yy", "sum_xx", "sum_xy")
@@ -16,7 +17,7 @@ NOTHING_OBSERVED = "nothing observed: the index has no standard error on the log
 COUNTS = ["observed_count", "expected_count", "expected_size"]
 
 
-def observed_expected(cells: pd.DataFrame, *, by: Iterable[str] = (), leave_out: bool = True, level: float = 0.95) -> pd.DataFrame:
+def observed_expected(cells: pd.DataFrame, *, by: Iterable[str] = (), leave_out: bool = True, level: float = CONFIDENCE) -> pd.DataFrame:
     """Did a unit get more out of its cases than the other units got out of comparable ones?
 
     Formula: r(-u,s) = sum of y over the other units in stratum s / their sum of x; E(u) = sum over s of r(-u,s)·x(u,s); index = O/E.
@@ -93,7 +94,7 @@ def _indexed(table: pd.DataFrame, keys: list[str], level: float) -> pd.DataFrame
     return table[[*keys, "unit_key", *columns, "low", "high", *COUNTS, "note"]]
 
 
-def counted(table: pd.DataFrame, *, by: Sequence[str] = (), level: float = 0.95) -> pd.DataFrame:
+def counted(table: pd.DataFrame, *, by: Sequence[str] = (), level: float = CONFIDENCE) -> pd.DataFrame:
     """The table with COUNTS and the exact interval `low`, `high` of O/E (`count_ratios.ratio_interval`).
 
     Columns needed: observed, expected, var_observed, var_expected (all in units of y, or squared). A typical result is var_observed /
@@ -118,7 +119,7 @@ def counted(table: pd.DataFrame, *, by: Sequence[str] = (), level: float = 0.95)
 
 
 def months_to_separate(
-    se_log: ArrayLike, months: ArrayLike, *, difference: float = 0.10, level: float = 0.95, power: float = 0.80
+    se_log: ArrayLike, months: ArrayLike, *, difference: float = BETTER, level: float = CONFIDENCE, power: float = POWER
 ) -> Floats:
     """How many months of placements would it take to tell a unit that is `difference` better from its peers?
 

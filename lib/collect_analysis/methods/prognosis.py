@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from collect_analysis.errors import DataError
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.rates import wilson_interval
 
 Floats = NDArray[np.float64]
@@ -136,7 +137,7 @@ def cluster_error(influence: Floats, cluster: ArrayLike) -> float:
     return float(np.sqrt(float(sums @ sums) * len(sums) / (len(sums) - 1)))
 
 
-def judge_prognosis(y: ArrayLike, probability: ArrayLike, cluster: ArrayLike, *, level: float = 0.95) -> pd.DataFrame:
+def judge_prognosis(y: ArrayLike, probability: ArrayLike, cluster: ArrayLike, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """How good are the predictions on cases that the model never saw?
 
     Rows (column `measure`): auc (0.5: a coin, 1: perfect order), brier (mean squared error of the probability), brier_base (the same if
@@ -210,7 +211,14 @@ def calibration_table(y: ArrayLike, probability: ArrayLike, *, groups: int = 10)
 
 
 def permutation_importance(
-    model: Model, x: pd.DataFrame, y: ArrayLike, cluster: ArrayLike, *, rng: np.random.Generator, repeats: int = 5, level: float = 0.95
+    model: Model,
+    x: pd.DataFrame,
+    y: ArrayLike,
+    cluster: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    repeats: int = 5,
+    level: float = CONFIDENCE,
 ) -> pd.DataFrame:
     """How much order do the predictions lose when one factor is shuffled among the cases?
 
@@ -237,7 +245,7 @@ def permutation_importance(
 
 
 def partial_effects(
-    x: pd.DataFrame, y: ArrayLike, cluster: ArrayLike, over: pd.DataFrame, *, rng: np.random.Generator, seed: int, level: float = 0.95
+    x: pd.DataFrame, y: ArrayLike, cluster: ArrayLike, over: pd.DataFrame, *, rng: np.random.Generator, seed: int, level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """What does the model expect at each value of a factor, the others being as they are?
 

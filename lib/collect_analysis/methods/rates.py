@@ -5,10 +5,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from collect_analysis.methods.levels import CONFIDENCE
+
 Floats = NDArray[np.float64]
 
 
-def wilson_interval(numerator: ArrayLike, denominator: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
+def wilson_interval(numerator: ArrayLike, denominator: ArrayLike, *, level: float = CONFIDENCE) -> tuple[Floats, Floats]:
     """Between which values does a share of counted cases plausibly lie?
 
     Formula: (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n). Shapes: both inputs (k,), both results (k,), shares 0-1.
@@ -28,7 +30,7 @@ def wilson_interval(numerator: ArrayLike, denominator: ArrayLike, *, level: floa
     return np.where(valid, low, np.nan), np.where(valid, high, np.nan)
 
 
-def poisson_interval(events: ArrayLike, exposure: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
+def poisson_interval(events: ArrayLike, exposure: ArrayLike, *, level: float = CONFIDENCE) -> tuple[Floats, Floats]:
     """Between which values does a mean number of rare events per case plausibly lie?
 
     Formula: χ²(α/2; 2k)/2n and χ²(1-α/2; 2k+2)/2n, exact for a Poisson count k over n cases. Shapes: inputs (k,), results (k,).
@@ -43,7 +45,7 @@ def poisson_interval(events: ArrayLike, exposure: ArrayLike, *, level: float = 0
 
 
 def newcombe_difference(
-    numerator: ArrayLike, denominator: ArrayLike, base_numerator: ArrayLike, base_denominator: ArrayLike, *, level: float = 0.95
+    numerator: ArrayLike, denominator: ArrayLike, base_numerator: ArrayLike, base_denominator: ArrayLike, *, level: float = CONFIDENCE
 ) -> tuple[Floats, Floats, Floats]:
     """By how much does a share differ from another, with an interval that stays honest for small counts?
 
@@ -121,7 +123,14 @@ def interval_quotient(
 
 
 def ratio_interval(
-    *, count: ArrayLike, sum_y: ArrayLike, sum_x: ArrayLike, sum_yy: ArrayLike, sum_xx: ArrayLike, sum_xy: ArrayLike, level: float = 0.95
+    *,
+    count: ArrayLike,
+    sum_y: ArrayLike,
+    sum_x: ArrayLike,
+    sum_yy: ArrayLike,
+    sum_xx: ArrayLike,
+    sum_xy: ArrayLike,
+    level: float = CONFIDENCE,
 ) -> tuple[Floats, Floats]:
     """Between which values does a ratio of sums lie (money over money, events over accounts)?
 
@@ -140,7 +149,7 @@ def ratio_interval(
     return np.where(valid, ratio - half, np.nan), np.where(valid, ratio + half, np.nan)
 
 
-def rate_table(counts: pd.DataFrame, *, undefined: str, level: float = 0.95) -> pd.DataFrame:
+def rate_table(counts: pd.DataFrame, *, undefined: str, level: float = CONFIDENCE) -> pd.DataFrame:
     """Turn counted numerators and denominators into a rate table.
 
     Adds `value` = numerator / denominator, `low`, `high` (Wilson where the numerator counts cases of the denominator, else left as they

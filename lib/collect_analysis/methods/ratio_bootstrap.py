@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.resampling import FEWEST_BUCKETS
 
 FEW_BUCKETS = "fewer than 20 independent groups of customers: no bootstrap"
 COLUMNS = ("unit_key", "value", "low", "high", "se_log", "buckets", "note")
 
 
-def bootstrap_ratio(sums: pd.DataFrame, buckets: pd.DataFrame, *, seed: int, draws: int = 2_000, level: float = 0.95) -> pd.DataFrame:
+def bootstrap_ratio(sums: pd.DataFrame, buckets: pd.DataFrame, *, seed: int, draws: int = 2_000, level: float = CONFIDENCE) -> pd.DataFrame:
     """Between which values does observed over expected lie, when a few large payments make it lopsided?
 
     Formula: a draw gives every bucket a Poisson(1) weight w and O* = O + Σ(w - 1)·o, E* = E + Σ(w - 1)·e with o, e the bucket's residuals of

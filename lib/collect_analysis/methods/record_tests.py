@@ -5,12 +5,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.multiplicity import holm
 
 NOTHING_TO_TEST = "nothing to test"
 
 
-def share_excess(table: pd.DataFrame, *, chance: float, level: float = 0.95) -> pd.DataFrame:
+def share_excess(table: pd.DataFrame, *, chance: float, level: float = CONFIDENCE) -> pd.DataFrame:
     """Who has more of something than the share that chance gives?
 
     Formula: expected = trials·chance; p = P(X >= observed), X ~ Binomial(trials, chance), exact, one-sided; p_adjusted by Holm over the rows;
@@ -26,7 +27,7 @@ def share_excess(table: pd.DataFrame, *, chance: float, level: float = 0.95) -> 
     return _judged(out, p_value, level)
 
 
-def count_excess(table: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def count_excess(table: pd.DataFrame, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """Who has more events than chance is expected to make?
 
     Formula: p = P(X >= observed), X ~ Poisson(expected), one-sided; p_adjusted by Holm over the rows; `beyond` where p_adjusted <= 1 - level.
@@ -75,7 +76,7 @@ def digit_test(counts: ArrayLike) -> dict[str, float]:
 
 
 def rank_correlation(
-    pairs: pd.DataFrame, *, x: str, y: str, within: list[str], person: str, draws: int = 400, seed: int = 1, level: float = 0.95
+    pairs: pd.DataFrame, *, x: str, y: str, within: list[str], person: str, draws: int = 400, seed: int = 1, level: float = CONFIDENCE
 ) -> dict[str, float]:
     """Does who is high on `x` come out high on `y`, among those compared with each other?
 

@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.rates import rate_table
 from collect_analysis.methods.season import DayEffects, SeasonFit, fit_season, relative_parts, season_factors
 from collect_analysis.methods.target_plan import QUANTILES, Spread, simulate
@@ -231,7 +232,7 @@ def _foretold(
     return told
 
 
-def calibration(backtested: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def calibration(backtested: pd.DataFrame, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """Did what was called an 80 % chance come true in 80 of 100 cases?
 
     For targets set at a stated chance (0.8: the 20 % quantile, 0.5, 0.2) and for the band from P20 to P80 (0.6). Columns: scope_type,

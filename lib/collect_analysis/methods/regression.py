@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from collect_analysis.errors import DataError
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.multiplicity import holm, simultaneous_level
 from collect_analysis.methods.rates import relative_interval
 
@@ -229,7 +230,7 @@ def adjusted_effects(
     *,
     method: Literal["classical", "hc2", "cr1"] = "hc2",
     clusters: Mapping[str, int] | None = None,
-    level: float = 0.95,
+    level: float = CONFIDENCE,
 ) -> pd.DataFrame:
     """By how much does each arm differ from the base arm at equal covariates?
 

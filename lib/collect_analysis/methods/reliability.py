@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from collect_analysis.methods.levels import CONFIDENCE
+
 Floats = NDArray[np.float64]
 # Fewer persons than this say nothing of a correlation between persons.
 LEAST_SUBJECTS = 5
@@ -31,7 +33,7 @@ class Reliability:
     note: str = ""
 
 
-def intraclass(values: pd.DataFrame, *, level: float = 0.95, consistency: bool = True) -> Reliability:
+def intraclass(values: pd.DataFrame, *, level: float = CONFIDENCE, consistency: bool = True) -> Reliability:
     """How alike are values of one subject on different occasions, compared with values of different subjects?
 
     Formula: (B - W) / (B + (n0 - 1)·W) with the mean squares B between subjects and W within, n0 = (N - Σn²/N) / (k - 1). With `consistency`
@@ -95,7 +97,7 @@ def _interval(between: float, within: float, size: float, df1: float, df2: float
     return (at_most - 1) / (at_most + size - 1), (at_least - 1) / (at_least + size - 1)
 
 
-def split_half(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -> Reliability:
+def split_half(first: ArrayLike, second: ArrayLike, *, level: float = CONFIDENCE) -> Reliability:
     """Do two halves of a period (odd and even months, say) say the same of a subject?
 
     Formula: Pearson correlation of the halves, stepped up to the whole period by Spearman-Brown with factor 2; interval by Fisher's z of the

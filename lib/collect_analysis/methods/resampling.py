@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from collect_analysis.methods.levels import CONFIDENCE
+
 Floats = NDArray[np.float64]
 # Fewer filled buckets than this in an arm say too little about how its mean varies.
 FEWEST_BUCKETS = 20
@@ -11,7 +13,7 @@ FEW_BUCKETS = "fewer than 20 independent groups in an arm: no bootstrap"
 _CHUNK = 100
 
 
-def bootstrap_t(buckets: pd.DataFrame, *, base: str, seed: int, draws: int = 999, level: float = 0.95) -> pd.DataFrame:
+def bootstrap_t(buckets: pd.DataFrame, *, base: str, seed: int, draws: int = 999, level: float = CONFIDENCE) -> pd.DataFrame:
     """Between which values does the difference of two means lie, when a few large values make their distribution lopsided?
 
     Formula: a draw gives every bucket a Poisson(1) weight w, m* = Σwy/Σwn per arm, v* = Σw(y - m*n)²/(Σwn)²·B/(B-1), and

@@ -16,6 +16,7 @@ from scipy import stats
 
 from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.methods.evidence import Condition, refused
+from collect_analysis.methods.levels import CONFIDENCE
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -107,7 +108,7 @@ def read_panel(panel: pd.DataFrame) -> Panel:
     return Panel(outcome.to_numpy(), outcome.columns.to_numpy(dtype=float), starts, clusters, weights)
 
 
-def group_time_effects(panel: pd.DataFrame, *, controls: Controls = "not_yet_treated", level: float = 0.95) -> Rollout:
+def group_time_effects(panel: pd.DataFrame, *, controls: Controls = "not_yet_treated", level: float = CONFIDENCE) -> Rollout:
     """What did the change do to each cohort of starters, in each period?
 
     Formula: ATT(g,t) = mean change of cohort g from its last untreated period g-1 to t, minus the mean change of the controls over the

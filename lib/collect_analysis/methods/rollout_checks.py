@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from collect_analysis.errors import DataError, ParameterError
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.rollout import Controls, Panel, by_cluster, cell_estimate, comparisons, read_panel, untreated_at_first
 
 Floats = NDArray[np.float64]
@@ -69,7 +70,7 @@ class TwoWayFixedEffects:
     high: float = float("nan")
 
 
-def two_way_fixed_effects(panel: pd.DataFrame, *, level: float = 0.95) -> TwoWayFixedEffects:
+def two_way_fixed_effects(panel: pd.DataFrame, *, level: float = CONFIDENCE) -> TwoWayFixedEffects:
     """What would the regression on unit, period and "treated" say? For comparison only: it is no estimate of the effect.
 
     Formula: β = Σ D̃·Y / Σ D̃², D̃ = treatment less its unit and period means; it equals the weighted sum of the effects of all treated
@@ -104,7 +105,7 @@ def two_way_fixed_effects(panel: pd.DataFrame, *, level: float = 0.95) -> TwoWay
     )
 
 
-def before_and_after(panel: pd.DataFrame, *, level: float = 0.95) -> dict[str, float]:
+def before_and_after(panel: pd.DataFrame, *, level: float = CONFIDENCE) -> dict[str, float]:
     """What does "after less before" say of those that started? It takes whatever else moved for an effect.
 
     Formula: per unit the mean from its start on less the mean before it; weighted mean over starters, interval from the spread between units
@@ -118,7 +119,7 @@ def before_and_after(panel: pd.DataFrame, *, level: float = 0.95) -> dict[str, f
     return _mean_with_interval(changes[starters], data.weights[starters], level)
 
 
-def starters_and_others(panel: pd.DataFrame, *, level: float = 0.95) -> dict[str, float]:
+def starters_and_others(panel: pd.DataFrame, *, level: float = CONFIDENCE) -> dict[str, float]:
     """What does "those that have it against those that do not" say in the last period? It takes lasting differences for an effect.
 
     Formula: weighted difference of means, variances added (Student's t, fewer units less one). Keys: value, low, high. Undefined (NaN): a

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.multiplicity import holm
 from collect_analysis.methods.shrinkage import NormalUnits, heterogeneity
 
@@ -13,7 +14,7 @@ INTERACTION_COLUMNS = [
 ONE_LEVEL = "fewer than 2 levels have an effect: nothing to compare"
 
 
-def shrunk_effects(effects: pd.DataFrame, *, margin: float, level: float = 0.95) -> pd.DataFrame:
+def shrunk_effects(effects: pd.DataFrame, *, margin: float, level: float = CONFIDENCE) -> pd.DataFrame:
     """What is the effect in each level of a segment, once it is known that the best of several looks better than it is?
 
     Model: the levels' true effects scatter normally about an overall one (`shrinkage.NormalUnits`); the estimate of a level is drawn towards
@@ -39,7 +40,7 @@ def shrunk_effects(effects: pd.DataFrame, *, margin: float, level: float = 0.95)
     return table
 
 
-def interaction_tests(effects: pd.DataFrame, *, margin: float, level: float = 0.95) -> pd.DataFrame:
+def interaction_tests(effects: pd.DataFrame, *, margin: float, level: float = CONFIDENCE) -> pd.DataFrame:
     """Does the effect differ between the levels of each segment by more than chance?
 
     Formula: Cochran's Q of the levels' effects about their precision-weighted mean, chi-squared with levels - 1 degrees of freedom, on the

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
 
 from collect_analysis.errors import DataError, ParameterError
+from collect_analysis.methods.levels import CONFIDENCE, ERROR
 
 Floats = NDArray[np.float64]
 Spending = Literal["obrien_fleming", "pocock"]
@@ -24,7 +25,7 @@ _FAR = 8.5
 _CLOSEST = 1e-3
 
 
-def error_spent(fractions: ArrayLike, *, spending: Spending = "obrien_fleming", alpha: float = 0.05) -> Floats:
+def error_spent(fractions: ArrayLike, *, spending: Spending = "obrien_fleming", alpha: float = ERROR) -> Floats:
     """How much of the two-sided error rate may have been used when a share of the planned information is in?
 
     Formula, each side with a = alpha/2: O'Brien-Fleming-type 2(1 - Φ(z_{1-a/2} / √t)), Pocock-type a·ln(1 + (e - 1)t); sides summed.
@@ -62,7 +63,7 @@ def first_crossing(bounds: ArrayLike, fractions: ArrayLike, *, drift: float = 0.
     return np.array(crossed)
 
 
-def peeking_error(looks: int, *, alpha: float = 0.05) -> float:
+def peeking_error(looks: int, *, alpha: float = ERROR) -> float:
     """How often does a test without any effect come out significant when it is looked at `looks` times with the plain bound?
 
     Formula: sum of `first_crossing` at the plain bound, equally spaced looks. Result: probability. Check: 5 looks at 5 % -> 14.17 %.
@@ -73,7 +74,7 @@ def peeking_error(looks: int, *, alpha: float = 0.05) -> float:
     return float(first_crossing(stats.norm.isf(alpha / 2), np.arange(1, looks + 1) / looks).sum())
 
 
-def boundaries(fractions: ArrayLike, *, spending: Spending = "obrien_fleming", alpha: float = 0.05) -> pd.DataFrame:
+def boundaries(fractions: ArrayLike, *, spending: Spending = "obrien_fleming", alpha: float = ERROR) -> pd.DataFrame:
     """Which |z| must be reached at each look so that all looks together keep the error rate?
 
     Formula: z(k) solves P(first crossing at look k) = spent(t_k) - spent(t_{k-1}). Any information fractions; the last may exceed 1.
@@ -101,7 +102,7 @@ def group_sequential(
     *,
     planned_information: float,
     spending: Spending = "obrien_fleming",
-    alpha: float = 0.05,
+    alpha: float = ERROR,
 ) -> pd.DataFrame:
     """May the test stop now, given every look taken so far?
 
@@ -137,7 +138,7 @@ def group_sequential(
 
 
 def confidence_sequence(
-    estimates: ArrayLike, standard_errors: ArrayLike, *, planned_information: float, level: float = 0.95
+    estimates: ArrayLike, standard_errors: ArrayLike, *, planned_information: float, level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """What is the effect, with intervals that hold at every look at once, however often one looks and whenever one stops?
 
@@ -172,7 +173,7 @@ def confidence_sequence(
     )
 
 
-def mixture_precision(planned_information: float, *, alpha: float = 0.05) -> float:
+def mixture_precision(planned_information: float, *, alpha: float = ERROR) -> float:
     """Which mixing precision makes the confidence sequence narrowest at the planned information?
 
     Formula: ρ = I / (-W₋₁(-alpha²/e) - 1), W₋₁ the lower branch of the Lambert function. Source: Howard et al. (2021), proposition 3.
@@ -182,7 +183,7 @@ def mixture_precision(planned_information: float, *, alpha: float = 0.05) -> flo
 
 
 def final_bound(
-    fractions: ArrayLike, *, planned_information: float, rule: Spending | Literal["always_valid"] = "obrien_fleming", alpha: float = 0.05
+    fractions: ArrayLike, *, planned_information: float, rule: Spending | Literal["always_valid"] = "obrien_fleming", alpha: float = ERROR
 ) -> float:
     """Which |z| will have to be reached when the planned information is in, if nobody looks again before?
 

@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
+from collect_analysis.methods.levels import CONFIDENCE, RANKS
+
 Floats = NDArray[np.float64]
 SD_POINTS = 400
 SD_REACH = 4.0
@@ -67,7 +69,7 @@ class GammaPoisson:
     table: pd.DataFrame
 
 
-def gamma_poisson(observed: ArrayLike, expected: ArrayLike, *, level: float = 0.95, better_than: float = 1.0) -> GammaPoisson:
+def gamma_poisson(observed: ArrayLike, expected: ArrayLike, *, level: float = CONFIDENCE, better_than: float = 1.0) -> GammaPoisson:
     """What is each unit's true ratio of events to expected events, given how all units scatter?
 
     Formula (moments): mean θ = ΣO/ΣE; variance v = max(0, [ΣE(O/E-θ)² - kθ]/ΣE); posterior Gamma(O+θ²/v, E+θ/v).
@@ -120,7 +122,7 @@ class NormalUnits:
         """Posterior mean of the standard deviation between units."""
         return float(self._weight @ self._sd)
 
-    def table(self, *, level: float = 0.95, above: float = 0.0) -> pd.DataFrame:
+    def table(self, *, level: float = CONFIDENCE, above: float = 0.0) -> pd.DataFrame:
         """Each unit's true value: value (posterior mean), sd, low, high, p_above (probability of more than `above`); one row per unit."""
         mean = self._centre[:, None] * self._pull + self.estimate * (1 - self._pull)
         variance = (1 - self._pull) * self.se**2 + self._pull**2 * self._centre_variance[:, None]
@@ -149,7 +151,7 @@ class NormalUnits:
         return mean + np.sqrt((1 - pull) * self.se**2) * rng.standard_normal(mean.shape)
 
 
-def rank_table(draws: Floats, *, level: float = 0.90) -> pd.DataFrame:
+def rank_table(draws: Floats, *, level: float = RANKS) -> pd.DataFrame:
     """Which rank could each unit hold, and how likely is it the best?
 
     `draws` (count, k) of true values, more is better. Columns, one row per unit: p_best, p_worst, rank_low, rank_high (rank 1 is best;

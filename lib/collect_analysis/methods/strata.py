@@ -7,11 +7,12 @@ import pandas as pd
 from scipy import stats
 
 from collect_analysis.methods.experiments import KEYS, SUMS, mean_and_variance, reason_of, sample_ratio_test, with_intervals
+from collect_analysis.methods.levels import CONFIDENCE
 
 LONE_STRATUM = "stratum {stratum} has fewer than 2 independent cases in this arm"
 
 
-def post_stratified_means(sums: pd.DataFrame, *, level: float = 0.95, none_counts: bool = False) -> pd.DataFrame:
+def post_stratified_means(sums: pd.DataFrame, *, level: float = CONFIDENCE, none_counts: bool = False) -> pd.DataFrame:
     """What would the mean of each arm be if every stratum had in it the share that it has in all arms together?
 
     Formula: m = Σ W·m_s with W = cases of stratum s in all arms / all cases, Var(m) = Σ W²·Var(m_s), degrees of freedom by Satterthwaite from

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from collect_analysis.errors import DataError, ParameterError
+from collect_analysis.methods.levels import CONFIDENCE
 
 Floats = NDArray[np.float64]
 CENSORED = ("censored",)
@@ -30,7 +31,9 @@ def exit_counts(cases: pd.DataFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:
     return cases.groupby([*by, "time", "end"], as_index=False).size().rename(columns={"size": "count"})
 
 
-def kaplan_meier(exits: pd.DataFrame, *, censored: Collection[str] = CENSORED, by: Sequence[str] = (), level: float = 0.95) -> pd.DataFrame:
+def kaplan_meier(
+    exits: pd.DataFrame, *, censored: Collection[str] = CENSORED, by: Sequence[str] = (), level: float = CONFIDENCE
+) -> pd.DataFrame:
     """Which share of cases is still without the event at each time?
 
     Formula: S(t) = Π over s <= t of (1 - d(s)/n(s)), every end not in `censored` being an event; SE by Greenwood; interval log(-log).
@@ -53,7 +56,7 @@ def kaplan_meier(exits: pd.DataFrame, *, censored: Collection[str] = CENSORED, b
 
 
 def cumulative_incidence(
-    exits: pd.DataFrame, *, censored: Collection[str] = CENSORED, by: Sequence[str] = (), level: float = 0.95
+    exits: pd.DataFrame, *, censored: Collection[str] = CENSORED, by: Sequence[str] = (), level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """Which share of cases has come to each end by each time, when the ends exclude each other?
 
@@ -78,7 +81,7 @@ def cumulative_incidence(
 
 
 def restricted_time(
-    exits: pd.DataFrame, *, horizon: float, censored: Collection[str] = CENSORED, by: Sequence[str] = (), level: float = 0.95
+    exits: pd.DataFrame, *, horizon: float, censored: Collection[str] = CENSORED, by: Sequence[str] = (), level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """Of the time up to a horizon, how much does a case spend on average after each end, and how much before any?
 
@@ -104,7 +107,7 @@ def restricted_time(
     return table[[*by, "end", "horizon", "value", "standard_error", "low", "high", "note"]].sort_values([*by, "end"], ignore_index=True)
 
 
-def restricted_time_difference(times: pd.DataFrame, *, group: str, base: str, level: float = 0.95) -> pd.DataFrame:
+def restricted_time_difference(times: pd.DataFrame, *, group: str, base: str, level: float = CONFIDENCE) -> pd.DataFrame:
     """By how much does the average time after each end differ from the base group's?
 
     Formula: difference of two independent values of `restricted_time`, SE = √(SE² + SE0²). Needs that table, split by `group` alone.

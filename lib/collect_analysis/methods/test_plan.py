@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
 from collect_analysis.methods.experiments import KEYS, SUMS, arm_means
+from collect_analysis.methods.levels import CONFIDENCE, ERROR, POWER
 from collect_analysis.methods.power import NOT_EVEN_ALL, cases_for, relative_mde
 from collect_analysis.methods.sequential import Spending, boundaries, first_crossing
 
@@ -103,7 +104,7 @@ def _total(products: Mapping[tuple[str, str], float], name: str) -> float:
     return products.get(("1", name), products.get((name, "1"), np.nan))
 
 
-def looks_inflation(looks: int, *, spending: Spending = "obrien_fleming", power: float = 0.8, alpha: float = 0.05) -> float:
+def looks_inflation(looks: int, *, spending: Spending = "obrien_fleming", power: float = POWER, alpha: float = ERROR) -> float:
     """How much larger must a test be that is looked at `looks` times and may stop early, to keep its power?
 
     Formula: (drift / (z(1-α/2) + z(power)))², drift the expected z at the end that the looks' boundaries pass with probability `power`.
@@ -125,8 +126,8 @@ def plan_table(
     share: float,
     base_share: float,
     margin: float,
-    power: float = 0.8,
-    level: float = 0.95,
+    power: float = POWER,
+    level: float = CONFIDENCE,
     inflation: float = 1.0,
     treated_effect: float = 1.0,
 ) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from collect_analysis.errors import DataError
+from collect_analysis.methods.levels import CONFIDENCE
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ class Projection:
     total: dict[str, float]
 
 
-def chain_ladder(triangle: pd.DataFrame, *, level: float = 0.95) -> Projection:
+def chain_ladder(triangle: pd.DataFrame, *, level: float = CONFIDENCE) -> Projection:
     """What will each batch have brought at the last age that any batch has reached?
 
     Formula: f(k) = ΣC(i,k+1)/ΣC(i,k) over batches that show both; ultimate = latest · Π f from its age on. σ²(k) = Σ C(i,k)·(C(i,k+1)/C(i,k)

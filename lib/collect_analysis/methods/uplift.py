@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from collect_analysis.errors import DataError
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.prognosis import Encoder, cluster_error, one_thread
 
 Floats = NDArray[np.float64]
@@ -139,7 +140,7 @@ def qini_coefficient(scores: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def qini(
-    scores: ArrayLike, predicted: ArrayLike, cluster: ArrayLike, *, rng: np.random.Generator, draws: int = DRAWS, level: float = 0.95
+    scores: ArrayLike, predicted: ArrayLike, cluster: ArrayLike, *, rng: np.random.Generator, draws: int = DRAWS, level: float = CONFIDENCE
 ) -> dict[str, float | str]:
     """Is the order of the predictions worth anything on cases that were not learned from?
 
@@ -165,7 +166,7 @@ def qini(
     }  # fmt: skip
 
 
-def qini_curve(scores: ArrayLike, predicted: ArrayLike, cluster: ArrayLike, *, level: float = 0.95) -> pd.DataFrame:
+def qini_curve(scores: ArrayLike, predicted: ArrayLike, cluster: ArrayLike, *, level: float = CONFIDENCE) -> pd.DataFrame:
     """What does treating the most promising share of the cases bring, against the same share in any order?
 
     Columns: treated (share of the cases, 0 to 1 in twentieths), value (gain per case of the whole group), low, high (errors by cluster,
@@ -189,7 +190,7 @@ def qini_curve(scores: ArrayLike, predicted: ArrayLike, cluster: ArrayLike, *, l
 
 
 def uplift_calibration(
-    scores: ArrayLike, predicted: ArrayLike, cluster: ArrayLike, *, groups: int = 5, level: float = 0.95
+    scores: ArrayLike, predicted: ArrayLike, cluster: ArrayLike, *, groups: int = 5, level: float = CONFIDENCE
 ) -> pd.DataFrame:
     """Is the effect larger where it was predicted to be larger?
 
@@ -220,7 +221,7 @@ def group_effect(scores: Floats, chosen: NDArray[np.bool_], cluster: ArrayLike) 
     return mean, cluster_error(np.where(chosen, scores - mean, 0.0) / count, cluster)
 
 
-def heterogeneity_test(scores: ArrayLike, predicted: ArrayLike, cluster: ArrayLike, *, level: float = 0.95) -> dict[str, float | str]:
+def heterogeneity_test(scores: ArrayLike, predicted: ArrayLike, cluster: ArrayLike, *, level: float = CONFIDENCE) -> dict[str, float | str]:
     """Does the effect differ with what was predicted, on cases that were not learned from?
 
     Least squares of the effect scores on the centred predictions, errors by cluster. Returns value (slope: 0 no heterogeneity found, 1

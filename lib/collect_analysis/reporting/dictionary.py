@@ -67,5 +67,4 @@ def _of(table: pd.DataFrame, section: str) -> pd.DataFrame:
 
 
 def _unit(unit: str, lang: str) -> str:
-    known = texts.value("unit_after", unit, lang)
-    return known if known != unit else texts.value("unit", unit, lang)
+    return texts.own("unit_after", unit, lang) or texts.value("unit", unit, lang)

@@ -7,7 +7,6 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -94,8 +93,7 @@ def _sayer(lang: str):
 
 def table_name(kind: str, name: str, lang: str) -> str:
     """What a recorded table is called: the entry `name` under `values: table_<kind>`, else what a column of that name is called."""
-    own = texts.value(f"table_{kind}", name, lang)
-    return texts.label(name, lang) if own == name else own
+    return texts.own(f"table_{kind}", name, lang) or texts.label(name, lang)
 
 
 def decision_of(results: Mapping[str, Any], writer: "_Writer") -> dict[str, Any]:
@@ -154,8 +152,7 @@ class _Writer:
 
     def label(self, key: str) -> str:
         """What an entry is called: as its kind calls the parameter (`values: parameter_<kind>`), else as a column of that name."""
-        own = texts.value(f"parameter_{self.kind}", key, self.lang)
-        return texts.label(key, self.lang) if own == key else own
+        return texts.own(f"parameter_{self.kind}", key, self.lang) or texts.label(key, self.lang)
 
     def checks(self, checks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The checks, failed ones first."""
@@ -200,8 +197,9 @@ class _Writer:
             return texts.say("yes" if item else "no", self.lang)
         if isinstance(item, (int, float)):
             return self._number(key, item)
-        named = texts.value(key, item, self.lang)
-        return formats.any_day(texts.value(f"code_{self.kind}", item, self.lang) if named == item else named, self.lang)
+        # Most texts of a report file are names of the data; its choices have an entry.
+        named = texts.own(key, item, self.lang) or texts.own(f"code_{self.kind}", item, self.lang) or item
+        return formats.any_day(named, self.lang)
 
     def _number(self, key: str, item: float) -> str:
         if key.endswith("_minor"):
@@ -219,11 +217,9 @@ class _Writer:
             [{key: self.text(key, item) if isinstance(item, str) else item for key, item in record.items()} for record in records]
         )
         shares = [name for name in frame.columns if _is_share(str(name))]
-        shown = tables.show(frame, lang=self.lang, currency=self.currency, percent=shares)
-        own = {str(name): texts.value(f"parameter_{self.kind}", str(name), self.lang) for name in frame.columns}
-        # Two bounds are one column as shown: headings are found by their words, not by their place.
-        words = {texts.label(name, self.lang): word for name, word in own.items() if word != name}
-        shown = replace(shown, columns=tuple(replace(column, label=words.get(column.label, column.label)) for column in shown.columns))
+        own = {str(name): texts.own(f"parameter_{self.kind}", str(name), self.lang) for name in frame.columns}
+        called = {name: word for name, word in own.items() if word}
+        shown = tables.show(frame, lang=self.lang, currency=self.currency, percent=shares, called=called)
         return Markup(tables.html_of(shown.as_data()))  # noqa: S704  (escapes every cell)
 
 

@@ -109,6 +109,9 @@ class RunRecorder:
     """
 
     def __init__(self, parameters, run_dir: str | None = None) -> None:
+        from collect_analysis.reporting.texts import untranslated
+
+        untranslated(forget=True)
         self.parameters = parameters
         self.folder = Path(run_dir) if run_dir else None
         self._measures: list[Measure] = []
@@ -315,9 +318,19 @@ class RunRecorder:
             "tables": self._tables,
             "figures": self._figures,
             "decision": plain(asdict(decision)) if decision else None,
-            "checks": [*self._checks, *self._impossible_shares()],
+            "checks": [*self._checks, *self._impossible_shares(), *self._untranslated()],
             "hidden": dict(zip(("rows", "small", "withheld"), self._hidden.tolist(), strict=True)),
         }
+
+    def _untranslated(self) -> list[dict[str, object]]:
+        """The check that fails where the page shows a code for which the catalogue has no word."""
+        from collect_analysis.reporting.texts import say, untranslated
+
+        missed, lang = untranslated(), self.parameters.lang
+        if not missed:
+            return []
+        detail = say("untranslated", lang, count=len(missed), first=missed[0])
+        return [{"name": say("untranslated_check", lang), "passed": False, "blocking": False, "detail": detail}]
 
     def _impossible_shares(self) -> list[dict[str, object]]:
         """The blocking check that fails where a recorded share cannot be: how many, which first, and why."""

@@ -6,7 +6,7 @@ the page and JupyterLab both build their HTML from it with `html_of`.
 
 import html
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -96,6 +96,7 @@ def show(
     caption: str = "",
     compact: bool = False,
     scaled: bool = False,
+    called: Mapping[str, str] | None = None,
 ) -> ShownTable:
     """How does a manager read this table?
 
@@ -105,7 +106,7 @@ def show(
     written as the language writes them, codes and notes translated, undefined cells a dash. A pair `low`, `high` (or `x_low`, `x_high`)
     becomes one column "interval"; it is written as its `value` (or `x`) is. A `note` column is shown where a row has a note. More than 200
     rows are cut, and the footnote says so. `scaled`: the money columns of a table that is read, not signed, are written in one short unit
-    (VND million), which their headings name.
+    (VND million), which their headings name. `called`: columns that have another name here.
 
     Raises
     ------
@@ -122,8 +123,9 @@ def show(
     part = table.head(MOST_ROWS).reset_index(drop=True)
     bounds = {"low", "high"} if DIFFERENCES & set(names) else set()
     writer = _Writer(
-        part, percent=percent, by_unit=by_unit, differences={*differences, *bounds}, lang=lang, currency=currency, compact=compact
-    )
+        part, percent=percent, by_unit=by_unit, differences={*differences, *bounds}, lang=lang, currency=currency, compact=compact,
+        called=called or {},
+    )  # fmt: skip
     if scaled:
         writer.scale_money([name for name in names if name.endswith("_minor")])
     built = [writer.column(name, names) for name in names]
@@ -156,6 +158,7 @@ class _Writer:
         lang: str,
         currency: str,
         compact: bool,
+        called: Mapping[str, str],
     ) -> None:
         self.table, self.percent, self.by_unit, self.differences = (
             table,
@@ -163,7 +166,7 @@ class _Writer:
             frozenset(by_unit),
             DIFFERENCES | frozenset(differences),
         )
-        self.lang, self.currency, self.compact = lang, currency, compact
+        self.lang, self.currency, self.compact, self.called = lang, currency, compact, called
         self.money, self.money_digits = formats.Scale(10.0 ** MINOR_DIGITS.get(currency, 2), currency), MINOR_DIGITS.get(currency, 2)
 
     def scale_money(self, names: Sequence[str]) -> None:
@@ -201,7 +204,7 @@ class _Writer:
         return Column(f"{heading} ({self.money.unit})" if low.endswith("_minor") and self.currency else heading, True, joined)
 
     def _heading(self, name: str) -> str:
-        heading = texts.label(name, self.lang)
+        heading = self.called.get(name) or texts.label(name, self.lang)
         return f"{heading} ({self.money.unit})" if name.endswith("_minor") and self.currency else heading
 
     def cells(self, values: pd.Series, name: str) -> tuple[tuple[str, ...], bool]:

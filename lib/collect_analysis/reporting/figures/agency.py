@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from collect_analysis.reporting.figures import style
 from collect_analysis.reporting.figures.intervals import interval_plot
-from collect_analysis.reporting.texts import formats, say
+from collect_analysis.reporting.texts import formats, percent, say
 
 _COLUMNS = 3
 # A step that adds less than half a per cent is written nowhere; a ratio of two has the deepest shade; more names than this stand upright.
@@ -155,11 +155,12 @@ def index_forest(table: pd.DataFrame, *, lang: str) -> Axes:
 def funnel_plot(table: pd.DataFrame, curve: pd.DataFrame, *, lang: str) -> Axes:
     """Which units lie outside the funnel?
 
-    `table`: unit_name, effective_cases, value, place; `curve`: effective_cases, inner_low, inner_high, outer_low, outer_high.
+    `table`: unit_name, effective_cases, value, place; `curve`: of `funnel.limit_curve`, whose levels name the lines.
     """
     axes = style.new_axes()
     axes.axhline(1.0, color=style.MUTED, linewidth=1.0, linestyle="--")
-    for name, dash, label in (("inner", "-", say("agency_limit_inner", lang)), ("outer", (0, (5, 2)), say("agency_limit_outer", lang))):
+    for name, dash in (("inner", "-"), ("outer", (0, (5, 2)))):
+        label = say(f"agency_limit_{name}", lang, level=percent(float(curve[f"{name}_level"].max()), lang))
         axes.plot(curve["effective_cases"], curve[f"{name}_low"], color=style.MUTED, linestyle=dash, linewidth=1.2, label=label)
         axes.plot(curve["effective_cases"], curve[f"{name}_high"], color=style.MUTED, linestyle=dash, linewidth=1.2)
     known = table.dropna(subset=["effective_cases", "value"])

@@ -53,7 +53,7 @@ def _worded(item: Condition, lang: str) -> Condition:
 def _written(name: str, value: object, lang: str) -> str:
     """A number of a condition as the language writes it; a name that ends in `_share` is a percentage."""
     if isinstance(value, (list, tuple)):
-        return ", ".join(texts.value(name, str(entry), lang) for entry in value)
+        return ", ".join(_named(name, str(entry), lang) for entry in value)
     if name == "rule" and str(value).startswith(EVERYONE):
         return say("rule_everyone", lang, action=str(value).removeprefix(EVERYONE))
     if name == "variable":
@@ -65,4 +65,9 @@ def _written(name: str, value: object, lang: str) -> str:
         return formats.number(float(value), lang, digits=digits)
     if isinstance(value, date):
         return formats.day(value, lang)
-    return texts.value("outcome", str(value), lang)
+    return _named(name, str(value), lang)
+
+
+def _named(name: str, code: str, lang: str) -> str:
+    """A code by its word, wherever it has one; without one it is a name of the data."""
+    return next((word for column in (name, "outcome", "factor", "arm") if (word := texts.own(column, code, lang))), code)

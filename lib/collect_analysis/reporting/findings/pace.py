@@ -15,9 +15,10 @@ from collect_analysis.measures import pace
 from collect_analysis.measures.pace_outlook import Explained, Outlook, company_forecast, explain, openings, outlook, scope_forecasts
 from collect_analysis.measures.scopes import COMPANY
 from collect_analysis.methods import bridge
-from collect_analysis.methods.completion import FEWEST_MONTHS, Curve, Forecast, naive
+from collect_analysis.methods.completion import Curve, Forecast, naive
 from collect_analysis.methods.completion_backtest import backtest, by_stage, unusual_days
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
+from collect_analysis.methods.levels import FEWEST_MONTHS
 from collect_analysis.reporting import tables, texts
 from collect_analysis.reporting.findings import conditions
 from collect_analysis.reporting.findings.kpi_period import scope_names

@@ -20,6 +20,7 @@ from collect_analysis.measures.sustained_cure import after_cure, sustained
 from collect_analysis.measures.transitions import Scope, Transitions, tet_months
 from collect_analysis.methods.control_band import control_bands
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
+from collect_analysis.methods.levels import BAND
 from collect_analysis.methods.markov import Chain, Total, chain_of, fan, fates, stays
 from collect_analysis.methods.markov_backtest import COLUMNS, backtest, coverage, errors_by, learned, origins_of, widened
 from collect_analysis.methods.markov_tests import departures, order_test, stationarity_test
@@ -27,7 +28,6 @@ from collect_analysis.methods.rates import rate_table
 from collect_analysis.reporting.kinds.portfolio_flow import PortfolioFlow
 
 # Eight times of ten the future should lie inside.
-LEVEL = 0.8
 CASH, PROVISION = "cash", "provision"
 RATE_KPI = {decisions.ROLLED: "F1", decisions.CURED: "F5"}
 # How an account came into its bucket: from a better one, from the same, from a worse one.
@@ -165,10 +165,10 @@ class Review:
             steps=self.params.project_months,
             draws=self.params.draws,
             seed=self.params.seed,
-            level=LEVEL,
+            level=BAND,
             totals=self._totals(self.params.period_end, self.months[-self.params.fit_months :]),
         )
-        return widened(told, self.raw_backtest, level=LEVEL).drop(columns="errors_known")
+        return widened(told, self.raw_backtest, level=BAND).drop(columns="errors_known")
 
     def _totals(self, origin: Hashable, used: Sequence[Hashable]) -> dict[str, Total]:
         """What accounts bring by where they stand, as known on `origin` from the months `used`."""
@@ -244,7 +244,7 @@ class Review:
             fit_months=self.params.fit_months,
             draws=self.params.draws,
             seed=self.params.seed,
-            level=LEVEL,
+            level=BAND,
             totals=self._totals,
         )
 
@@ -261,7 +261,7 @@ class Review:
 
     @cached_property
     def _learned(self) -> pd.DataFrame:
-        return learned(self.raw_backtest, level=LEVEL)
+        return learned(self.raw_backtest, level=BAND)
 
     @cached_property
     def backtest(self) -> pd.DataFrame:
@@ -381,7 +381,7 @@ class Review:
             decisions.enough_months(self.product_bands),
             decisions.first_order(self.order),
             decisions.stationary(self.steadiness, departures(self._moves)),
-            decisions.forecasts_hold(coverage(self.backtest), by_step, level=LEVEL, alone=self.covered_alone),
+            decisions.forecasts_hold(coverage(self.backtest), by_step, level=BAND, alone=self.covered_alone),
         ]
 
     @property

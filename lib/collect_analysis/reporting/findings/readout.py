@@ -13,6 +13,7 @@ from collect_analysis.measures.cohort import Cohort, Outcome
 from collect_analysis.measures.tails import tail_sums
 from collect_analysis.methods.evidence import Condition, refused, withheld
 from collect_analysis.methods.experiments import KEYS, arm_means, at_horizon, compare_arms, compare_ratios
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.multiplicity import simultaneous_level
 from collect_analysis.methods.regression import variance_reduction
 from collect_analysis.methods.resampling import bootstrap_t
@@ -85,7 +86,7 @@ def between(
     others = verdict.rivals(judged)
     if not others:
         return pd.DataFrame(columns=columns)
-    best, level = verdict.overall(judged).arm, simultaneous_level(0.95, len(others))
+    best, level = verdict.overall(judged).arm, simultaneous_level(CONFIDENCE, len(others))
     primary = cohort.outcome(params.primary_outcome, params.horizon_days)
     covariates = usable_covariates(cohort, params, found)
     if covariates:

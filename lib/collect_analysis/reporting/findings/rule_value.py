@@ -18,6 +18,7 @@ from collect_analysis.measures.cohort import Outcome
 from collect_analysis.measures.decision_log import DecisionLog, open_log
 from collect_analysis.measures.rule_value import Weighed
 from collect_analysis.methods.evidence import Condition, refused
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.methods.multiplicity import simultaneous_level
 from collect_analysis.methods.policy_value import contrast_table, effective, estimate_table
 from collect_analysis.reporting.findings.conditions import refuse_unread
@@ -26,7 +27,6 @@ from collect_analysis.reporting.kinds.rule_value import EVERYONE, RuleValue
 NOT_ANSWERABLE = "not answerable: see the conditions that are not met"
 DECIDING = "doubly_robust"
 # Of each family of comparisons together.
-LEVEL = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +259,7 @@ def value_tables(book: Book, case: Judged, params: RuleValue) -> tuple[pd.DataFr
     parts = []
     for family, pairs in _families(case).items():
         asked = [(a, b) for a, b in pairs if case.answerable(a) and (not b or case.answerable(b))]
-        level = simultaneous_level(LEVEL, len(asked))
+        level = simultaneous_level(CONFIDENCE, len(asked))
         known = contrast_table(points, spread, asked, estimator=DECIDING, level=level).assign(level=level)
         rest = pd.DataFrame([pair for pair in pairs if pair not in asked], columns=["rule", "against"])
         parts.append((pd.concat([known, rest], ignore_index=True) if len(rest) else known).assign(family=family))

@@ -12,6 +12,7 @@ from collect_analysis.measures.cohort import Cohort, Outcome
 from collect_analysis.measures.net_value import NET
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
 from collect_analysis.methods.experiments import at_horizon
+from collect_analysis.methods.levels import CONFIDENCE
 from collect_analysis.reporting import texts
 from collect_analysis.reporting.findings.conditions import causes, sentences
 from collect_analysis.reporting.findings.experiment import plan_of
@@ -20,7 +21,6 @@ from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, say
 
 # Of the intervals that decide and that the ledger checks.
-LEVEL = 0.95
 
 
 def verdicts(
@@ -198,7 +198,7 @@ def _forecast(best: Verdict, metric: str, primary: Outcome, params: StrategyRevi
         "low": best.claim.low,
         "high": best.claim.high,
         "unit": formats.unit_of_difference(primary.unit),
-        "interval_share": LEVEL,
+        "interval_share": CONFIDENCE,
         "check_on": params.as_of + timedelta(days=primary.horizon_days),
     }
 

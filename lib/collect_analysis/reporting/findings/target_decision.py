@@ -9,6 +9,7 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.decisions.target_fitness import TargetVerdict, verdict_of
 from collect_analysis.methods.evidence import Condition, grade, refused
+from collect_analysis.methods.target_plan import QUANTILES
 from collect_analysis.reporting.findings.conditions import sentences, worded
 from collect_analysis.reporting.findings.kpi_period import scope_names
 from collect_analysis.reporting.findings.target_setting import Setting
@@ -18,6 +19,8 @@ from collect_analysis.reporting.results import Decision
 from collect_analysis.reporting.texts import formats, say
 
 # The month closes on its first working days; by then the cash of the period is in the book.
+# Between the outer quantiles of the forecast.
+MIDDLE = round(QUANTILES["p80"] - QUANTILES["p20"], 12)
 DAYS_TO_CLOSE = 10
 # Below an even chance a target is missed more often than not.
 EVEN = 0.5
@@ -50,7 +53,7 @@ def decision_of(setting: Setting, params: TargetSetting, book: Book, *, digest: 
     if verdict.action != "refuse":
         forecast = {
             "metric": "R1", "period_start": params.period_start, "period_end": params.period_end,
-            "value": round(float(company["p50"])), "low": round(float(company["p20"])), "high": round(float(company["p80"])), "level": 0.6,
+            "value": round(float(company["p50"])), "low": round(float(company["p20"])), "high": round(float(company["p80"])), "level": MIDDLE,
             "unit": "minor", "p_reach": verdict.p_target, "check_on": params.period_end + timedelta(days=DAYS_TO_CLOSE),
         }  # fmt: skip
         action |= {"target_minor": verdict.target, "sheet": "target_sheet.csv", "sha256": digest}
@@ -107,6 +110,7 @@ def _words(setting: Setting, params: TargetSetting, book: Book, verdict: TargetV
         "p20": money(float(company["p20"]), book, lang),
         "p50": money(float(company["p50"]), book, lang),
         "p80": money(float(company["p80"]), book, lang),
+        "middle": formats.share(MIDDLE, lang, digits=0),
         "inflow": money(float(plan.leaves["inflow_minor"].sum()), book, lang),
         "inflow_share": formats.share(float(plan.leaves["inflow_minor"].sum() / plan.leaves["expected"].sum()), lang, digits=0),
         "season": formats.number(float(plan.leaves["expected"].sum() / plan.leaves["flat"].sum()), lang, digits=2),

@@ -17,6 +17,7 @@ from collect_analysis.measures.history import History, Population
 from collect_analysis.methods import aa_test, test_plan
 from collect_analysis.methods.assignment import standardised_differences
 from collect_analysis.methods.evidence import Condition, refused
+from collect_analysis.methods.levels import ERROR
 from collect_analysis.reporting.kinds.test_design import TestDesign
 
 NOT_ANSWERABLE = "not answerable: see the conditions that are not met"
@@ -165,7 +166,7 @@ def size_of(found: History, clusters: pd.DataFrame, params: TestDesign) -> Size:
         at_once=0.0 if enters else found.available,
         share=min(shares[arm] for arm in params.challengers),
         base_share=shares[params.champion],
-        level=1 - 0.05 / len(params.challengers),
+        level=1 - ERROR / len(params.challengers),
         inflation=test_plan.looks_inflation(params.looks, spending=params.spending, power=params.power),
         treated_effect=_treated_effect(clusters, params),
     )

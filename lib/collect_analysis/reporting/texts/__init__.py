@@ -1,11 +1,13 @@
 """What pages say, in English and Vietnamese, from one catalogue: `common.yml` and one `<kind>.yml` per report kind.
 
-A file has up to five sections, each entry with `en` and `vi`:
+A file has up to six sections, each entry with `en` and `vi`:
 
-- `words`: sentences and words of pages; `{name}` is filled by `say`;
+- `words`: sentences and words of pages; `{name}` is filled by `say`. Levels, limits and horizons are places, never typed: those of
+  `LEVELS` and `LIMITS` (`{level}` of an interval, `{band}` of a forecast) are filled from `methods.levels` unless given;
 - `labels`: what a column of a table is called;
 - `values`: per column, what its codes are called;
 - `phrases`: English sentences that methods write into notes and checks, with `{name}` where a value stands, and their translation;
+- `names` (a list, without languages): columns that hold names of the data, which nobody translates;
 - `cells`: the text of a notebook's markdown cells; `<key>_<design>` wins over `<key>` on pages of a run with that `design`.
 """
 
@@ -18,6 +20,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from collect_analysis.errors import RunError
+from collect_analysis.methods import levels
 
 Lang = Literal["en", "vi"]
 LANGUAGES: tuple[Lang, ...] = get_args(Lang)
@@ -25,6 +28,19 @@ FOLDER = Path(__file__).parent
 # A label that is not told: `reporting/row_labels.py`.
 _WITHHELD = re.compile(r"(?:withheld|masked)-(\d+)")
 SECTIONS = ("words", "labels", "values", "phrases", "cells")
+# What texts name of the numbers that the library computes with where nobody says otherwise.
+LEVELS = {
+    "level": levels.CONFIDENCE, "band": levels.BAND, "alpha": levels.ERROR, "power": levels.POWER, "better": levels.BETTER, "ranks": levels.RANKS,
+    "top": levels.TOP_SHARE, "cut": 1 - levels.WINSORISED_AT,
+}  # fmt: skip
+LIMITS = {
+    "departure": levels.DEPARTURE, "largest": levels.LARGEST, "whole_months": levels.WHOLE_MONTHS, "days_before": levels.PAID_BEFORE_DAYS,
+    "near": 100 * levels.NEAR,
+}  # fmt: skip
+STRICT = False
+# What a code looks like, and two English words.
+_CODE, _ENGLISH = re.compile(r"(?=.*[a-z]{3})[a-z][a-z0-9]*(_[a-z0-9]+)*"), re.compile(r"[a-z]{2,} [a-z]{2,}")
+_missed: set[str] = set()
 
 
 def say(key: str, lang: str, **values: object) -> str:
@@ -39,27 +55,38 @@ def say(key: str, lang: str, **values: object) -> str:
     if entry is None:
         raise RunError(f"texts: there is no word '{key}'; add it under `words` in reporting/texts/<kind>.yml, in English and Vietnamese")
     try:
-        return entry[lang].format(**values)
+        return _filled(entry[lang], lang, values)
     except (KeyError, IndexError) as error:
         raise RunError(f"texts: word '{key}' ({lang}) needs a value for {error}; pass it to say()") from None
 
 
 def label(column: str, lang: str) -> str:
-    """What column `column` is called in `lang`; a column without an entry keeps its name, with spaces."""
+    """What column `column` is called in `lang`; a name of the data stays, a code that the catalogue does not hold is `untranslated`."""
     entry = _section("labels").get(column)
     if entry:
-        return entry[lang]
+        return _filled(entry[lang], lang, {})
+    if _CODE.fullmatch(column):
+        _miss(f"labels.{column}")
     words = column.removesuffix("_minor").replace("_", " ").strip()
     return words[:1].upper() + words[1:]
 
 
 def value(column: str, code: str, lang: str) -> str:
-    """What code `code` of column `column` is called in `lang`; a code without an entry is shown as it is."""
+    """What code `code` of column `column` is called in `lang`.
+
+    What is no code (a name, a sentence) is shown as it is, and so is every entry of the columns listed under `names`, which hold names of
+    the data; a code that the catalogue does not hold is `untranslated`.
+    """
+    entry = own(column, code, lang)
+    if entry is None and _CODE.fullmatch(code) and column not in _names():
+        _miss(f"values.{column}.{code}")
+    return code if entry is None else entry
+
+
+def own(column: str, code: str, lang: str) -> str | None:
+    """As `value`, None where the catalogue has no entry: for what may be called otherwise, too."""
     entry = _section("values").get(column, {}).get(code)
-    if entry:
-        return entry[lang]
-    withheld = _WITHHELD.fullmatch(code)
-    return say("label_withheld", lang, number=withheld[1]) if withheld else code
+    return _filled(entry[lang], lang, {}) if entry else None
 
 
 def codes() -> frozenset[str]:
@@ -68,14 +95,48 @@ def codes() -> frozenset[str]:
 
 
 def phrase(text: str, lang: str) -> str:
-    """An English sentence of a note or check in `lang`; one that the catalogue does not hold is shown as it is."""
+    """An English sentence of a note or check in `lang`; one that the catalogue does not hold is `untranslated`."""
     if lang == "en" or not text:
         return text
     for pattern, translated in _phrases(lang):
         match = pattern.fullmatch(text)
         if match:
             return translated.format(**match.groupdict())
+    # Notes that were worded before come again: a sentence in Vietnamese has letters that English has not.
+    if text.isascii() and _ENGLISH.search(text):
+        _miss(f"phrases: {text}")
     return text
+
+
+def percent(level: float, lang: str) -> str:
+    """A level as texts name it: 95 %, 99,8 %."""
+    return f"{100 * level:.4g} %".replace(".", "," if lang == "vi" else ".")
+
+
+def _filled(text: str, lang: str, values: dict[str, object]) -> str:
+    """A text with its places filled; those of `LEVELS` and `LIMITS` that nobody fills hold what the library computes with."""
+    if "{" not in text:
+        return text
+    known = {name: percent(level, lang) for name, level in LEVELS.items()}
+    known |= {name: f"{limit:g}".replace(".", "," if lang == "vi" else ".") for name, limit in LIMITS.items()}
+    return text.format(**(known | values))
+
+
+def untranslated(*, forget: bool = False) -> list[str]:
+    """What was asked for and is missing in the catalogue; `forget`: from now on.
+
+    A page does not fall for a word: it shows the code, and says so in a failed check. With `STRICT`, as in tests, a missing word raises.
+    """
+    found = sorted(_missed)
+    if forget:
+        _missed.clear()
+    return found
+
+
+def _miss(place: str) -> None:
+    if STRICT:
+        raise RunError(f"texts: the catalogue has no {place}; add it in reporting/texts/<kind>.yml, in English and Vietnamese")
+    _missed.add(place)
 
 
 def cell(kind: str, key: str, lang: str) -> str:
@@ -89,7 +150,7 @@ def cell(kind: str, key: str, lang: str) -> str:
     entry = _files().get(kind, {}).get("cells", {}).get(key)
     if entry is None:
         raise RunError(f"texts: reporting/texts/{kind}.yml has no entry '{key}' under `cells`; add it in English and Vietnamese")
-    return entry[lang]
+    return _filled(entry[lang], lang, {})
 
 
 def cell_key(kind: str, key: str, design: str) -> str:
@@ -124,6 +185,11 @@ def _section(name: str) -> dict[str, Any]:
         for key, item in content.get(name, {}).items():
             merged[str(key)] = {**merged.get(str(key), {}), **item}
     return merged
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(name for content in _files().values() for name in content.get("names", []))
 
 
 def _words() -> dict[str, Any]:

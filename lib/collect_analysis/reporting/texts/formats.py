@@ -5,8 +5,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from collect_analysis.book.schema import MINOR_DIGITS
+from collect_analysis.reporting.texts import own as unit_word
 from collect_analysis.reporting.texts import say
-from collect_analysis.reporting.texts import value as unit_value
 
 UNDEFINED = "–"
 # Thousands and decimal sign; Vietnamese writes 1.234,5.
@@ -103,7 +103,7 @@ def with_unit(value: float | None, unit: str, lang: str, *, currency: str = "", 
     # Two digits for what is near one, so that a column of ratios lines up.
     digits = 0 if float(value).is_integer() and abs(value) >= 10 else 2 if 0.1 <= abs(value) < 100 else digits_for([value], 3)
     text = number(value, lang, digits=0 if unit == "count" and float(value).is_integer() else digits)
-    after = unit_value("unit_after", unit, lang)
+    after = unit_word("unit_after", unit, lang) or unit
     return f"{text} {after}" if unit and unit not in ("count", "ratio", "index") else text
 
 
