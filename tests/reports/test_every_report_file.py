@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.reports import agreement
 from tests.reports.subtraction import attack
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -84,3 +85,18 @@ def test_every_kind_finds_the_same_numbers_in_a_second_run_in_the_other_language
         if [[item[key] for key in told] for item in first] != [[item[key] for key in told] for item in second]:
             differing.append(english.name)
     assert not differing
+
+
+@pytest.mark.slow
+def test_pages_of_different_kinds_tell_one_number_of_one_thing(published: Path) -> None:
+    measures, tables = agreement.compared(agreement.measured(published)), agreement.compared(agreement.tabled(published))
+    assert agreement.apart(measures + tables) == []
+    # What was held against each other: the expected cash of the month to come at least; buckets, accounts held and shares of six agencies.
+    assert {pair[0].thing[3] for pair in measures} >= {"R4"}
+    assert {pair[0].thing[0] for pair in tables} >= {"F1 of bucket", "F5 of bucket", "accounts held", "share_now", "share_next"}
+    assert len(tables) >= 40
+
+
+@pytest.mark.slow
+def test_a_number_that_carries_the_id_of_a_kpi_is_that_kpi(published: Path) -> None:
+    assert agreement.ids_that_are_not_the_kpi(published) == set()

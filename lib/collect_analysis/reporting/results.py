@@ -177,7 +177,8 @@ class RunRecorder:
         """Record one number per row of a tidy table with columns value, low, high, numerator, denominator, note, unit, kpi,
         definition (id and hash of a KPI's definition; those present).
 
-        `people` is as in `table`. `by` names the label columns. A `unit` or `kpi` column wins over the argument.
+        `people` is as in `table`. `by` names the label columns. A `unit` or `kpi` column wins over the argument. `kpi` says that the number is
+        that KPI as the dictionary defines it; rows that `by` labels with a KPI are about one and are none.
         """
         keys = list(by)
         refuse_personal(table[keys], name=name, audience=self.parameters.audience)
@@ -190,7 +191,8 @@ class RunRecorder:
         self._shares.look(name, shown, unit=unit, kpi=kpi)
         for row in shown.to_dict("records"):
             where = {**(labels or {}), **{key: str(row[key]) for key in keys}}
-            self._claim("measure", name, str(row.get("kpi", kpi)), *(f"{key}={item}" for key, item in sorted(where.items())))
+            of_kpi = "" if "kpi" in where else str(row.get("kpi", kpi))
+            self._claim("measure", name, of_kpi, *(f"{key}={item}" for key, item in sorted(where.items())))
             numbers = {key: plain(row.get(key)) for key in ("value", "low", "high", "numerator", "denominator")}
             note = row.get("note") or ""
             self._measures.append(
@@ -198,7 +200,7 @@ class RunRecorder:
                     name=name,
                     by=where,
                     unit=row.get("unit", unit),
-                    kpi=row.get("kpi", kpi),
+                    kpi=of_kpi,
                     grade=grade,
                     note=note if isinstance(note, str) else "",
                     definition=row.get("definition", ""),

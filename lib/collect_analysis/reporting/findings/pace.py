@@ -225,8 +225,8 @@ def forecast_measures(landed: Landing) -> pd.DataFrame:
         return pd.DataFrame(columns=["measure", "scope_type", "scope_key", "value", "low", "high", "unit", "kpi", "note"])
     keys = table[["scope_type", "scope_key", "note"]]
     own = keys.assign(measure=FORECAST_NAME, value=table["value"], low=table["low"], high=table["high"], unit="minor", kpi="R15")
-    plan = keys.assign(measure="plan", value=table["plan_minor"], unit="minor", kpi="R14")
-    chance = keys.assign(measure="chance_of_plan", value=table["reach"], unit="share", kpi="R14")
+    plan = keys.assign(measure="plan", value=table["plan_minor"], unit="minor", kpi="")
+    chance = keys.assign(measure="chance_of_plan", value=table["reach"], unit="share", kpi="")
     return pd.concat([own, plan, chance], ignore_index=True)
 
 
