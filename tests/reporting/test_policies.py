@@ -96,12 +96,14 @@ def test_d5_all_problems_of_all_files_are_told_at_once_and_nothing_is_started(tm
 def test_d5_a_policy_that_a_report_needs_and_is_not_in_force_is_told_before_anything_starts(tmp_path: Path, folder: Path) -> None:
     project = SmallProject(tmp_path / "project")
     project.write_report()
-    change(folder, "legal_limits", "valid_from: 2020-01-01", "valid_from: 2026-07-01")
+    change(folder, "kpi_windows", "valid_from: 2000-01-01", "valid_from: 2026-07-01")
+    late = project.collect("run", "parameters", "--now", NOW, COLLECT_POLICY=str(folder))
+    assert late.returncode == 2
+    assert "policy 'kpi_windows' has no version in force on 2026-06-30 (the first is valid from 2026-07-01)" in late.stderr
     (folder / "kpi_windows.yml").unlink()
-    done = project.collect("run", "parameters", "--now", NOW, COLLECT_POLICY=str(folder))
-    assert done.returncode == 2
-    assert "there is no policy 'kpi_windows'" in done.stderr
-    assert "policy 'legal_limits' has no version in force on 2026-06-30 (the first is valid from 2026-07-01)" in done.stderr
+    gone = project.collect("run", "parameters", "--now", NOW, COLLECT_POLICY=str(folder))
+    assert gone.returncode == 2
+    assert "there is no policy 'kpi_windows'" in gone.stderr
     assert not project.reports.exists()
 
 

@@ -25,7 +25,7 @@ READS = {
     "agency_evaluation": ("placement",),
     "agency_integrity": ("kpi_windows",),
     "incentive_scheme": ("kpi_windows",),
-    "kpi_period": ("kpi_windows", "legal_limits"),
+    "kpi_period": ("kpi_windows",),
     "kpi_validation": ("kpi_windows",),
     "placement_plan": ("placement",),
     "portfolio_flow": ("kpi_windows",),
