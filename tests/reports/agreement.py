@@ -29,7 +29,7 @@ def results(reports: Path) -> Iterator[tuple[str, Path, dict]]:
     for folder in sorted(path.resolve() for path in reports.glob("*/*/*/current")):
         body = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         if body["parameters"].get("lang", "en") == "en":
-            yield folder.parents[3].name, folder, body
+            yield folder.parents[2].name, folder, body
 
 
 def _period(parameters: dict) -> str:
