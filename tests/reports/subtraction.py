@@ -75,7 +75,8 @@ class Published:
     @classmethod
     def of(cls, tables: dict[str, pd.DataFrame], *, min_cell: int = 10) -> "Published":
         notes = {
-            name: (table["note"].astype(object) if "note" in table else pd.Series("", index=table.index)).fillna("") for name, table in tables.items()
+            name: (table["note"].astype(object) if "note" in table else pd.Series("", index=table.index)).fillna("")
+            for name, table in tables.items()
         }
         hidden = {name: note.astype(str).str.startswith("suppressed").to_numpy() for name, note in notes.items()}
         small = {name: note.astype(str).str.contains("fewer than").to_numpy() & hidden[name] for name, note in notes.items()}
