@@ -16,10 +16,12 @@ from collect_analysis.measures import (
     assessments,
     assignment,
     attribution,
+    balance,
     bases,
     batch_triangle,
     capacity,
     cash,
+    cohort_events,
     conduct,
     costs,
     cut_off,
@@ -55,6 +57,7 @@ from collect_analysis.measures import (
     partner_activity,
     partner_service,
     partners,
+    placement_balance,
     placement_expected,
     placement_factors,
     placements,
@@ -62,6 +65,7 @@ from collect_analysis.measures import (
     ratios,
     recalls,
     record_audit,
+    recording_gaps,
     recovery,
     recovery_curve,
     roll_out,
@@ -105,6 +109,7 @@ PRINTED: dict[str, Call] = {name: lambda o, build=measure.build: build(o.facts) 
 CALLS: dict[str, Call] = {
     **PRINTED,
     "table_measures.table_of": lambda o: table_of(o.facts, PRINTED_KPI),
+    "account_months.whole": lambda o: account_months.whole(o.book, account_months.window_of(o.book, *MONTHS, reference_months=6)),
     "account_months.window_of": lambda o: account_months.window_of(o.book, *MONTHS, reference_months=6),
     "adjusted.adjusted_comparison": lambda o: adjusted.adjusted_comparison(
         o.book, o.cohort, o.payer, o.numbers, base="champion", arms=ARMS
@@ -120,8 +125,10 @@ CALLS: dict[str, Call] = {
     "arms.flaws": lambda o: arms.flaws(o.other, o.trial, ARMS, o.trial.outcomes),
     "arms.open_horizons": lambda o: arms.open_horizons(o.book, o.cohort, ARMS),
     "arms.ratio_sums": lambda o: arms.ratio_sums(o.book, o.cohort, ARMS, over="balance", horizon_days=90),
+    "arms.reached_shares": lambda o: arms.reached_shares(o.book, o.cohort, ARMS, o.cohort.doses[0].name),
     "arms.shared_subjects": lambda o: arms.shared_subjects(o.book, o.cohort, ARMS),
     "arms.strata_facts": lambda o: arms.strata_facts(o.book, o.cohort, ARMS),
+    "assignment.drawn_again": lambda o: assignment.drawn_again(o.book, o.cohort, ARMS),
     "assignment.arm_counts": lambda o: assignment.arm_counts(o.book, o.draw),
     "assignment.balance_sums": lambda o: assignment.balance_sums(o.book, o.draw),
     "assignment.draw": lambda o: o.draw,
@@ -130,12 +137,15 @@ CALLS: dict[str, Call] = {
     "assignment.strata_table": lambda o: assignment.strata_table(o.book, o.draw),
     "attribution.attribution": lambda o: attribution.attribution(o.book, o.facts["contacts"], o.period, o.windows),
     "batch_triangle.batch_triangle": lambda o: batch_triangle.batch_triangle(o.book, o.panel),
+    "balance.balance": lambda o: balance.balance(o.book, o.cohort, ARMS),
     "bases.contacts_around": lambda o: bases.contacts_around(o.book, o.period, o.windows),
     "cash.collected_by_hand": lambda o: cash.collected_by_hand(o.book, **YEAR),
     "cash.kept_cash": lambda o: cash.kept_cash(o.book),
     "cash.postings": lambda o: cash.postings(o.book, **YEAR),
     "cash.repeated_postings": lambda o: cash.repeated_postings(o.book, **YEAR),
     "cohort.open_cohort": lambda o: [o.cohort, o.trial],
+    "cohort_events.cash_delivered": lambda o: cohort_events.cash_delivered(o.book, o.assigned, 90),
+    "cohort_events.months_read": lambda o: cohort_events.months_read(o.book, o.assigned, 90),
     "conduct.breaches_by_rule": lambda o: conduct.breaches_by_rule(o.book, o.facts["breaches"], o.limits, by_unit=True),
     "cut_off.cases_of_cohort": lambda o: cut_off.cases_of_cohort(
         o.other, SUPPLIED, cut_off.CutOffRule(cutoff=0.0, belongs_to="above", treated_side="above"), outcome="score", horizon_days=90
@@ -181,16 +191,18 @@ CALLS: dict[str, Call] = {
     "held.open_accounts": lambda o: held.open_accounts(o.book, o.period.opening, o.period.end),
     "held.overdue": lambda o: held.overdue(o.book, o.period.opening, o.period.end),
     "held.scheduled_days": lambda o: held.scheduled_days(o.book, o.period.start, o.period.end),
+    "history.arm_as_now": lambda o: history.arm_as_now(o.book, o.cohort, champion=ARMS[0]),
     "history.bucket_sums": lambda o: history.bucket_sums(
         o.book, o.history.cohort, o.history.cohort.outcomes, assignment.hash_buckets(o.history.cohort.table["cluster_key"], "salt") % 10
     ),
     "history.check_filters": lambda o: history.check_filters(o.book, history.Population(source="stock", products=("card",), buckets=(2,))),
+    "history.gaps_of": lambda o: history.gaps_of(o.book),
     "history.monthly_sums": lambda o: history.monthly_sums(o.book, o.history),
     "history.open_history": lambda o: o.history,
     "history.products_of": lambda o: history.products_of(
         o.book, o.history.cohort, o.history.cohort.outcomes, [item for item in o.history.cohort.covariates if item.name != "score"]
     ),
-    "history.supplied_history": lambda o: history.supplied_history(o.other, o.trial, covariates=["age"]),
+    "history.supplied_history": lambda o: history.supplied_history(o.other, o.trial, arm=ARMS[0], covariates=["age"]),
     "kpi_table.by_bucket": lambda o: kpi_table.by_bucket(o.facts, top_bucket=5),
     "kpi_table.compared": lambda o: kpi_table.compared(o.facts, grains=("company",), ids=("F1", "R1", "R14", "C1", "C8", "Q1")),
     "kpi_table.kpi_table": lambda o: o.kpis,
@@ -201,7 +213,7 @@ CALLS: dict[str, Call] = {
         o.book, o.cohort, ARMS, [o.cash, o.payer], days=[date(2026, 4, 30), date(2026, 5, 31), AS_OF], horizon_days=90
     ),
     "net_value.net_value": lambda o: net_value.net_value(o.book, o.cohort, ARMS, horizon_days=90),
-    "next_flow.held_now": lambda o: next_flow.held_now(o.book, o.panel),
+    "next_flow.held_now": lambda o: next_flow.held_now(o.book),
     "next_flow.recent_flow": lambda o: next_flow.recent_flow(o.book, o.panel, months=6),
     "overlap.over_by": lambda o: overlap.over_by(o.book, o.cohort, 90),
     "overlap.read_arms": lambda o: overlap.read_arms(
@@ -219,9 +231,11 @@ CALLS: dict[str, Call] = {
         o.book, o.panel, partners.breaches(o.book, o.conduct, o.limits), window=o.conduct, limits=LIMITS
     ),
     "partners.register": lambda o: partners.register(o.book),
+    "placement_balance.drawn_balance": lambda o: placement_balance.drawn_balance(o.book, o.panel),
     "placement_expected.expected_cells": lambda o: (
         placement_expected.expected_cells(o.book, o.panel, age=5, factors=placement_factors.FACTORS, seed=1).table
     ),
+    "placements.shared": lambda o: placements.shared(o.book, **YEAR),
     "placements.draws": lambda o: placements.draws(o.book, o.panel),
     "placements.inventory": lambda o: placements.inventory(o.book, o.panel),
     "placements.shares_now": lambda o: placements.shares_now(o.book, o.panel, months=6),
@@ -232,8 +246,10 @@ CALLS: dict[str, Call] = {
     "ratios.ratio_table": lambda o: ratios.ratio_table(
         o.book, o.facts["cash"], [kpi for kpi in KPIS.values() if kpi.base == "cash"], grains=GRAINS
     ),
+    "recalls.quiet_untold": lambda o: recalls.quiet_untold(o.book, RECALLED),
     "recalls.recall_batches": lambda o: [batch.to_pandas() for batch in recalls.recall_batches(o.book, o.panel, RECALLED)],
     "recalls.recalls": lambda o: recalls.recalls(o.book, o.panel, RECALLED),
+    "recording_gaps.silent_months": lambda o: recording_gaps.silent_months(o.book, o.panel),
     "recovery.targets": lambda o: recovery.targets(o.book, o.period, grains=GRAINS),
     "recovery_curve.cumulative_recovery": lambda o: recovery_curve.cumulative_recovery(o.book, o.cohort, ARMS),
     "roll_out.panel_of_book": lambda o: roll_out.panel_of_book(o.book, starts=_starts(o), **ROLL_OUT),
@@ -253,12 +269,14 @@ CALLS: dict[str, Call] = {
     "capacity.unit_months": lambda o: capacity.unit_months(o.book, *MONTHS, windows=o.windows),
     "day_sheets.completeness": lambda o: day_sheets.completeness(o.book, o.period, o.audit.log),
     "day_sheets.findings": lambda o: day_sheets.findings(o.book, o.period, o.audit.log, o.audit.rules),
+    "expected.expected_of_stock": lambda o: expected.expected_of_stock(o.book, date(2026, 6, 1), reference_months=6),
     "expected.calibration_table": lambda o: expected.calibration_table(o.book, *MONTHS, **EXPECTED),
     "expected.expected_by_account_cell": lambda o: expected.expected_by_account_cell(o.book, MONTHS[1], **EXPECTED),
     "expected.ladder_table": lambda o: expected.ladder_table(o.book, *MONTHS, **EXPECTED),
     "integrity.facts": lambda o: integrity.facts(
         o.book, integrity.IntegrityRules(period=Period(date(2026, 4, 1), AS_OF)), windows=o.windows, limits=o.limits
     ),
+    "integrity.units_of": lambda o: integrity.units_of(o.book, integrity.IntegrityRules(period=Period(date(2026, 4, 1), AS_OF))),
     "integrity_money.parts": lambda o: integrity_money.parts(o.book, placements.placed(o.book, **YEAR), o.period, o.windows, claim_days=30),
     "integrity_promises.parts": lambda o: integrity_promises.parts(o.book, o.period, ["ag-a", "ag-b"], o.windows, days=3),
     "inflow.days_with_cash": lambda o: inflow.days_with_cash(o.book, *YEAR.values()),
