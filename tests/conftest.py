@@ -49,12 +49,31 @@ def shared_cases() -> Path:
     return folder
 
 
+# Names and sentences of tables that only tests have.
+INVENTED = frozenset(
+    {
+        *(f"labels.{name}" for name in ("league", "curves", "weight", "share_planned", "placed_on", "net", "no_such_table", "undefined")),
+        *(f"labels.{name}" for name in ("steps", "least_reach", "year", "whole", "units", "rest")),
+        "phrases: 0.58 that the leader is best",
+        "phrases: Agency-declared activity is not verified.",
+        *(f"phrases: {name}" for name in ("overlap", "sample ratio", "maturity")),
+        "phrases: Every agency holds accounts of every stratum.",
+        "phrases: Accounts were allocated as planned.",
+        "phrases: Accounts were not allocated as planned (p < 0.001).",
+        "phrases: Batches of June are younger than three months.",
+        "phrases: repair the allocation, then wait one horizon.",
+    }
+)
+
+
 @pytest.fixture(autouse=True)
 def _no_word_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """In tests a text that the catalogue does not hold raises; in a run it is shown as it is, and a check says so."""
     from collect_analysis.reporting import texts
 
+    missed = texts._miss
     monkeypatch.setattr(texts, "STRICT", True)
+    monkeypatch.setattr(texts, "_miss", lambda place: None if place in INVENTED else missed(place))
 
 
 @pytest.fixture(autouse=True)

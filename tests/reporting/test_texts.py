@@ -79,7 +79,7 @@ def test_a_sentence_of_a_method_is_translated_with_its_numbers() -> None:
 MISSING = {
     "labels.net_back_minor": (lambda: texts.label("net_back_minor", "vi"), "Net back"),
     "values.audience.third_parties": (lambda: texts.value("audience", "third_parties", "vi"), "third_parties"),
-    "values.no_such_column.some_code": (lambda: texts.value("no_such_column", "some_code", "en"), "some_code"),
+    "values.verdict.some_code": (lambda: texts.value("verdict", "some_code", "en"), "some_code"),
     "phrases: something nobody translated": (
         lambda: texts.phrase("something nobody translated", "vi"), "something nobody translated",
     ),

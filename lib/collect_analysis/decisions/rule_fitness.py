@@ -50,7 +50,7 @@ def log_conditions(log: LogFacts, *, preregistration: str, learnt_here: bool, la
     if int(log.facts["without_date"].sum()) and log.facts["first_assigned"].isna().all():
         found.append(Condition(name="dates_known", met=False, consequence="note", details={"days": log.horizon_days}))
     else:
-        values = {"days": log.horizon_days, "open_share": log.open_share}
+        values = {"days": log.horizon_days, "open_share": log.open_share, "most_share": MOST_OPEN}
         found.append(Condition(name="horizon_over", met=log.open_share <= MOST_OPEN, details=values))
     found += results_in_time(log.flaws, log.outcome)
     found.append(Condition(name="outcome_sound", met=not any(counts.values()), details={**counts, "outcome": log.outcome}))

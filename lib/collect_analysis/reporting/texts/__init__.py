@@ -74,11 +74,11 @@ def label(column: str, lang: str) -> str:
 def value(column: str, code: str, lang: str) -> str:
     """What code `code` of column `column` is called in `lang`.
 
-    What is no code (a name, a sentence) is shown as it is, and so is every entry of the columns listed under `names`, which hold names of
-    the data; a code that the catalogue does not hold is `untranslated`.
+    What is no code (a name, a sentence) is shown as it is, and so is every entry of a column that has no codes of ours, or that is listed
+    under `names` for holding names of the data beside them; another code that the catalogue does not hold is `untranslated`.
     """
     entry = own(column, code, lang)
-    if entry is None and _CODE.fullmatch(code) and column not in _names():
+    if entry is None and _CODE.fullmatch(code) and column in _section("values") and column not in _names():
         _miss(f"values.{column}.{code}")
     return code if entry is None else entry
 
