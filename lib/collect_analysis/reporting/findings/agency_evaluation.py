@@ -29,7 +29,7 @@ from collect_analysis.reporting.findings.agency_views import HEADINGS, VIEWS, pa
 from collect_analysis.reporting.findings.conditions import causes, worded
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation
 from collect_analysis.reporting.results import Decision
-from collect_analysis.reporting.texts import formats, phrase, say, value
+from collect_analysis.reporting.texts import formats, heading, phrase, say, value
 
 SHARE_COLUMNS = (
     "unit_key", "share_now", "share_next", "change", "net_index", "low", "high", "p_above", "p_best", "gate_status", "gates", "why",
@@ -127,7 +127,11 @@ class AgencyPage:
         pooled = table.drop_duplicates("component").set_index("component")["pooled"][columns]
         everyone = pd.DataFrame([{"unit_name": say("agency_all_units", self.lang), **pooled, "note": ""}])
         shown = pd.concat([wide, everyone], ignore_index=True)
-        return tables.show(shown, lang=self.lang, columns=["unit_name", *columns], percent=columns)
+        # Channels are names of the data: nobody translates them, they are written as headings are.
+        named = {name: heading(str(name)) for name in columns}
+        return tables.show(
+            shown.rename(columns=named), lang=self.lang, columns=["unit_name", *named.values()], percent=list(named.values())
+        )
 
     def conditions(
         self,

@@ -67,7 +67,12 @@ def label(column: str, lang: str) -> str:
         return _filled(entry[lang], lang, {})
     if _CODE.fullmatch(column):
         _miss(f"labels.{column}")
-    words = column.removesuffix("_minor").replace("_", " ").strip()
+    return heading(column)
+
+
+def heading(name: str) -> str:
+    """A name of the data written as a heading: `wage_garnishment` as Wage garnishment."""
+    words = name.removesuffix("_minor").replace("_", " ").strip()
     return words[:1].upper() + words[1:]
 
 
