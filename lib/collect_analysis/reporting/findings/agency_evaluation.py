@@ -127,11 +127,9 @@ class AgencyPage:
         pooled = table.drop_duplicates("component").set_index("component")["pooled"][columns]
         everyone = pd.DataFrame([{"unit_name": say("agency_all_units", self.lang), **pooled, "note": ""}])
         shown = pd.concat([wide, everyone], ignore_index=True)
-        # Channels are names of the data: nobody translates them, they are written as headings are.
-        named = {name: heading(str(name)) for name in columns}
-        return tables.show(
-            shown.rename(columns=named), lang=self.lang, columns=["unit_name", *named.values()], percent=list(named.values())
-        )
+        # Names of the data: nobody translates them.
+        shown.columns = ["unit_name", *(named := [heading(str(name)) for name in columns]), "note"]
+        return tables.show(shown, lang=self.lang, columns=["unit_name", *named], percent=named)
 
     def conditions(
         self,
