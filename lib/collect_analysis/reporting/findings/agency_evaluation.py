@@ -122,12 +122,10 @@ class AgencyPage:
             return self.show("mix", table)
         columns = list(dict.fromkeys(table["component"]))
         wide = table.set_index(["unit_name", "component"])["value"].unstack()[columns].reset_index()  # noqa: PD010 - one value per cell
-        notes = table[table["note"] != ""].groupby("unit_name")["note"].agg("; ".join)
-        wide["note"] = wide["unit_name"].map(notes).fillna("")
+        wide["note"] = wide["unit_name"].map(table[table["note"] != ""].groupby("unit_name")["note"].agg("; ".join)).fillna("")
         pooled = table.drop_duplicates("component").set_index("component")["pooled"][columns]
-        everyone = pd.DataFrame([{"unit_name": say("agency_all_units", self.lang), **pooled, "note": ""}])
-        shown = pd.concat([wide, everyone], ignore_index=True)
-        # Names of the data: nobody translates them.
+        everyone = {"unit_name": say("agency_all_units", self.lang), **pooled, "note": ""}
+        shown = pd.concat([wide, pd.DataFrame([everyone])], ignore_index=True)
         shown.columns = ["unit_name", *(named := [heading(str(name)) for name in columns]), "note"]
         return tables.show(shown, lang=self.lang, columns=["unit_name", *named], percent=named)
 
