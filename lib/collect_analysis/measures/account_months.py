@@ -108,7 +108,7 @@ def whole(book: Book, window: Window) -> Window:
         A month end or the payments of a month are absent.
     """
     last = min(window.end, month_start(book.as_of, -1) if book.as_of < month_end(book.as_of) else month_start(book.as_of))
-    require(book, ("month_end",), months_from(month_start(window.start, -1), month_start(last, -1)), asks=ASKS)
+    require(book, ("month_end",), months_from(month_start(window.start, -1), last), asks=ASKS)
     require(book, ("payment",), months_from(window.start, last), asks=ASKS)
     return window
 
