@@ -55,6 +55,11 @@ class Covariate:
     column: str
     measured: str
 
+    @property
+    def unit(self) -> str:
+        """Minor where it is money, else count: of the book's by its name, of a supplied one by the ending of its column."""
+        return "minor" if self.column in BOOK_MONEY or self.column.endswith("_minor") else "count"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cohort:

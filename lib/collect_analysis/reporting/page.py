@@ -6,7 +6,7 @@ First screen: what is asked, what is answered, how sure we are, on what data. Th
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from collect_analysis.reporting import notebook_view, tables, texts
+from collect_analysis.reporting.kinds import KINDS
 from collect_analysis.reporting.texts import formats
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -43,7 +44,8 @@ def page_html(run_folder: Path, run: Mapping[str, Any], results: Mapping[str, An
     lang = run["parameters"].get("lang", "en")
     figures = {name: run_folder / file for name, file in results["figures"].items()}
     view = notebook_view.view(notebook, kind=run["report"], lang=lang, figures=figures, design=str(run["parameters"].get("design", "")))
-    writer = _Writer(lang, run["inputs"]["currency"], run["report"])
+    money = KINDS[run["report"]].money_among(run["parameters"]) if run["report"] in KINDS else frozenset()
+    writer = _Writer(lang, run["inputs"]["currency"], run["report"], money=money)
     kind = texts.say(f"kind_{run['report']}", lang)
     return (
         environment()
@@ -145,10 +147,10 @@ def made(run: Mapping[str, Any], writer: "_Writer") -> list[tuple[str, list[tupl
 
 
 class _Writer:
-    """Writes the recorded values of one page in its language."""
+    """Writes the recorded values of one page in its language; entries named in `money` are money as those that end in `_minor`."""
 
-    def __init__(self, lang: str, currency: str, kind: str = "") -> None:
-        self.lang, self.currency, self.kind = lang, currency, kind
+    def __init__(self, lang: str, currency: str, kind: str = "", *, money: Collection[str] = ()) -> None:
+        self.lang, self.currency, self.kind, self.money = lang, currency, kind, money
 
     def label(self, key: str) -> str:
         """What an entry is called: as its kind calls the parameter (`values: parameter_<kind>`), else as a column of that name."""
@@ -202,7 +204,7 @@ class _Writer:
         return formats.any_day(named, self.lang)
 
     def _number(self, key: str, item: float) -> str:
-        if key.endswith("_minor"):
+        if key.endswith("_minor") or key in self.money:
             return formats.money(item, self.currency, self.lang)
         # A weight may also be given in points of a hundred.
         if _is_share(key) and not (key == "weight" and item > 1):

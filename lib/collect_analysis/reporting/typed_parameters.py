@@ -73,6 +73,11 @@ class ReportParameters(BaseModel):
         """The parameters as JSON types, ISO dates: what papermill injects and `results.json` records."""
         return self.model_dump(mode="json")
 
+    @classmethod
+    def money_among(cls, parameters: Mapping[str, Any]) -> frozenset[str]:
+        """Which of these parameters are money in minor units although their name does not end in `_minor`."""
+        return frozenset()
+
     @field_validator("*", mode="after")
     @classmethod
     def _plain_content(cls, value: Any) -> Any:

@@ -29,21 +29,9 @@ def agreement(table: pd.DataFrame, *, lang: str, unit: str, currency: str, xlabe
     for row in shown.to_dict("records"):
         axes.plot([row["predicted"]] * 2, [row["low"], row["high"]], color=style.PRIMARY, linewidth=2.0, solid_capstyle="butt", zorder=2)
     axes.plot(shown["predicted"], shown["value"], "o", color=style.PRIMARY, markersize=7, markeredgecolor="white", zorder=3)
-    for axis, name, setter in ((axes.xaxis, xlabel, axes.set_xlabel), (axes.yaxis, ylabel, axes.set_ylabel)):
-        suffix = _unit_axis(axis, unit, max(abs(end) for end in ends), currency, lang)
-        setter(f"{texts.say(name, lang)}{suffix}")
+    for axis, name in ((axes.xaxis, xlabel), (axes.yaxis, ylabel)):
+        style.outcome_axis(axis, unit, texts.say(name, lang), currency=currency, lang=lang)
     return axes
-
-
-def _unit_axis(axis, unit: str, most: float, currency: str, lang: str) -> str:
-    """Write an axis in the outcome's unit; returns what the axis label must say of it."""
-    if unit == "share":
-        style.percent_axis(axis, lang)
-        return ""
-    if unit == "minor":
-        return f" ({style.money_axis(axis, most, currency, lang)})"
-    style.number_axis(axis, lang)
-    return ""
 
 
 def partial_effects(table: pd.DataFrame, *, lang: str, units: Mapping[str, str], currency: str) -> Axes:
@@ -78,7 +66,7 @@ def _panel(axes: Axes, part: pd.DataFrame, name: str, *, lang: str, unit: str, c
         axes.fill_between(part["at"], part["low"], part["high"], color=style.PRIMARY, alpha=0.13, linewidth=0)
         whole = bool((part["at"] % 1 == 0).all()) and unit == "number"
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=whole))
-        axes.set_xlabel(_unit_axis(axes.xaxis, unit, float(part["at"].abs().max()), currency, lang).strip(" ()"))
+        style.outcome_axis(axes.xaxis, unit, "", currency=currency, lang=lang)
         if name.endswith("year"):
             axes.xaxis.set_major_formatter("{x:.0f}")
     axes.set_title(texts.value("factor", name, lang), fontsize=10)
@@ -114,11 +102,8 @@ def qini(table: pd.DataFrame, *, lang: str, unit: str, currency: str) -> Axes:
         return style.nothing(texts.say("no_drivers_figure", lang))
     random = table.assign(value=table["random"], low=table["random"], high=table["random"])
     named = [part.assign(curve=texts.say(word, lang)) for part, word in ((table, "curve_predicted"), (random, "curve_random"))]
-    axes = line_curves(
-        pd.concat(named), x="treated", xlabel=texts.say("axis_treated", lang), ylabel="", lang=lang, curve="curve", percent=unit == "share"
-    )
-    most = float(table[["low", "high"]].abs().max().max())
-    axes.set_ylabel(f"{texts.say('axis_gain', lang)}{_unit_axis(axes.yaxis, unit, most, currency, lang)}")
+    axes = line_curves(pd.concat(named), x="treated", xlabel=texts.say("axis_treated", lang), ylabel="", lang=lang, curve="curve")
+    style.outcome_axis(axes.yaxis, unit, texts.say("axis_gain", lang), currency=currency, lang=lang)
     style.percent_axis(axes.xaxis, lang)
     axes.axhline(0, color=style.MUTED, linewidth=0.8)
     return axes

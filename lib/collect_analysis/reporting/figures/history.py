@@ -38,14 +38,10 @@ def over_slots(table: pd.DataFrame, *, lang: str, currency: str = "", breaks: Se
     ax.set_xlim(-0.6, len(slots) - 0.4)
     _mark_breaks(ax, slots, breaks, lang)
     units = set(table["unit"])
-    if units == {"share"}:
-        style.percent_axis(ax.yaxis, lang)
-        ax.set_ylabel(texts.label("share", lang))
-    elif units == {"minor"}:
-        ax.set_ylabel(style.money_axis(ax.yaxis, float(table[["value", "high"]].abs().max().max()), currency, lang))
-    else:
-        style.number_axis(ax.yaxis, lang)
-        ax.set_ylabel(", ".join(sorted(texts.value("unit", str(unit), lang) for unit in units)))
+    unit = str(table["unit"].iloc[0]) if len(units) == 1 else ""
+    named = {"share": texts.label("share", lang), "minor": ""}
+    label = named.get(unit, ", ".join(sorted(texts.value("unit", str(item), lang) for item in units)))
+    style.outcome_axis(ax.yaxis, unit, label, currency=currency, lang=lang)
     if len(names) > 1:
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
     return ax

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -22,17 +21,13 @@ def values_beside_the_log(
     if drawn["value"].iloc[1:].isna().all():
         return style.nothing(texts.say("rule_no_value", lang))
     drawn = drawn.assign(label=[names[str(rule)] for rule in drawn["rule"]], own=drawn["rule"].isin(proposed))
-    unit = str(drawn["unit"].iloc[0])
     axes = interval_plot(
         drawn,
         label="label",
-        xlabel=outcome,
+        xlabel="",
         lang=lang,
         reference=float(drawn["value"].iloc[0]),
-        percent=unit == "share",
         highlight="own",
     )
-    if unit == "minor":
-        money = style.money_axis(axes.xaxis, float(np.nanmax(drawn["high"])), currency, lang)
-        axes.set_xlabel(f"{outcome} ({money})")
+    style.outcome_axis(axes.xaxis, str(drawn["unit"].iloc[0]), outcome, currency=currency, lang=lang)
     return axes

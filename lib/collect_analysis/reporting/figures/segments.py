@@ -10,10 +10,10 @@ from collect_analysis.reporting.figures import style
 APART = 0.16
 
 
-def forest(effects: pd.DataFrame, overall: pd.DataFrame, *, lang: str) -> Axes:
+def forest(effects: pd.DataFrame, overall: pd.DataFrame, *, currency: str, lang: str) -> Axes:
     """Does any segment gain more than the others? Two lines per level: the effect as measured and, thick, drawn to the overall one.
 
-    `effects`: segment, level, arm (all as shown), scale, relative or value with bounds, shrunk, shrunk_low, shrunk_high. `overall`:
+    `effects`: segment, level, arm (all as shown), scale, unit, relative or value with bounds, shrunk, shrunk_low, shrunk_high. `overall`:
     value per segment and arm, drawn as a dashed line where there is one comparison only.
     """
     drawn = effects[effects["shrunk"].notna()]
@@ -34,8 +34,8 @@ def forest(effects: pd.DataFrame, overall: pd.DataFrame, *, lang: str) -> Axes:
     axes.set_ylim(len(drawn) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    axes.set(xlabel=texts.say("axis_segment_relative" if relative else "axis_segment_absolute", lang), ylabel="")
-    (style.percent_axis if relative else style.number_axis)(axes.xaxis, lang)
+    label = texts.say("axis_segment_relative" if relative else "axis_segment_absolute", lang)
+    style.outcome_axis(axes.xaxis, "share" if relative else str(drawn["unit"].iloc[0]), label, currency=currency, lang=lang)
     _name_marks(axes, lang, with_overall=len(overall) == 1)
     return axes
 

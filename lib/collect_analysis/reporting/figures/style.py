@@ -132,6 +132,22 @@ def money_axis(axis, most_minor: float, currency: str, lang: str) -> str:
     return scale.unit
 
 
+def outcome_axis(axis, unit: str, label: str, *, currency: str, lang: str) -> None:
+    """Write an axis that holds numbers in `unit` as tables write them, and name it `label`: shares as percentages, money in a readable unit.
+
+    For any number that is money here and a share there: call it last, when all is drawn, as the unit of money goes by what the axis shows.
+    """
+    named = label
+    if unit == "share":
+        percent_axis(axis, lang)
+    elif unit == "minor":
+        money = money_axis(axis, max(abs(edge) for edge in axis.get_view_interval()), currency, lang)
+        named = f"{label} ({money})" if label else money
+    else:
+        number_axis(axis, lang)
+    axis.set_label_text(named)
+
+
 def _write_ticks(axis, unit: float, write: Callable[[float, int], str], digits: int | None) -> None:
     def written(value: float, _position: object) -> str:
         ticks = [tick / unit for tick in axis.get_majorticklocs()]

@@ -55,14 +55,8 @@ def effect_at_looks(table: pd.DataFrame, *, lang: str, unit: str, currency: str,
         ax.axhline(least, color=style.GOOD, linewidth=1.0, linestyle=style.DASHES[1], label=texts.say("monitor_line_margin", lang))
     _window(ax, drawn, least)
     axis = texts.say("monitor_axis_effect", lang)
-    if unit == "share":
-        style.percent_axis(ax.yaxis, lang)
-        ax.set_ylabel(f"{axis} ({texts.say('percentage_points', lang)})")
-    elif unit == "minor":
-        ax.set_ylabel(f"{axis} ({style.money_axis(ax.yaxis, float(drawn['naive_high'].abs().max()), currency, lang)})")
-    else:
-        style.number_axis(ax.yaxis, lang)
-        ax.set_ylabel(axis)
+    label = f"{axis} ({texts.say('percentage_points', lang)})" if unit == "share" else axis
+    style.outcome_axis(ax.yaxis, unit, label, currency=currency, lang=lang)
     _day_axis(ax, drawn["look_day"], lang)
     ax.set_xlabel(texts.say("monitor_axis_look", lang))
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)

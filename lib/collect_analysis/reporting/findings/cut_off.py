@@ -232,6 +232,7 @@ def _told(book: Book, params: QuasiExperiment, read: _Read, choices: pd.DataFram
         ),
         outcome=outcome.name,
         unit=outcome.unit,
+        currency=book.currency,
         labels=outcome.label,
         shown=_SHOWN,
         test=_test(read, params, book, answer),
@@ -301,7 +302,8 @@ def _written(read: _Read, choices: pd.DataFrame, params: QuasiExperiment, book: 
     ]
     own = choices.assign(at=places, unit=read.cases.outcome.unit)
     names = [value("covariate", name, params.lang) for name in read.placebo["covariate"]]
-    placebo = read.placebo.assign(check="placebo", at=names, unit="count")
+    units = {item.name: item.unit for item in read.cases.covariates}
+    placebo = read.placebo.assign(check="placebo", at=names, unit=[units[name] for name in read.placebo["covariate"]])
     return pd.concat([part.rename(columns={"estimate": "value"}).reindex(columns=_CHOICES) for part in (own, placebo)], ignore_index=True)
 
 
@@ -324,9 +326,13 @@ def _compared(sums: pd.DataFrame, name: str) -> pd.DataFrame:
     return compare_arms(arm_means(sums), base="untreated").assign(comparison=name)
 
 
+def _running_unit(params: QuasiExperiment) -> str:
+    return "minor" if params.ruleset_id and params.running == "balance" else "count"
+
+
 def _place(at: float, book: Book, params: QuasiExperiment) -> str:
     """A value of the running variable as it is read: money where it is money."""
-    if params.ruleset_id and params.running == "balance":
+    if _running_unit(params) == "minor":
         return formats.money(at, book.currency, params.lang)
     digits = 0 if float(at).is_integer() else formats.digits_for([abs(float(at))], 3, least=1)
     return formats.number(float(at), params.lang, digits=digits)
@@ -353,7 +359,6 @@ def _test(read: _Read, params: QuasiExperiment, book: Book, answer: pd.Series) -
     reach = _place(_rounded(width), book, params) if np.isfinite(width) else ""
     return {
         **words,
-        "currency": book.currency,
         "cutoff": cutoff,
         "width": reach or formats.UNDEFINED,
         "where": say("lots_within", lang, width=reach, cutoff=cutoff) if reach else say("lots_both_sides", lang, cutoff=cutoff),
@@ -367,14 +372,21 @@ def _test(read: _Read, params: QuasiExperiment, book: Book, answer: pd.Series) -
 
 def effect_figure(found: Study, params: QuasiExperiment) -> Any:
     """Mean outcome by distance from the cut-off, and the lines whose ends the effect is."""
-    money = str(found.test["currency"]) if params.ruleset_id and params.running == "balance" else ""
     name = found.labels.get(params.lang, value("outcome", found.outcome, params.lang))
     running = value("running", params.running, params.lang) if params.ruleset_id else say("axis_running", params.lang)
     return figures.cut_off_plot(
-        found.points, cutoff=float(params.cutoff or 0.0), unit=found.unit, lang=params.lang, xlabel=running, ylabel=name, currency=money
+        found.points,
+        cutoff=float(params.cutoff or 0.0),
+        unit=found.unit,
+        running_unit=_running_unit(params),
+        currency=found.currency,
+        lang=params.lang,
+        xlabel=running,
+        ylabel=name,
     )
 
 
 def choices_figure(found: Study, params: QuasiExperiment) -> Any:
     """The answer and the other choices, one line each."""
-    return figures.choices_plot(found.choices[found.choices["check"] != "placebo"], found.naive, unit=found.unit, lang=params.lang)
+    drawn = found.choices[found.choices["check"] != "placebo"]
+    return figures.choices_plot(drawn, found.naive, unit=found.unit, currency=found.currency, lang=params.lang)

@@ -21,6 +21,7 @@ from collect_analysis.methods.adjustment import Target, Weighing, doubly_robust,
 from collect_analysis.methods.evidence import Condition, refused, withheld
 from collect_analysis.methods.nuisance import Comparison, Model, Nuisance, cross_fitted
 from collect_analysis.reporting.disclosure import suppress_small_cells
+from collect_analysis.reporting.figures import style
 from collect_analysis.reporting.figures.intervals import interval_plot
 from collect_analysis.reporting.figures.overlap import covariate_name, overlap_and_balance
 from collect_analysis.reporting.findings.conditions import refuse_unread
@@ -90,7 +91,8 @@ def study(book: Book, params: QuasiExperiment) -> Study:
     fit = None if _unfit(conditions) else _fit(comparison, params.model, params)
     if fit:
         conditions += _of_fit(fit, read, params, test)
-    return _told(fit, comparison, conditions, outcome, params, test, book.currency)
+    found = _told(fit, comparison, conditions, outcome, params, test, book.currency)
+    return replace(found, parts=_balance(fit, {item.name: item.unit for item in early}, params))
 
 
 def _log(book: Book, params: QuasiExperiment) -> tuple[DecisionLog, int | None]:
@@ -202,7 +204,6 @@ def _told(
         treated=_treated(fit, comparison, params),
         effects=effects,
         points=_points(fit, params),
-        parts=_balance(fit, params),
         choices=_choices(fit, answer, params) if fit is not None and answerable else pd.DataFrame(columns=_CHOICE),
         naive=_naive(comparison, answer, conditions),
         answer=Effect(
@@ -212,6 +213,7 @@ def _told(
         ),
         outcome=outcome.name,
         unit=outcome.unit,
+        currency=currency,
         labels=outcome.label,
         shown=_SHOWN,
         test=_words(answer, outcome, test, params, currency),
@@ -288,14 +290,15 @@ def _points(fit: _Fit | None, params: QuasiExperiment) -> pd.DataFrame:
     return pd.concat([shown, differences], ignore_index=True).reindex(columns=columns)
 
 
-def _balance(fit: _Fit | None, params: QuasiExperiment) -> pd.DataFrame:
+def _balance(fit: _Fit | None, units: Mapping[str, str], params: QuasiExperiment) -> pd.DataFrame:
     """What each covariate is on average in both arms, and how far apart they are before and after weighting."""
     if fit is None:
         return pd.DataFrame(columns=list(_SHOWN["parts"].columns))
     table = diagnostics.balance_table(fit.comparison, fit.weighing)
     yes_no = np.isin(fit.comparison.covariates, (0.0, 1.0)).all(axis=0)
     names = [covariate_name(str(name), params.lang) for name in table["covariate"]]
-    return table.assign(covariate=names, unit=np.where(yes_no, "share", "count"))
+    own = [units.get(str(name), "count") for name in table["covariate"]]
+    return table.assign(covariate=names, unit=np.where(yes_no, "share", own))
 
 
 def _choices(fit: _Fit, answer: pd.Series, params: QuasiExperiment) -> pd.DataFrame:
@@ -382,4 +385,6 @@ def choices_figure(found: Study, params: QuasiExperiment) -> Any:
     naive = found.naive.assign(label=[value("comparison", str(name), lang) for name in found.naive["comparison"]])
     naive = naive.assign(answer=naive["comparison"] == "answer")
     table = pd.concat([naive, others.assign(label=names, answer=False)], ignore_index=True)
-    return interval_plot(table, label="label", xlabel=label("value", lang), lang=lang, percent=found.unit == "share", highlight="answer")
+    axes = interval_plot(table, label="label", xlabel="", lang=lang, highlight="answer")
+    style.outcome_axis(axes.xaxis, found.unit, label("value", lang), currency=found.currency, lang=lang)
+    return axes

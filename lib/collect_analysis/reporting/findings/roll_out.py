@@ -121,6 +121,7 @@ def _told(book: Book, params: QuasiExperiment, read: _Read, conditions: list[Con
         answer=Effect(**numbers, p_value=float(p_value), base=base, cases=int(read.panel.panel["unit"].nunique())),
         outcome=outcome.name,
         unit=outcome.unit,
+        currency=book.currency,
         labels=outcome.label,
         shown=_SHOWN,
         test=_test(book, params, read, answer, base),
@@ -283,11 +284,11 @@ def _test(book: Book, params: QuasiExperiment, read: _Read, answer: pd.Series, b
 def effect_figure(found: Study, params: QuasiExperiment) -> Any:
     """The effect by time since the start; what lies before it should be nothing."""
     return figures.event_study_plot(
-        found.points, unit=found.unit, lang=params.lang, period=params.period if params.experiment_id else "month"
+        found.points, unit=found.unit, currency=found.currency, lang=params.lang, period=params.period if params.experiment_id else "month"
     )
 
 
 def choices_figure(found: Study, params: QuasiExperiment) -> Any:
     """The answer and the other choices, one line each."""
     drawn = found.choices[found.choices["check"].isin(["controls", "weights", "without_start"])]
-    return figures.choices_plot(drawn, found.naive, unit=found.unit, lang=params.lang)
+    return figures.choices_plot(drawn, found.naive, unit=found.unit, currency=found.currency, lang=params.lang)

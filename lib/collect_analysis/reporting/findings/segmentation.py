@@ -113,7 +113,7 @@ def forest_figure(effects: pd.DataFrame, review: SegmentReview, params: Strategy
     """The recorded effects by level, as measured and drawn to the overall effect; the reason where there are none."""
     if review.reason:
         return nothing(say(review.reason, params.lang))
-    return forest(named_effects(effects, params, currency), review.interactions, lang=params.lang)
+    return forest(named_effects(effects, params, currency), review.interactions, currency=currency, lang=params.lang)
 
 
 def show_effects(effects: pd.DataFrame, review: SegmentReview, params: StrategyReview, currency: str) -> tables.ShownTable | None:

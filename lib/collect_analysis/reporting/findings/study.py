@@ -34,7 +34,7 @@ class Study:
     - `rules`: what the book or the report file says of the rule itself (empty: nothing is known);
     - `naive`: comparison, value, low, high, note: what comparisons say that do not ask who was treated; the answer last.
 
-    `unit` is share, minor, count or log of the outcome; `shown` says how each of those tables is read; `design` is what the evidence can be
+    `unit` is share, minor (of `currency`), count or log of the outcome; `shown` says how each of those tables is read; `design` is what the evidence can be
     at best; `test` holds the numbers that the sentence `proper_test_<design>` needs.
     """
 
@@ -48,6 +48,7 @@ class Study:
     answer: Effect
     outcome: str
     unit: str
+    currency: str
     labels: Mapping[str, str] = field(default_factory=dict)
     shown: Mapping[str, Shown] = field(default_factory=dict)
     test: Mapping[str, object] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """Parameters of a quasi-experiment: what did a rule do where nobody drew lots?"""
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -76,6 +77,12 @@ class QuasiExperiment(ReportParameters):
     controls: Literal["not_yet_treated", "never_treated"] = "not_yet_treated"
     weighted_by_cases: bool = False
     draws: Annotated[int, Field(ge=99, le=9_999)] = 499
+
+    @classmethod
+    def money_among(cls, parameters: Mapping[str, Any]) -> frozenset[str]:
+        """Where the balance is the running variable, the places on it."""
+        of_balance = parameters.get("ruleset_id") and parameters.get("running") == "balance"
+        return frozenset(("cutoff", "other_cutoffs", "donut_radii")) if of_balance else frozenset()
 
     @model_validator(mode="after")
     def _fields_of_the_design(self) -> Self:
