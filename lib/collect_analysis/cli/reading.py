@@ -10,6 +10,7 @@ from collect_analysis.cli import options, output
 from collect_analysis.reporting import runs
 from collect_analysis.reporting.run_files import RUN, DamagedRun
 from collect_analysis.reporting.runs import Run
+from collect_analysis.reporting.statements import in_short
 
 
 @click.command("list")
@@ -89,7 +90,7 @@ def compare(before: str, after: str, reports: Path | None, as_json: bool) -> Non
     for cause, changes in found["moved"].items():
         output.message(f"{cause}: {_changes(changes)}")
     for side in ("before", "after"):
-        output.message(f"{side}: {found[side]}: {found['decision'][side]['answer']} (grade {found['decision'][side]['grade']})")
+        output.message(f"{side}: {found[side]}: {found['decision'][side]['answer']} ({in_short(found['decision'][side])})")
     rows = [
         (
             _label(row),

@@ -15,7 +15,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from collect_analysis.reporting import notebook_view, tables, texts
+from collect_analysis.reporting import notebook_view, statements, tables, texts
 from collect_analysis.reporting.kinds import KINDS
 from collect_analysis.reporting.texts import formats
 
@@ -101,16 +101,16 @@ def table_name(kind: str, name: str, lang: str) -> str:
 def decision_of(results: Mapping[str, Any], writer: "_Writer") -> dict[str, Any]:
     """The decision box: what is asked, answered, how sure, what follows."""
     decision = results["decision"]
-    lang = writer.lang
-    grade = decision["grade"]
+    lang, counts = writer.lang, statements.statement_of(writer.kind) == "count"
     return {
         "question": decision["question"],
         "answer": decision["answer"],
         "confidence": texts.phrase(decision["confidence"], lang),
-        "grade": grade,
-        "grade_title": texts.say("grade_none_short", lang) if grade == "none" else texts.say("page_grade", lang, grade=grade),
-        "grade_meaning": texts.say(f"grade_{grade}", lang),
-        "caveats": [texts.phrase(caveat, lang) for caveat in decision["caveats"]],
+        **statements.box(decision, writer.kind, lang),
+        # What a count lacks stands above already.
+        "caveats": [
+            texts.phrase(caveat, lang) for caveat in decision["caveats"] if not counts or caveat not in decision.get("missing", [])
+        ],
         "forecast": writer.items(decision["forecast"]),
         "action": writer.items(decision["action"]),
     }
@@ -171,16 +171,22 @@ class _Writer:
         return sorted(written, key=lambda check: (check["passed"], not check["blocked"]))
 
     def items(self, content: Mapping[str, Any]) -> list[tuple[str, str | Markup]]:
-        """The entries of a dictionary as label and text; `value`, `low`, `high` and `unit` together are one entry."""
+        """The entries of a dictionary as label and text; `value`, `low`, `high`, their level and `unit` together are one entry."""
         rest = dict(content)
         unit = rest.pop("unit", None) if "value" in rest else None
         if unit is not None:
             shown = {key: formats.with_unit(rest.get(key), unit, self.lang, currency=self.currency) for key in ("value", "low", "high")}
             known = rest.get("low") is not None and rest.get("high") is not None
-            rest["value"] = f"{shown['value']} ({shown['low']} … {shown['high']})" if known else shown["value"]
+            rest["value"] = f"{shown['value']} ({self._band(rest)}{shown['low']} … {shown['high']})" if known else shown["value"]
             rest.pop("low", None)
             rest.pop("high", None)
         return [(self.label(key), self.text(key, item)) for key, item in rest.items() if item not in ({}, "")]
+
+    def _band(self, rest: dict[str, Any]) -> str:
+        """What stands between `low` and `high`, with its level, which `rest` then has no more; empty where no level was recorded."""
+        levels = [rest.pop(name) for name in ("interval_share", "level") if isinstance(rest.get(name), float)]
+        key = "band_of" if statements.statement_of(self.kind) == "forecast" else "interval_of_level"
+        return f"{texts.say(key, self.lang, band=texts.percent(levels[0], self.lang))}: " if levels else ""
 
     def text(self, key: str, item: Any) -> str | Markup:
         """One recorded value as text; a list of records becomes a table, a dictionary a list."""

@@ -19,6 +19,7 @@ from collect_analysis.reporting.disclosure import NoPeople, People, refuse_perso
 from collect_analysis.reporting.notebook_files import FIGURE_MIME, SVG_MIME
 from collect_analysis.reporting.operational_lists import OperationalList, write_list
 from collect_analysis.reporting.shares import Shares
+from collect_analysis.reporting.statements import in_short, statement_of
 from collect_analysis.reporting.withholding import Withholding, begin_again, read_plan
 
 SCHEMA = 1
@@ -48,13 +49,14 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What somebody is asked to sign. `forecast` is what will be checked at the horizon."""
+    """What somebody is asked to sign. `forecast` is what will be checked at the horizon; `missing` are sentences on what a count lacks."""
 
     question: str
     answer: str
     confidence: str
     grade: Grade
     caveats: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     forecast: dict[str, object] = field(default_factory=dict)
     action: dict[str, object] = field(default_factory=dict)
 
@@ -310,7 +312,7 @@ class RunRecorder:
         decision = self._decision
         if decision:
             told = [caveat for caveat in self._caveats if not any(caveat in said for said in decision.caveats)]
-            decision = replace(decision, caveats=(*decision.caveats, *told))
+            decision = replace(decision, caveats=(*decision.caveats, *told), missing=(*decision.missing, *told))
         return {
             "schema": SCHEMA,
             "report": self.parameters.report,
@@ -319,7 +321,7 @@ class RunRecorder:
             "measures": [asdict(measure) for measure in self._measures],
             "tables": self._tables,
             "figures": self._figures,
-            "decision": plain(asdict(decision)) if decision else None,
+            "decision": plain({**asdict(decision), "statement": statement_of(self.parameters.report)}) if decision else None,
             "checks": [*self._checks, *self._impossible_shares(), *self._untranslated()],
             "hidden": dict(zip(("rows", "small", "withheld"), self._hidden.tolist(), strict=True)),
         }
@@ -351,7 +353,7 @@ class RunRecorder:
 def summary(body: dict, *, most: int = 12) -> str:
     """The decision, the checks that failed and the first numbers, as text with 6 significant digits."""
     decision = body["decision"]
-    lines = [f"{decision['question']}", f"-> {decision['answer']} (grade {decision['grade']})"]
+    lines = [f"{decision['question']}", f"-> {decision['answer']} ({in_short(decision)})"]
     lines += [f"failed: {check['name']}: {check['detail']}" for check in body["checks"] if not check["passed"]]
     for measure in body["measures"][:most]:
         label = " ".join([measure["name"], measure["kpi"], *measure["by"].values()])

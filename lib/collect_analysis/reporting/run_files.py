@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from collect_analysis.errors import RunError
-from collect_analysis.reporting.typed_parameters import ISO_DAY, PATH_PART
+from collect_analysis.reporting.typed_parameters import ISO_DAY, PATH_PART, Statement
 
 RUN, RESULTS, NOTEBOOK, PAGE = "run.json", "results.json", "notebook.ipynb", "page.html"
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}(?:-[0-9]{1,4})?")
@@ -136,6 +136,8 @@ class _Decision(_Shape):
     answer: str
     confidence: str
     grade: Grade
+    statement: Statement | None = None
+    missing: list[str] = []
     caveats: list[str]
 
 

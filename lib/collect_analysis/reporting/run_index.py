@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from collect_analysis.reporting.run_files import RESULTS, RUN, RUN_ID, DamagedRun, read_results, read_run
+from collect_analysis.reporting.statements import statement_of
 from collect_analysis.reporting.typed_parameters import PATH_PART
 
 INDEX, CURRENT = ".index.jsonl", "current"
@@ -48,6 +49,8 @@ class Published:
     question: str = ""
     answer: str = ""
     grade: str = ""
+    statement: str = "claim"
+    missing: bool = False
     not_for_decision: bool = False
     measures: tuple[str, ...] = ()
     definitions: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +102,8 @@ def described(folder: Path, key: Key, *, known: Published | None = None) -> Publ
         question=decision["question"],
         answer=decision["answer"],
         grade=decision["grade"],
+        statement=decision.get("statement") or statement_of(key[0]),
+        missing=bool(decision.get("missing")),
         not_for_decision=any(check["blocking"] and not check["passed"] for check in results["checks"]),
         measures=tuple(dict.fromkeys(measure_key(measure) for measure in results["measures"])),
         definitions={measure["kpi"]: measure["definition"] for measure in results["measures"] if measure.get("definition")},

@@ -178,7 +178,7 @@ def compare(before: Run, after: Run) -> dict[str, Any]:
 
 def _answer(results: Mapping[str, Any]) -> dict[str, Any]:
     decision = results.get("decision") or {}
-    return {key: decision.get(key) for key in ("answer", "grade", "confidence")}
+    return {key: decision.get(key) for key in ("answer", "grade", "statement", "missing", "confidence")}
 
 
 def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

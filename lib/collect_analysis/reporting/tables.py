@@ -199,7 +199,7 @@ class _Writer:
         written, _ = self.cells(both, like or (low if low.endswith("_minor") else point or "value"))
         half = len(self.table)
         joined = tuple(_joined(left, right) for left, right in zip(written[:half], written[half:], strict=True))
-        interval = texts.label("interval", self.lang)
+        interval = self.called.get(low) or texts.label("interval", self.lang)
         heading = f"{texts.label(point, self.lang)}: {interval.lower()}" if point else interval
         return Column(f"{heading} ({self.money.unit})" if low.endswith("_minor") and self.currency else heading, True, joined)
 

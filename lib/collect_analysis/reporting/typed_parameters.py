@@ -17,6 +17,7 @@ SECRET = re.compile(
 )
 ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 PATH_PART = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,126}")
+Statement = Literal["count", "forecast", "claim"]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
@@ -48,6 +49,8 @@ class ReportParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
     kind: ClassVar[str] = ""
+    # What its decision rests on: on a count, on a forecast, or on a comparison of some with others, which alone is graded A to D.
+    statement: ClassVar[Statement] = "claim"
     # Days that must have passed when a run starts; a kind about a period to come names fewer.
     must_have_passed: ClassVar[tuple[str, ...]] = ("as_of", "period_end")
 

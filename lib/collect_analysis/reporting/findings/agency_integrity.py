@@ -169,9 +169,9 @@ def decision_of(found: Integrity, params: AgencyIntegrity, book: Book) -> Decisi
     caveats = [say("ig_caveat_question", lang), say("ig_caveat_alarms", lang, rate=rate)]
     if verdict.audit and verdict.money_minor > 0:
         caveats.append(say("ig_caveat_money", lang, money=formats.money(verdict.money_minor, book.currency, lang, compact=True)))
-    if verdict.not_asked:
-        caveats.append(say("ig_caveat_not_asked", lang, tests=", ".join(_test(test, lang) for test in verdict.not_asked)))
-    caveats.append(say("ig_caveat_together", lang))
+    missing = (
+        (say("ig_caveat_not_asked", lang, tests=", ".join(_test(test, lang) for test in verdict.not_asked)),) if verdict.not_asked else ()
+    )
     action = {
         "audit": [say("ig_action", lang, unit=found.names.get(unit, unit), tests=_tests(tests, lang)) for unit, tests in verdict.audit],
         "look_at": [say("ig_action", lang, unit=found.names.get(unit, unit), tests=_tests(tests, lang)) for unit, tests in verdict.look],
@@ -182,7 +182,8 @@ def decision_of(found: Integrity, params: AgencyIntegrity, book: Book) -> Decisi
         answer=" ".join(parts),
         confidence=say("ig_confidence", lang, **judged),
         grade=grade("raw", found.found),
-        caveats=tuple(caveats),
+        caveats=(*caveats, *missing, say("ig_caveat_together", lang)),
+        missing=missing,
         forecast={},
         action={name: items for name, items in action.items() if items},
     )

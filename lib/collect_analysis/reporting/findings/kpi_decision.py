@@ -76,6 +76,7 @@ def decision_of(
     lang = params.lang
     blocked = [item for item in found if not item.met and item.consequence == "refuse"]
     grade: Grade = "none" if blocked else "D"
+    missing = _missing(facts, kpis, lang)
     start, end = formats.day(params.period_start, lang), formats.day(params.period_end, lang)
     parts = [_money_sentence(facts, verdict, kpis, lang), *_attention_sentences(facts, verdict, lang)]
     if verdict.hard_breaches:
@@ -89,7 +90,8 @@ def decision_of(
         answer=" ".join(parts),
         confidence=say("kpi_confidence_blocked" if blocked else "kpi_confidence", lang),
         grade=grade,
-        caveats=_caveats(facts, verdict, kpis, states, lang),
+        caveats=(*missing, *_caveats(facts, verdict, kpis, states, lang)),
+        missing=missing,
         forecast={},
         action={"review": act_on} if act_on else {},
     )
@@ -132,8 +134,8 @@ def _missed(row: dict[str, Any], names: Callable[[str, str], str], facts: Facts,
     )
 
 
-def _caveats(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, states: pd.DataFrame, lang: str) -> tuple[str, ...]:
-    """What must be said first: what the book lacks, what got worse, what is undecided or nobody's, what the numbers do not prove."""
+def _missing(facts: Facts, kpis: pd.DataFrame, lang: str) -> tuple[str, ...]:
+    """What the book lacks for the period, and for the one before."""
     said = []
     # Months stand in brackets behind their table.
     named = {name for note in kpis["note"] if note.startswith(NO_ROWS) for name in _LISTED.split(note.removeprefix(NO_ROWS))}
@@ -142,6 +144,12 @@ def _caveats(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, states: p
     before = [lacking(facts.previous, [name], ends=_ends(facts.previous)) for name in _MONTHLY if facts.book.has(name)]
     if any(before):
         said.append(say("kpi_caveat_lacking_before", lang, tables=", ".join(why.removeprefix(NO_ROWS) for why in before if why)))
+    return tuple(said)
+
+
+def _caveats(facts: Facts, verdict: PeriodVerdict, kpis: pd.DataFrame, states: pd.DataFrame, lang: str) -> tuple[str, ...]:
+    """What must be said first: what got worse, what is undecided or nobody's, what the numbers do not prove."""
+    said = []
     if len(verdict.attention):
         chance = formats.number(verdict.by_chance, lang, digits=1)
         said.append(say("kpi_caveat_chance", lang, judged=verdict.judged, by_chance=chance))

@@ -36,8 +36,8 @@ def decision_of(book: Book, record: Record, verdict: AuditVerdict, params: Offic
     if times is not None:
         numbers = {name: formats.number(value, lang) for name, value in zip(("observed", "expected"), times, strict=True)}
         caveats.append(say("ra_caveat_random_times", lang, **numbers))
-    if verdict.untestable:
-        caveats.append(say("ra_caveat_untestable", lang, types=", ".join(_type(name, lang) for name in verdict.untestable)))
+    untested = ", ".join(_type(name, lang) for name in verdict.untestable)
+    missing = (say("ra_caveat_untestable", lang, types=untested),) if untested else ()
     action = {"review": [f"{_type(name, lang)}: {formats.number(count, lang)}" for name, count in verdict.types]}
     action |= {"mend": [f"{_type(name, lang)}: {formats.number(count, lang)}" for name, count in verdict.system]}
     return Decision(
@@ -45,7 +45,8 @@ def decision_of(book: Book, record: Record, verdict: AuditVerdict, params: Offic
         answer=" ".join(parts),
         confidence=say("ra_confidence", lang),
         grade=grade("raw", record.found),
-        caveats=tuple(caveats),
+        caveats=(*caveats, *missing),
+        missing=missing,
         forecast={},
         action={name: items for name, items in action.items() if items},
     )

@@ -127,7 +127,11 @@ def shown(table: pd.DataFrame, landed: Landing, columns: Sequence[str], percent:
     """A recorded table as it is read; the reason where it has none of its columns."""
     if not set(columns) <= set(table.columns):
         return tables.Absent(str(table["note"].iloc[0]))
-    return tables.show(table, lang=landed.params.lang, columns=columns, currency=landed.book.currency, percent=percent, scaled=True)
+    band = texts.say("band_of", landed.params.lang, band=texts.percent(landed.params.level, landed.params.lang))
+    called = {"low_minor": band[:1].upper() + band[1:]}
+    return tables.show(
+        table, lang=landed.params.lang, columns=columns, currency=landed.book.currency, percent=percent, called=called, scaled=True
+    )
 
 
 def curve_table(landed: Landing) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from collect_analysis.errors import ParameterError
 from collect_analysis.measures.placement_factors import DEFAULT_FACTORS, known_placement_factors
 from collect_analysis.reporting.period_parameters import PeriodParameters
+from collect_analysis.reporting.typed_parameters import Statement
 
 
 class PlacementsParameters(PeriodParameters):
@@ -36,6 +37,7 @@ class AgencyEvaluation(PlacementsParameters):
     """
 
     kind: ClassVar[str] = "agency_evaluation"
+    statement: ClassVar[Statement] = "claim"
 
     projection_months: Annotated[int, Field(ge=3, le=60)] = 12
     expected_factors: list[str] = list(DEFAULT_FACTORS)

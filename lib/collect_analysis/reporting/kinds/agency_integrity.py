@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from collect_analysis.measures.periods import Period
 from collect_analysis.reporting.period_parameters import PeriodParameters
-from collect_analysis.reporting.typed_parameters import Day
+from collect_analysis.reporting.typed_parameters import Day, Statement
 
 if TYPE_CHECKING:
     from collect_analysis.decisions.agency_integrity import Thresholds
@@ -26,6 +26,7 @@ class AgencyIntegrity(PeriodParameters):
     """
 
     kind: ClassVar[str] = "agency_integrity"
+    statement: ClassVar[Statement] = "count"
 
     units: list[str] = []
     reference_months: Annotated[int, Field(ge=1, le=60)] = 24

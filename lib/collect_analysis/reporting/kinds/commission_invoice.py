@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from collect_analysis.reporting.period_parameters import PeriodParameters
+from collect_analysis.reporting.typed_parameters import Statement
 
 if TYPE_CHECKING:
     from collect_analysis.decisions.invoice import Policy
@@ -20,6 +21,7 @@ class CommissionInvoice(PeriodParameters):
     """
 
     kind: ClassVar[str] = "commission_invoice"
+    statement: ClassVar[Statement] = "count"
 
     rounding: Literal["line", "invoice"] = "line"
     tolerance_minor: Annotated[int, Field(ge=0)] = 0

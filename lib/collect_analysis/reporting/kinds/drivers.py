@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from collect_analysis.reporting.kinds.experiment import Days, DeclaredExperiment, Name, Share
+from collect_analysis.reporting.typed_parameters import Statement
 
 MOST_FACTORS = 40
 # Traits that no rule may look at, whatever a report file says of them; a shop adds its own in the report file.
@@ -49,6 +50,7 @@ class Drivers(DeclaredExperiment):
     """
 
     kind: ClassVar[str] = "drivers"
+    statement: ClassVar[Statement] = "claim"
 
     factors: Annotated[dict[Name, Factor], Field(min_length=1)]
     protected: list[Name] = PROTECTED

@@ -12,7 +12,7 @@ from collect_analysis.measures.account_factors import known_factors
 from collect_analysis.measures.gate_names import GATES, KEPT
 from collect_analysis.measures.periods import month_end, month_start
 from collect_analysis.measures.pooling import Pooling
-from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+from collect_analysis.reporting.typed_parameters import Day, ReportParameters, Statement
 
 if TYPE_CHECKING:
     from collect_analysis.decisions.schemes import Scheme
@@ -138,6 +138,7 @@ class IncentiveScheme(ReportParameters):
     """
 
     kind: ClassVar[str] = "incentive_scheme"
+    statement: ClassVar[Statement] = "forecast"
 
     period_end: Day
     today: SchemeTerms

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+from collect_analysis.reporting.typed_parameters import Day, ReportParameters, Statement
 
 
 class KpiPeriod(ReportParameters):
@@ -17,6 +17,7 @@ class KpiPeriod(ReportParameters):
     """
 
     kind: ClassVar[str] = "kpi_period"
+    statement: ClassVar[Statement] = "count"
 
     period_start: Day
     period_end: Day

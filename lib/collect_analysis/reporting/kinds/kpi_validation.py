@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from collect_analysis.errors import ParameterError
 from collect_analysis.reporting.period_parameters import PeriodParameters
+from collect_analysis.reporting.typed_parameters import Statement
 
 if TYPE_CHECKING:
     from collect_analysis.decisions.kpi_validation import ValidationRules
@@ -25,6 +26,7 @@ class KpiValidation(PeriodParameters):
     """
 
     kind: ClassVar[str] = "kpi_validation"
+    statement: ClassVar[Statement] = "claim"
 
     kpis: list[str] = []
     least_cases: Annotated[int, Field(ge=1, le=10_000)] = 5

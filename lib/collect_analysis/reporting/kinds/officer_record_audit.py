@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from collect_analysis.reporting.period_parameters import PeriodParameters
+from collect_analysis.reporting.typed_parameters import Statement
 
 if TYPE_CHECKING:
     from collect_analysis.measures.record_audit import AuditRules
@@ -21,6 +22,7 @@ class OfficerRecordAudit(PeriodParameters):
     """
 
     kind: ClassVar[str] = "officer_record_audit"
+    statement: ClassVar[Statement] = "count"
 
     short_rpc_s: Annotated[int, Field(ge=1, le=600)] = 10
     visit_gap_min: Annotated[int, Field(ge=1, le=240)] = 5

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from collect_analysis.reporting.typed_parameters import ReportParameters
+from collect_analysis.reporting.typed_parameters import ReportParameters, Statement
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -22,6 +22,7 @@ class Pace(ReportParameters):
     """
 
     kind: ClassVar[str] = "pace"
+    statement: ClassVar[Statement] = "forecast"
 
     history_months: Annotated[int, Field(ge=6, le=120)] = 24
     reference_months: Annotated[int, Field(ge=1, le=12)] = 3

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from collect_analysis.reporting.kinds.agency_evaluation import AgencyEvaluation, PlacementsParameters
+from collect_analysis.reporting.typed_parameters import Statement
 
 
 class PlacementPlan(PlacementsParameters):
@@ -17,6 +18,7 @@ class PlacementPlan(PlacementsParameters):
     """
 
     kind: ClassVar[str] = "placement_plan"
+    statement: ClassVar[Statement] = "claim"
 
     next_months: Annotated[int, Field(ge=1, le=12)] = 3
     write_recalls: bool = False

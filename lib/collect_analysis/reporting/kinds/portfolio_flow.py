@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+from collect_analysis.reporting.typed_parameters import Day, ReportParameters, Statement
 
 
 class PortfolioFlow(ReportParameters):
@@ -18,6 +18,7 @@ class PortfolioFlow(ReportParameters):
     """
 
     kind: ClassVar[str] = "portfolio_flow"
+    statement: ClassVar[Statement] = "forecast"
 
     period_start: Day
     period_end: Day

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from collect_analysis.reporting.kinds.experiment import Days, Name
-from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+from collect_analysis.reporting.typed_parameters import Day, ReportParameters, Statement
 
 Side = Literal["above", "below"]
 # Fields that one design alone reads, or two; the others are for every design.
@@ -45,6 +45,7 @@ class QuasiExperiment(ReportParameters):
     """
 
     kind: ClassVar[str] = "quasi_experiment"
+    statement: ClassVar[Statement] = "claim"
 
     design: Literal["cut_off", "roll_out", "overlap"]
     experiment_id: Annotated[str, Field(max_length=120)] = ""

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from collect_analysis.decisions.rules import load_rule, parse_rule
 from collect_analysis.errors import ParameterError
 from collect_analysis.reporting.kinds.experiment import Days, Name
-from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+from collect_analysis.reporting.typed_parameters import Day, ReportParameters, Statement
 
 EVERYONE = "everyone:"
 
@@ -24,6 +24,7 @@ class RuleValue(ReportParameters):
     """
 
     kind: ClassVar[str] = "rule_value"
+    statement: ClassVar[Statement] = "claim"
 
     rules: Annotated[dict[Name, list[dict[str, Any]]], Field(min_length=1, max_length=8)]
     experiment_id: str = ""

@@ -10,7 +10,7 @@ from collect_analysis.errors import ParameterError
 from collect_analysis.measures.account_factors import known_factors
 from collect_analysis.measures.periods import month_end, month_start
 from collect_analysis.measures.pooling import Pooling
-from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+from collect_analysis.reporting.typed_parameters import Day, ReportParameters, Statement
 
 Months = Annotated[int, Field(ge=1, le=36)]
 
@@ -26,6 +26,7 @@ class Scorecard(ReportParameters):
     """
 
     kind: ClassVar[str] = "scorecard"
+    statement: ClassVar[Statement] = "claim"
 
     period_end: Day
     pool_months: Months = 3

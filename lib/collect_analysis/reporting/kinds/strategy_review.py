@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from collect_analysis.methods.levels import MOST_LEVELS, level_names
 from collect_analysis.reporting.kinds.experiment import Days, DeclaredExperiment, Name
+from collect_analysis.reporting.typed_parameters import Statement
 
 
 class StrategyReview(DeclaredExperiment):
@@ -20,6 +21,7 @@ class StrategyReview(DeclaredExperiment):
     """
 
     kind: ClassVar[str] = "strategy_review"
+    statement: ClassVar[Statement] = "claim"
 
     horizons: list[Days] = [30, 60, 90, 180]
     min_grade: Literal["A", "B", "C", "D"] = "B"

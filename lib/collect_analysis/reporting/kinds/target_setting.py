@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from collect_analysis.reporting.typed_parameters import Day, ReportParameters
+from collect_analysis.reporting.typed_parameters import Day, ReportParameters, Statement
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 
@@ -22,6 +22,7 @@ class TargetSetting(ReportParameters):
     """
 
     kind: ClassVar[str] = "target_setting"
+    statement: ClassVar[Statement] = "forecast"
     must_have_passed: ClassVar[tuple[str, ...]] = ("as_of",)
 
     period_start: Day

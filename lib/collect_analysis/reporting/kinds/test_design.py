@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from collect_analysis.reporting.kinds.experiment import DeclaredExperiment, Name
-from collect_analysis.reporting.typed_parameters import Day
+from collect_analysis.reporting.typed_parameters import Day, Statement
 
 Codes = Annotated[list[Name], Field(max_length=50)]
 
@@ -29,6 +29,7 @@ class TestDesign(DeclaredExperiment):
     # Not a class of tests, though its name begins like one.
     __test__: ClassVar[bool] = False
     kind: ClassVar[str] = "test_design"
+    statement: ClassVar[Statement] = "count"
 
     hypothesis: Annotated[str, Field(max_length=400)] = ""
     starts_on: Day

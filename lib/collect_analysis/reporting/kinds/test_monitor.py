@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from collect_analysis.reporting.kinds.experiment import DeclaredExperiment, Name, Share
-from collect_analysis.reporting.typed_parameters import Day
+from collect_analysis.reporting.typed_parameters import Day, Statement
 
 
 class TestMonitor(DeclaredExperiment):
@@ -23,6 +23,7 @@ class TestMonitor(DeclaredExperiment):
     # The name says what it monitors; it is no test case.
     __test__: ClassVar[bool] = False
     kind: ClassVar[str] = "test_monitor"
+    statement: ClassVar[Statement] = "claim"
 
     reading_days: Annotated[int, Field(ge=0, le=730)] = 0
     look_every_days: Annotated[int, Field(ge=1, le=92)] = 7

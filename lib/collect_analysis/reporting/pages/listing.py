@@ -9,7 +9,7 @@ from typing import Any
 
 from tornado.log import app_log
 
-from collect_analysis.reporting import texts
+from collect_analysis.reporting import statements, texts
 from collect_analysis.reporting.page import environment
 from collect_analysis.reporting.pages.links import history_link
 from collect_analysis.reporting.pages.packed import Packed
@@ -107,8 +107,8 @@ class Listing:
             "link": f"/report/{run.label}/",
             "answer": run.answer,
             "answer_lang": run.lang,
-            "grade": run.grade,
-            "grade_title": texts.say("grade_none_short", lang) if run.grade == "none" else texts.say("page_grade", lang, grade=run.grade),
+            "grade": statements.standing(run.statement, run.grade, missing=run.missing),
+            "grade_title": statements.title(run.statement, run.grade, lang, missing=run.missing),
             "as_of": formats.day(run.as_of, lang),
             "age": _age(run.finished, now, lang),
             "synthetic": run.synthetic,
