@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 from collect_analysis import cli
 from collect_analysis.book.durable import write_json
 from collect_analysis.reporting import run_index
-from collect_analysis.reporting.pages.listing import Listing
+from collect_analysis.reporting.pages.listing import CHEAP_SECONDS, FEW_SLOTS, Listing
 from collect_analysis.reporting.publish import Slot, publish, read_run, seal
 from collect_analysis.reporting.run_files import DamagedRun, read_results
+from collect_analysis.reporting.run_index import Key, Published
 from collect_analysis.reporting.shelf import Shelf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,6 +57,39 @@ def listed(reports: Path, lang: str = "en") -> str:
 
     asyncio.run(listing.page(lang)).send(Browser())  # type: ignore[arg-type]
     return page[0].decode()
+
+
+class _SlowShelf(Shelf):
+    """A shelf on a machine so busy that no walk is short."""
+
+    slots_walked = 1
+
+    def listing(self) -> dict[Key, Published]:
+        time.sleep(2 * CHEAP_SECONDS)
+        return super().listing()
+
+    @property
+    def walked(self) -> int:
+        return self.slots_walked
+
+
+@pytest.mark.parametrize(("slots", "looks"), [(1, 3), (FEW_SLOTS, 3), (FEW_SLOTS + 1, 1)])
+def test_e1_a_small_folder_is_looked_through_at_every_view_on_a_busy_machine_too(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch, slots: int, looks: int
+) -> None:
+    project.published(GOOD)
+    monkeypatch.setattr(_SlowShelf, "slots_walked", slots)
+    shelf = _SlowShelf(project.reports)
+    walks: list[int] = []
+    monkeypatch.setattr(run_index, "walk", lambda *given, walk=run_index.walk: walks.append(1) or walk(*given))
+    listing = Listing(shelf, clock=lambda: datetime(2026, 7, 3, tzinfo=UTC), live=frozenset())
+
+    async def three_views() -> None:
+        for _ in range(3):
+            await listing.page("en")
+
+    asyncio.run(three_views())
+    assert len(walks) == looks
 
 
 @pytest.fixture

@@ -82,6 +82,11 @@ class Shelf:
         """Another object than before once a run was published."""
         return run_index.state(self.reports)
 
+    @property
+    def walked(self) -> int:
+        """How many slots the last `listing` looked through, those of other audiences too."""
+        return len(self._found)
+
     def listing(self) -> dict[Key, Published]:
         """The current run of every slot, by kind, name and latest slot, damaged ones too. The same object as long as nothing changed."""
         found = run_index.walk(self.reports, self._known or run_index.read(self.reports))
