@@ -43,7 +43,7 @@ def test_files_hold_known_sections_only() -> None:
     for stem, content in texts._files().items():
         # A file that no notebook is named after holds words several share: it has no cells.
         assert stem == "common" or stem in KINDS or stem in LIVE or "cells" not in content
-    assert all(set(content) <= {*texts.SECTIONS, "names"} for content in texts._files().values())
+    assert all(set(content) <= {*texts.SECTIONS, "names", "glossary"} for content in texts._files().values())
 
 
 def test_vietnamese_is_written_with_diacritics() -> None:

@@ -299,7 +299,7 @@ KPIS = (
     ),
     _kpi(
         id="R9",
-        names=("Payer rate", "Tỷ lệ khách hàng có trả nợ"),
+        names=("Payer rate", "Tỷ lệ hồ sơ có trả nợ"),
         formula=(
             "accounts with at least one eligible payment / accounts assigned",
             "số hồ sơ có ít nhất một khoản thanh toán hợp lệ / số hồ sơ được giao",
@@ -318,7 +318,7 @@ KPIS = (
     ),
     _kpi(
         id="R10",
-        names=("Average paid per payer", "Số tiền bình quân mỗi khách hàng trả"),
+        names=("Average paid per payer", "Số tiền bình quân mỗi hồ sơ có trả nợ"),
         formula=("collected / accounts that paid", "số tiền thu / số hồ sơ có trả nợ"),
         population=_CASH,
         numerator=_COLLECTED,

@@ -87,7 +87,7 @@ def levers(table: pd.DataFrame, *, lang: str) -> Axes:
     Columns: experiment_id, arm, horizon_days, relative, relative_low, relative_high.
     """
     labels = [
-        f"{row['experiment_id']} · {row['arm']} · {texts.say('days', lang, days=formats.number(row['horizon_days'], lang))}"
+        f"{row['experiment_id']} · {texts.value('arm', str(row['arm']), lang)} · {texts.say('days', lang, days=formats.number(row['horizon_days'], lang))}"
         for row in table.to_dict("records")
     ]
     return interval_plot(

@@ -21,7 +21,11 @@ def incidence(table: pd.DataFrame, *, event: str, reason: str, arms: Sequence[st
     days = pd.RangeIndex(horizon_days + 1)
     # A share stays what it was until the next day on which somebody comes to the end.
     stepped = [
-        own[own["arm"] == arm].set_index("time")[["value", "low", "high"]].reindex(days, method="ffill").rename_axis("time").assign(arm=arm)
+        own[own["arm"] == arm]
+        .set_index("time")[["value", "low", "high"]]
+        .reindex(days, method="ffill")
+        .rename_axis("time")
+        .assign(arm=texts.value("arm", str(arm), lang))
         for arm in arms
         if (own["arm"] == arm).any()
     ]

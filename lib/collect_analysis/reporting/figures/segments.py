@@ -29,7 +29,10 @@ def forest(effects: pd.DataFrame, overall: pd.DataFrame, *, currency: str, lang:
         _interval(axes, [float(row[name]) for name in raw], position - APART, style.MUTED, "o", 1.2)
         _interval(axes, [float(row[name]) for name in ("shrunk", "shrunk_low", "shrunk_high")], position + APART, style.PRIMARY, "s", 2.6)
     several = len(set(drawn["arm"])) > 1
-    labels = [f"{row['segment']}: {row['level']}" + (f" · {row['arm']}" if several else "") for row in drawn.to_dict("records")]
+    labels = [
+        f"{row['segment']}: {row['level']}" + (f" · {texts.value('arm', str(row['arm']), lang)}" if several else "")
+        for row in drawn.to_dict("records")
+    ]
     axes.set_yticks(range(len(drawn)), labels)
     axes.set_ylim(len(drawn) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")

@@ -35,14 +35,15 @@ def _names(table: pd.DataFrame, lang: str) -> list[str]:
     outcomes = [texts.value("outcome", str(item), lang) for item in table["outcome"]]
     if len(set(table["arm"])) < 2:
         return outcomes
-    return [f"{outcome} · {arm}" for outcome, arm in zip(outcomes, table["arm"], strict=True)]
+    return [f"{outcome} · {texts.value('arm', str(arm), lang)}" for outcome, arm in zip(outcomes, table["arm"], strict=True)]
 
 
 def cumulative_recovery(table: pd.DataFrame, *, lang: str, currency: str) -> Axes:
     """When does the money come, and do the arms part? Columns: arm, day, value, low, high (minor units per account)."""
     if table["value"].dropna().empty:
         return style.nothing(texts.say("no_daily_cash", lang))
-    axes = line_curves(table, x="day", xlabel=texts.say("axis_day", lang), ylabel="", lang=lang, curve="arm")
+    named = table.assign(arm=[texts.value("arm", str(arm), lang) for arm in table["arm"]])
+    axes = line_curves(named, x="day", xlabel=texts.say("axis_day", lang), ylabel="", lang=lang, curve="arm")
     unit = style.money_axis(axes.yaxis, float(table["high"].max()), currency, lang)
     axes.set_ylabel(texts.say("axis_cash_per_account", lang, unit=unit))
     return axes

@@ -33,7 +33,7 @@ def effect_at_looks(table: pd.DataFrame, *, lang: str, unit: str, currency: str,
         own = drawn[drawn["arm"] == arm]
         days = own["look_day"].tolist()
         colour = style.PALETTE[place]
-        name = texts.say("monitor_line_effect", lang) if len(arms) == 1 else str(arm)
+        name = texts.say("monitor_line_effect", lang) if len(arms) == 1 else texts.value("arm", str(arm), lang)
         ax.plot(days, own["value"], color=colour, marker="o", markersize=3.5, label=name)
         if len(own) == 1:
             # A band over one day has no width: a single look is drawn as bars.
@@ -100,7 +100,7 @@ def allocation_by_week(table: pd.DataFrame, *, lang: str, champion: str) -> Axes
     if drawn["week"].nunique() < 2:
         return style.nothing(texts.say("monitor_one_week", lang))
     ax = line_curves(
-        drawn,
+        drawn.assign(arm=[texts.value("arm", str(arm), lang) for arm in drawn["arm"]]),
         x="week",
         xlabel=texts.say("monitor_axis_entry", lang),
         ylabel=texts.say("monitor_axis_share", lang),
@@ -121,7 +121,7 @@ def dose_by_week(table: pd.DataFrame, *, lang: str) -> Axes:
         return style.nothing(texts.say("monitor_few_weeks", lang))
     names = [texts.value("outcome", str(item), lang) for item in known["outcome"]]
     several = len(set(known["arm"])) > 1
-    labels = [f"{name} · {arm}" if several else name for name, arm in zip(names, known["arm"], strict=True)]
+    labels = [f"{name} · {texts.value('arm', str(arm), lang)}" if several else name for name, arm in zip(names, known["arm"], strict=True)]
     ax = line_curves(
         known.assign(label=labels),
         x="week",

@@ -1,12 +1,13 @@
 """What pages say, in English and Vietnamese, from one catalogue: `common.yml` and one `<kind>.yml` per report kind.
 
-A file has up to six sections, each entry with `en` and `vi`:
+A file has up to seven sections, each entry with `en` and `vi`:
 
 - `words`: sentences and words of pages; `{name}` is filled by `say`. Levels, limits and horizons are places, never typed: those of
   `LEVELS` and `LIMITS` (`{level}` of an interval, `{band}` of a forecast) are filled from `methods.levels` unless given;
 - `labels`: what a column of a table is called;
 - `values`: per column, what its codes are called;
 - `phrases`: English sentences that methods write into notes and checks, with `{name}` where a value stands, and their translation;
+- `glossary` (in common.yml): terms of the trade, each with its word and what is never said;
 - `names` (a list, without languages): columns that hold names of the data, which nobody translates;
 - `cells`: the text of a notebook's markdown cells; `<key>_<design>` wins over `<key>` on pages of a run with that `design`.
 """
@@ -37,6 +38,10 @@ LIMITS = {
     "departure": levels.DEPARTURE, "largest": levels.LARGEST, "whole_months": levels.WHOLE_MONTHS, "days_before": levels.PAID_BEFORE_DAYS,
     "near": 100 * levels.NEAR,
 }  # fmt: skip
+# Columns and places that name an arm.
+ARMS = frozenset(
+    {"arm", "arms", "base", "champion", "challenger", "challengers", "control", "treated", "control_arm", "treated_arm", "done", "then"}
+)
 STRICT = False
 # What a code looks like, and two English words.
 _CODE, _ENGLISH = re.compile(r"(?=.*[a-z]{3})[a-z][a-z0-9]*(_[a-z0-9]+)*"), re.compile(r"[a-z]{2,} [a-z]{2,}")
@@ -90,8 +95,14 @@ def value(column: str, code: str, lang: str) -> str:
 
 def own(column: str, code: str, lang: str) -> str | None:
     """As `value`, None where the catalogue has no entry: for what may be called otherwise, too."""
-    entry = _section("values").get(column, {}).get(code)
+    known = _section("values")
+    entry = known.get(column, {}).get(code) or (known["arm"].get(code) if column in ARMS else None)
     return _filled(entry[lang], lang, {}) if entry else None
+
+
+def arm_names(arms: str, lang: str) -> str:
+    """What arms, told with commas, are called: champion and challenger by their word, others by the name the data give them."""
+    return ", ".join(own("arm", arm, lang) or arm for arm in arms.split(", "))
 
 
 def codes() -> frozenset[str]:
@@ -124,7 +135,15 @@ def _filled(text: str, lang: str, values: dict[str, object]) -> str:
         return text
     known = {name: percent(level, lang) for name, level in LEVELS.items()}
     known |= {name: f"{limit:g}".replace(".", "," if lang == "vi" else ".") for name, limit in LIMITS.items()}
-    return text.format(**(known | values))
+    # An arm is called alike in headlines and below.
+    arms = {name: arm_names(given, lang) for name in ARMS if isinstance(given := values.get(name), str)}
+    return text.format(**(known | values | arms))
+
+
+def glossary() -> dict[str, dict[str, Any]]:
+    """The terms of the trade: `en` (a pattern), `vi` and what is `never` said."""
+    known: dict[str, dict[str, Any]] = _files()["common"]["glossary"]
+    return known
 
 
 def untranslated(*, forget: bool = False) -> list[str]:
