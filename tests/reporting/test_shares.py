@@ -149,3 +149,15 @@ def test_every_exception_is_of_a_name_that_is_recorded_and_says_why() -> None:
     for name in {key.partition(".")[0] for key in BEYOND} | set(WHOLES):
         assert f'"{name}"' in said or f'\\"{name}\\"' in said, name
     assert all(BEYOND.values())
+
+
+def test_a_whole_of_which_a_small_row_was_taken_out_is_no_fault() -> None:
+    keys = {"product_code": "card", "vintage": "2024", "from_bucket": "1"}
+    counts = {"0": 746, "2": 140, "3": 4}
+    cells = pd.DataFrame([{**keys, "to": to, "numerator": n, "denominator": 890, "value": n / 890} for to, n in counts.items()])
+    shares = Shares()
+    shares.look("transitions", cells[cells["numerator"] > 10].reset_index(drop=True), before=cells)
+    assert not shares.broken
+    wrong = cells.assign(value=cells["value"] * 0.99)
+    shares.look("transitions", wrong, before=wrong)
+    assert [broken.fault for broken in shares.broken] == ["whole"]

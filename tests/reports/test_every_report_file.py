@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from tests.reports import agreement
+from tests.reports.english import english as english_on
 from tests.reports.subtraction import attack
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -100,3 +102,23 @@ def test_pages_of_different_kinds_tell_one_number_of_one_thing(published: Path) 
 @pytest.mark.slow
 def test_a_number_that_carries_the_id_of_a_kpi_is_that_kpi(published: Path) -> None:
     assert agreement.ids_that_are_not_the_kpi(published) == set()
+
+
+def names_in(content: object) -> set[str]:
+    """Every text that a report file says, key or value: what its reader named; the words for arms are ours."""
+    if isinstance(content, dict):
+        return set().union(*(names_in(key) | names_in(value) for key, value in content.items()))
+    if isinstance(content, list):
+        return set().union(*map(names_in, content))
+    return {content} - {"champion", "challenger"} if isinstance(content, str) else set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_no_english_is_left_on_a_vietnamese_page(published: Path, sample_book: Path, file: Path) -> None:
+    units = set(pd.read_parquet(sample_book / "sample" / "unit", columns=["name"])["name"].dropna())
+    for folder in runs_of(published, file):
+        parameters = json.loads((folder / "run.json").read_text(encoding="utf-8"))["parameters"]
+        if parameters["lang"] == "vi":
+            page = (folder / "page.html").read_text(encoding="utf-8")
+            assert english_on(page, names=frozenset(units | names_in(parameters))) == []

@@ -206,7 +206,8 @@ class _Writer:
         if isinstance(item, (int, float)):
             return self._number(key, item)
         # Most texts of a report file are names of the data; its choices have an entry.
-        named = texts.own(key, item, self.lang) or texts.own(f"code_{self.kind}", item, self.lang) or item
+        places = (key, f"code_{self.kind}", "covariate", "outcome", "arm")
+        named = next((word for place in places if (word := texts.own(place, item, self.lang))), item)
         return formats.any_day(named, self.lang)
 
     def _number(self, key: str, item: float) -> str:

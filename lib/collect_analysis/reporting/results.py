@@ -219,7 +219,7 @@ class RunRecorder:
         refuse_personal(table, name=name, audience=self.parameters.audience)
         shown = self._disclosed(name, table, people)
         self._claim("table", name)
-        self._shares.look(name, shown)
+        self._shares.look(name, shown, before=table)
         self._tables[name] = f"tables/{name}.csv"
         if self.folder:
             path = self.folder / self._tables[name]

@@ -79,15 +79,18 @@ class Shares:
     seen: int = 0
     broken: list[Broken] = field(default_factory=list)
 
-    def look(self, where: str, table: pd.DataFrame, *, unit: str = "", kpi: str = "") -> None:
-        """Look at every share of a recorded table or measure `where`. `unit` and `kpi` are of all rows, unless columns say otherwise."""
+    def look(self, where: str, table: pd.DataFrame, *, unit: str = "", kpi: str = "", before: pd.DataFrame | None = None) -> None:
+        """Look at every share of a recorded table or measure `where`. `unit` and `kpi` are of all rows, unless columns say otherwise.
+
+        `before`: the table before small rows were hidden. A whole of which a row was taken out cannot be added up.
+        """
         for column in _share_columns(where, table):
             self._judge_column(where, table, column)
         if "value" in table:
             self._judge_values(where, table, _is_share(table, unit, kpi), _is_bounded(where, table, kpi))
         column, by = WHOLES.get(where, ("", ()))
         if column in table and set(by) <= set(table.columns):
-            self._judge_whole(where, table, column, list(by))
+            self._judge_whole(where, table, column, list(by), table if before is None else before)
 
     def _judge_column(self, where: str, table: pd.DataFrame, column: str) -> None:
         numbers = pd.to_numeric(table[column], errors="coerce")
@@ -110,15 +113,12 @@ class Shares:
         self._add(where, table, "value", "limits", told & (between | (bounded & limits)), ["value", "low", "high"])
         self._add(where, table, "value", "part", told & bounded & above & ~_outside(value), ["numerator", "denominator"])
 
-    def _judge_whole(self, where: str, table: pd.DataFrame, column: str, by: list[str]) -> None:
-        groups = (
-            [(table.index, "")]
-            if not by
-            else [(part.index, " ".join(map(str, _tuple(key)))) for key, part in table.groupby(by, sort=False)]
-        )
-        for rows, label in groups:
+    def _judge_whole(self, where: str, table: pd.DataFrame, column: str, by: list[str], before: pd.DataFrame) -> None:
+        rows_of = _wholes(before, by)
+        for label, rows in _wholes(table, by).items():
             numbers = pd.to_numeric(table.loc[rows, column], errors="coerce")
-            if len(numbers) and numbers.notna().all() and abs(float(numbers.sum()) - 1) > TOLERANCE * max(len(numbers), 10):
+            whole = len(numbers) == len(rows_of.get(label, rows)) and numbers.notna().all()
+            if len(numbers) and whole and abs(float(numbers.sum()) - 1) > TOLERANCE * max(len(numbers), 10):
                 self.broken.append(Broken(where, label, column, "whole", (float(numbers.sum()),)))
 
     def _add(self, where: str, table: pd.DataFrame, column: str, fault: str, wrong: pd.Series, shown: list[str]) -> None:
@@ -126,6 +126,13 @@ class Shares:
             row = table.loc[place]
             numbers = tuple(float(row[name]) for name in shown if name in table and pd.notna(row[name]))
             self.broken.append(Broken(where, _labels(row), column, fault, numbers))
+
+
+def _wholes(table: pd.DataFrame, by: list[str]) -> dict[str, pd.Index]:
+    """The rows of each whole, by its labels; all of them of one whole where nothing tells wholes apart."""
+    if not by:
+        return {"": table.index}
+    return {" ".join(map(str, _tuple(key))): part.index for key, part in table.groupby(by, sort=False)}
 
 
 def _share_columns(where: str, table: pd.DataFrame) -> Iterator[str]:

@@ -252,7 +252,7 @@ def _written(key: str, item: object, lang: str) -> str:
     if item is None or item in ("", [], {}):
         return ""
     if key == "arms" and isinstance(item, list):
-        return ", ".join(f"{arm['arm']} {formats.share(arm['share'], lang)}" for arm in item)
+        return ", ".join(f"{texts.value('arm', arm['arm'], lang)} {formats.share(arm['share'], lang)}" for arm in item)
     if isinstance(item, dict):
         return ", ".join(f"{_written(key, name, lang)} {_written(key, value, lang)}" for name, value in item.items())
     if isinstance(item, list):

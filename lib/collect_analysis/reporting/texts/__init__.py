@@ -40,7 +40,21 @@ LIMITS = {
 }  # fmt: skip
 # Columns and places that name an arm.
 ARMS = frozenset(
-    {"arm", "arms", "base", "champion", "challenger", "challengers", "control", "treated", "control_arm", "treated_arm", "done", "then"}
+    {
+        "action",
+        "arm",
+        "arms",
+        "base",
+        "champion",
+        "challenger",
+        "challengers",
+        "control",
+        "treated",
+        "control_arm",
+        "treated_arm",
+        "done",
+        "then",
+    }
 )
 STRICT = False
 # What a code looks like, and two English words.
