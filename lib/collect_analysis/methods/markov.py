@@ -282,3 +282,9 @@ def _path_table(chain: Chain, path: Floats) -> pd.DataFrame:
     rows = [{"step": step, "state": name, "value": value} for step, now in enumerate(path) for name, value in zip(names, now, strict=True)]
     table = pd.DataFrame(rows)
     return table.assign(note=np.where(table["value"].isna(), NEVER_SEEN, ""))
+
+
+def per_account(cells: pd.DataFrame, column: str) -> dict[str, float]:
+    """What an account of each bucket brings: `column` over count, by from. For `Total`."""
+    sums = cells.groupby("from")[["count", column]].sum()
+    return {str(bucket): float(value) for bucket, value in (sums[column] / sums["count"]).items()}

@@ -21,13 +21,12 @@ from collect_analysis.measures.transitions import Scope, Transitions, tet_months
 from collect_analysis.methods.control_band import control_bands
 from collect_analysis.methods.evidence import Condition, Grade, grade, refused
 from collect_analysis.methods.levels import BAND
-from collect_analysis.methods.markov import Chain, Total, chain_of, fan, fates, stays
+from collect_analysis.methods.markov import Chain, Total, chain_of, fan, fates, per_account, stays
 from collect_analysis.methods.markov_backtest import COLUMNS, backtest, coverage, errors_by, learned, origins_of, widened
 from collect_analysis.methods.markov_tests import departures, order_test, stationarity_test
 from collect_analysis.methods.rates import rate_table
 from collect_analysis.reporting.kinds.portfolio_flow import PortfolioFlow
 
-# Eight times of ten the future should lie inside.
 CASH, PROVISION = "cash", "provision"
 RATE_KPI = {decisions.ROLLED: "F1", decisions.CURED: "F5"}
 # How an account came into its bucket: from a better one, from the same, from a worse one.
@@ -176,12 +175,12 @@ class Review:
         paid = self._cash_by_bucket
         paid = paid[paid["month"].isin(used)]
         if len(paid):
-            by_month = [_per_account(part, "cash_minor") for _, part in paid.groupby("month")]
-            totals[CASH] = Total(pooled=_per_account(paid, "cash_minor"), by_month=by_month, during=True)
+            by_month = [per_account(part, "cash_minor") for _, part in paid.groupby("month")]
+            totals[CASH] = Total(pooled=per_account(paid, "cash_minor"), by_month=by_month, during=True)
         if not self.no_groups:
             held = self._held
             now = held[(held["origin"] == origin) & (held["step"] == 0)]
-            totals[PROVISION] = Total(pooled=_per_account(now, "provision_minor"))
+            totals[PROVISION] = Total(pooled=per_account(now, "provision_minor"))
         return totals
 
     @cached_property
@@ -374,14 +373,13 @@ class Review:
     @cached_property
     def conditions(self) -> list[Condition]:
         """What must hold for the projection and the bands."""
-        by_step = errors_by(self.backtest, by=["step"])
         return [
             delivered(absent(self.book, ("month_end", "payment"), self.period.month_starts), consequence="downgrade"),
             decisions.complete(self.counts),
             decisions.enough_months(self.product_bands),
             decisions.first_order(self.order),
             decisions.stationary(self.steadiness, departures(self._moves)),
-            decisions.forecasts_hold(coverage(self.backtest), by_step, level=BAND, alone=self.covered_alone),
+            decisions.forecasts_hold(coverage(self.backtest), errors_by(self.backtest, by=["step"]), level=BAND, alone=self.covered_alone),
         ]
 
     @property
@@ -393,8 +391,3 @@ class Review:
     def refused(self) -> bool:
         """Whether a condition leaves no answer."""
         return bool(refused(self.conditions))
-
-
-def _per_account(cells: pd.DataFrame, column: str) -> dict[str, float]:
-    sums = cells.groupby("from")[["count", column]].sum()
-    return {str(bucket): float(value) for bucket, value in (sums[column] / sums["count"]).items()}
