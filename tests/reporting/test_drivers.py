@@ -221,7 +221,7 @@ def test_every_condition_action_and_standing_has_its_words() -> None:
 
 def test_the_page_reads_in_vietnamese_and_repeats_itself(planted: Report) -> None:
     again = Report(planted.book, parameters(lang="vi", tree_depth=1))
-    assert again.decision.answer.startswith("Nên áp dụng challenger theo bảng quy tắc")
+    assert again.decision.answer.startswith("Nên áp dụng phương án thách thức theo bảng quy tắc")
     assert not any("{" in item.detail for item in again.checks)
     pd.testing.assert_frame_equal(again.works.policies, planted.works.policies, check_exact=True)
     pd.testing.assert_frame_equal(again.predicted.effects, planted.predicted.effects, check_exact=True)
