@@ -69,7 +69,7 @@ INVENTED = frozenset(
 @pytest.fixture(autouse=True)
 def _no_word_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """In tests a text that the catalogue does not hold raises; in a run it is shown as it is, and a check says so."""
-    from collect_analysis.reporting import texts
+    from collect_analysis.report import texts
 
     missed = texts._miss
     monkeypatch.setattr(texts, "STRICT", True)

@@ -9,9 +9,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from collect_analysis.book.places import books_folder
-from collect_analysis.reporting import notebook_files, provenance
-from collect_analysis.reporting.page import render_page
-from collect_analysis.reporting.typed_parameters import ReportParameters
+from collect_analysis.report import notebook_files
+from collect_analysis.report.parameters import ReportParameters
+from collect_analysis.runs import provenance
+from collect_analysis.runs.page import render_page
 
 PROJECT = Path(__file__).resolve().parent.parent
 FINISHED = "2026-07-01T00:00:02+00:00"

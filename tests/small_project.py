@@ -11,11 +11,11 @@ from pathlib import Path
 
 from collect_analysis.book.durable import write_json
 from collect_analysis.book.store import Manifest, write_manifest
-from collect_analysis.reporting import report_files
-from collect_analysis.reporting.kinds import KINDS
-from collect_analysis.reporting.publish import Slot, prepare, publish, read_run, seal, stage
-from collect_analysis.reporting.report_files import PlannedRun
-from collect_analysis.reporting.runner import Clock, Limits, Outcome, StopRequest, Workplace, run_all
+from collect_analysis.report.kinds import KINDS
+from collect_analysis.runs import report_files
+from collect_analysis.runs.publish import Slot, prepare, publish, read_run, seal, stage
+from collect_analysis.runs.report_files import PlannedRun
+from collect_analysis.runs.runner import Clock, Limits, Outcome, StopRequest, Workplace, run_all
 
 KIND = "kpi_period"
 POLICIES = Path(__file__).resolve().parent.parent / "parameters" / "policy"

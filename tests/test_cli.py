@@ -222,7 +222,7 @@ def test_the_sample_command_refuses_a_wrong_day(collect) -> None:
 
 
 def test_serve_hands_over_the_token_of_the_environment(project: SmallProject, collect, monkeypatch: pytest.MonkeyPatch) -> None:
-    from collect_analysis.reporting import pages
+    from collect_analysis.runs import pages
 
     seen: dict = {}
     monkeypatch.setattr(pages, "serve", lambda reports, **given: seen.update(reports=reports, **given))

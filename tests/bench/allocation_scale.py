@@ -10,10 +10,10 @@ import time
 
 import numpy as np
 import pandas as pd
-from collect_analysis.decisions.allocation.optimum import allocate
-from collect_analysis.decisions.allocation.problem import Problem, of_matrix
-from collect_analysis.decisions.allocation.simple_ways import compare
-from collect_analysis.decisions.allocation.views import chances
+from collect_analysis.methods.allocation.optimum import allocate
+from collect_analysis.methods.allocation.problem import Problem, of_matrix
+from collect_analysis.methods.allocation.simple_ways import compare
+from collect_analysis.methods.allocation.views import chances
 
 PROBLEMS = {"100,000 x 200, 25 eligible": (100_000, 200, 25), "1,000,000 x 50": (1_000_000, 50, 50)}
 MIN_PROPENSITY = 0.002

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from collect_analysis.agencies import comparison
+from collect_analysis.agencies.comparison import Belief
 from collect_analysis.book.places import books_folder
 from collect_analysis.book.store import open_book
-from collect_analysis.measures import comparison
-from collect_analysis.measures.comparison import Belief
 from collect_analysis.measures.placements import CELL_KEYS, JUDGMENTAL, RANDOM, SUM_COLUMNS, Panel, stratum_sums
-from collect_analysis.methods.rates import wilson_interval
+from collect_analysis.methods.rates.rates import wilson_interval
 from scipy import stats
 
 AS_OF = date(2026, 6, 30)

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from collect_analysis.book.places import books_folder
 from collect_analysis.book.store import Book, book_from_frames, open_book
-from collect_analysis.decisions.verdict import persistence
-from collect_analysis.measures import adjusted, arms
+from collect_analysis.measures import arms
 from collect_analysis.measures.cohort import Cohort, open_cohort
-from collect_analysis.methods.experiments import arm_means, compare_arms
-from collect_analysis.methods.rates import wilson_interval
+from collect_analysis.methods.rates.rates import wilson_interval
+from collect_analysis.methods.trials.experiments import arm_means, compare_arms
+from collect_analysis.strategies import adjusted
+from collect_analysis.strategies.verdict import persistence
 
 AS_OF = date(2026, 6, 30)
 ARMS = ["champion", "challenger"]

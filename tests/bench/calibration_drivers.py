@@ -7,8 +7,8 @@ judged on the other by the library's public functions.
 
 import numpy as np
 import pandas as pd
-from collect_analysis.methods import policy_tree, uplift
-from collect_analysis.methods.rates import wilson_interval
+from collect_analysis.methods.rates.rates import wilson_interval
+from collect_analysis.methods.targeting import policy_tree, uplift
 
 CASES = 4_000
 CUT, GAIN, LOSS = 0.4, 0.10, -0.06

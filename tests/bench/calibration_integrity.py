@@ -6,15 +6,15 @@ from datetime import date
 from pathlib import Path
 
 import pandas as pd
+from collect_analysis.agencies.integrity import IntegrityRules, facts
+from collect_analysis.agencies.integrity_verdict import STRONG, WEAK, Thresholds, false_alarms, judged
 from collect_analysis.book.policy import in_force
 from collect_analysis.book.sample import make_sample
 from collect_analysis.book.sample.plants import CHERRY_PICKER
 from collect_analysis.book.store import open_book
-from collect_analysis.decisions.agency_integrity import STRONG, WEAK, Thresholds, false_alarms, judged
 from collect_analysis.measures.conduct import LegalLimits
-from collect_analysis.measures.integrity import IntegrityRules, facts
 from collect_analysis.measures.periods import KpiWindows, Period
-from collect_analysis.methods.rates import wilson_interval
+from collect_analysis.methods.rates.rates import wilson_interval
 
 ACCOUNTS, SEEDS, AS_OF = 20_000, 12, date(2026, 6, 30)
 QUARTER = Period(date(2026, 4, 1), AS_OF)

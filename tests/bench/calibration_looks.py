@@ -8,9 +8,9 @@ import sys
 
 import numpy as np
 import pandas as pd
-from collect_analysis.methods import interim
-from collect_analysis.methods.rates import wilson_interval
-from collect_analysis.methods.sequential import boundaries, confidence_sequence
+from collect_analysis.methods.rates.rates import wilson_interval
+from collect_analysis.methods.trials import interim
+from collect_analysis.methods.trials.sequential import boundaries, confidence_sequence
 from scipy import stats
 
 DAYS, PER_DAY, PAYERS, WEEK = 90, 40, 0.25, 7

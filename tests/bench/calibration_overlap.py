@@ -2,9 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from collect_analysis.methods.adjustment import Target, doubly_robust
-from collect_analysis.methods.nuisance import Comparison, Floats, Model, Nuisance, cross_fitted
-from collect_analysis.methods.rates import wilson_interval
+from collect_analysis.methods.causal.nuisance import Comparison, Floats, Model, Nuisance, cross_fitted
+from collect_analysis.methods.rates.rates import wilson_interval
+from collect_analysis.methods.trials.adjustment import Target, doubly_robust
 
 CASES = 800
 # (case, share of yes/no outcomes?, model, target, which of the two models is spoilt)

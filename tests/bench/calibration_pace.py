@@ -10,8 +10,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 from collect_analysis.measures.pace_days import features
-from collect_analysis.methods.completion import Months, fit_curve, forecast, months_of, naive
-from collect_analysis.methods.rates import wilson_interval
+from collect_analysis.methods.forecast.completion import Months, fit_curve, forecast, months_of, naive
+from collect_analysis.methods.rates.rates import wilson_interval
 
 FIRST, LAST = date(2024, 7, 1), date(2026, 6, 30)
 TET = (date(2025, 1, 29), date(2026, 2, 17))

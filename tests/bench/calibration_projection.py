@@ -8,9 +8,9 @@ import sys
 
 import numpy as np
 import pandas as pd
-from collect_analysis.methods.markov import chain_of, fan
-from collect_analysis.methods.markov_backtest import backtest, origins_of, widened
-from collect_analysis.methods.rates import wilson_interval
+from collect_analysis.methods.forecast.markov import chain_of, fan
+from collect_analysis.methods.forecast.markov_backtest import backtest, origins_of, widened
+from collect_analysis.methods.rates.rates import wilson_interval
 
 STATES, ENDS = ["0", "1", "2"], ["paid_off", "sold"]
 LEVEL_SHARES = np.array([[0.80, 0.12, 0.0, 0.06, 0.02], [0.35, 0.15, 0.45, 0.03, 0.02], [0.05, 0.05, 0.82, 0.02, 0.06]])

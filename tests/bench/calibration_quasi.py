@@ -2,13 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from collect_analysis.methods.density_jump import density_test
-from collect_analysis.methods.discontinuity import sharp_discontinuity
-from collect_analysis.methods.fuzzy_discontinuity import fuzzy_discontinuity
-from collect_analysis.methods.rates import wilson_interval
-from collect_analysis.methods.rollout import group_time_effects
-from collect_analysis.methods.rollout_checks import randomisation_test, two_way_fixed_effects
-from collect_analysis.methods.rollout_summary import summarise
+from collect_analysis.methods.causal.density_jump import density_test
+from collect_analysis.methods.causal.discontinuity import sharp_discontinuity
+from collect_analysis.methods.causal.fuzzy_discontinuity import fuzzy_discontinuity
+from collect_analysis.methods.causal.rollout import group_time_effects
+from collect_analysis.methods.causal.rollout_checks import randomisation_test, two_way_fixed_effects
+from collect_analysis.methods.causal.rollout_summary import summarise
+from collect_analysis.methods.rates.rates import wilson_interval
 
 JUMP, BASE = 0.09, 0.21
 WAVES = {np.inf: 0.0, 8: 0.02, 12: 0.01, 16: 0.005}

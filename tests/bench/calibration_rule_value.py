@@ -6,11 +6,11 @@ from datetime import date
 import numpy as np
 import pandas as pd
 from collect_analysis.book.store import book_from_frames
-from collect_analysis.decisions.rules import parse_rule
-from collect_analysis.measures import rule_value
-from collect_analysis.measures.decision_log import open_log
-from collect_analysis.methods.policy_value import ESTIMATORS, estimate_table
-from collect_analysis.methods.rates import wilson_interval
+from collect_analysis.methods.rates.rates import wilson_interval
+from collect_analysis.methods.targeting.policy_value import ESTIMATORS, estimate_table
+from collect_analysis.strategies.decision_log import open_log
+from collect_analysis.strategies.rule_value import measures as rule_value
+from collect_analysis.strategies.rules import parse_rule
 
 CUSTOMERS = 1200
 RATE = 0.25

@@ -6,9 +6,9 @@ caseloads from 120 to 500 and accounts that are easy for some and hard for other
 
 import numpy as np
 import pandas as pd
-from collect_analysis.decisions.scorecard import ABOVE, BELOW, ScorecardRules, banded
-from collect_analysis.measures.officer_index import MONEY, shrunken
-from collect_analysis.methods.rates import wilson_interval
+from collect_analysis.methods.rates.rates import wilson_interval
+from collect_analysis.officers.officer_index import MONEY, shrunken
+from collect_analysis.officers.scorecard.decision import ABOVE, BELOW, ScorecardRules, banded
 from scipy import stats
 
 OFFICERS, MONTHS, SKILL_SD = 300, 3, 0.38

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from collect_analysis.methods import shrinkage
-from collect_analysis.methods.discontinuity import sharp_discontinuity
-from collect_analysis.methods.multiplicity import benjamini_hochberg, holm
-from collect_analysis.methods.power import cases_for, share_cv
-from collect_analysis.methods.profiling import observed_expected
-from collect_analysis.methods.sequential import boundaries, peeking_error
-from collect_analysis.methods.survival import exit_counts, kaplan_meier, log_rank
-from collect_analysis.methods.triangles import chain_ladder
+from collect_analysis.methods.causal.discontinuity import sharp_discontinuity
+from collect_analysis.methods.forecast.triangles import chain_ladder
+from collect_analysis.methods.profiling import shrinkage
+from collect_analysis.methods.profiling.profiling import observed_expected
+from collect_analysis.methods.rates.multiplicity import benjamini_hochberg, holm
+from collect_analysis.methods.survival.survival import exit_counts, kaplan_meier, log_rank
+from collect_analysis.methods.trials.power import cases_for, share_cv
+from collect_analysis.methods.trials.sequential import boundaries, peeking_error
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOW = "2026-11-23T08:00:00+00:00"

@@ -9,8 +9,7 @@ import pytest
 from collect_analysis.book.intake import import_source
 from collect_analysis.book.reasons import REASONS
 from collect_analysis.errors import DataError, ParameterError
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.book.payments_source import COLUMNS, HEADER, NOW, Payments
 

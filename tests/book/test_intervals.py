@@ -8,8 +8,7 @@ from collect_analysis.book.intake import import_source
 from collect_analysis.book.store import Load
 from collect_analysis.book.tables import TABLES
 from collect_analysis.errors import DataError
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.book.payments_source import NOW, Payments
 

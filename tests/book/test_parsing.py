@@ -13,8 +13,7 @@ from collect_analysis.book.readers.cells import text_column
 from collect_analysis.book.schema import Column
 from collect_analysis.book.source_format import ColumnRule, CsvFormat, FiscalQuarter
 from collect_analysis.errors import WorkplaceError
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 VIETNAMESE = CsvFormat(kind="csv", decimal=",", grouping=".")
 ENGLISH = CsvFormat(kind="csv", missing=["NA"], decimal=".")

@@ -11,8 +11,7 @@ from collect_analysis.book.readers.cells import Cells
 from collect_analysis.book.readers.csv_files import read_csv_file
 from collect_analysis.book.source_format import CsvFormat
 from collect_analysis.errors import DataError
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 HEADER = b"id,name,amount\n"
 

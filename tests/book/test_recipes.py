@@ -14,8 +14,7 @@ from collect_analysis.measures import cash, scopes
 from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.kpis import KPIS
 from collect_analysis.measures.periods import KpiWindows, Period, month_end, month_start
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.bench.kpi_period_scale import limits
 from tests.small_book import book_of, frame_of

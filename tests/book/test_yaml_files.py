@@ -8,8 +8,7 @@ import pytest
 import yaml
 from collect_analysis.book.yaml_files import MAX_BYTES, MAX_DEPTH, read_yaml, read_yaml_lines
 from collect_analysis.errors import ParameterError
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 
 def read(folder: Path, content: str | bytes) -> dict:

@@ -11,25 +11,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from collect_analysis.agencies import gates
 from collect_analysis.book.policy import in_force, policy
 from collect_analysis.book.store import Book, book_from_frames, open_book
-from collect_analysis.decisions.rules import parse_rule
-from collect_analysis.measures import (
-    assignment,
-    cohort,
-    decision_log,
-    history,
-    officer_index,
-    partners,
-    placements,
-    record_audit,
-    rule_value,
-    scopes,
-)
+from collect_analysis.measures import assignment, cohort, placements, record_audit, scopes
 from collect_analysis.measures.conduct import LegalLimits
-from collect_analysis.measures.cut_off import CutOffRule
 from collect_analysis.measures.kpi_table import Facts, kpi_table
 from collect_analysis.measures.periods import KpiWindows, Period
+from collect_analysis.officers import officer_index
+from collect_analysis.strategies import decision_log
+from collect_analysis.strategies.quasi_experiment.measures_cut_off import CutOffRule
+from collect_analysis.strategies.rule_value import measures as rule_value
+from collect_analysis.strategies.rules import parse_rule
+from collect_analysis.strategies.test_design import measures_history as history
 
 AS_OF = date(2026, 6, 30)
 ARMS = ("champion", "challenger")
@@ -52,7 +46,7 @@ class Opened:
         self.limits = [replace(LegalLimits.of(version), valid_from=date(2020, 1, 1)) for version in versions[-1:]]
         self.facts = Facts(self.book, self.period, windows=self.windows, limits=self.limits)
         self.panel = placements.Panel(start=date(2025, 1, 1), end=AS_OF, horizon=5)
-        self.conduct = partners.ConductWindow(start=date(2025, 7, 1), end=AS_OF)
+        self.conduct = gates.ConductWindow(start=date(2025, 7, 1), end=AS_OF)
         self.stack = ExitStack()
 
     def held(self, context: AbstractContextManager) -> Any:

@@ -9,83 +9,71 @@ from datetime import date
 from typing import Any
 
 from collect_analysis import measures
-from collect_analysis.measures import (
-    account_months,
-    adjusted,
-    arms,
-    assessments,
-    assignment,
-    attribution,
-    balance,
-    bases,
+from collect_analysis.agencies import (
+    activity as partner_activity,
     batch_triangle,
-    capacity,
-    cash,
-    cohort_events,
-    conduct,
-    costs,
-    cut_off,
-    day_sheets,
-    decision_log,
-    economics,
-    exits,
-    expected,
-    factors,
-    fidelity,
-    flow,
-    held,
-    history,
-    identities,
-    index_sturdiness,
-    inflow,
+    factors as placement_factors,
+    gates as partners,
     integrity,
     integrity_money,
     integrity_promises,
     invoices,
+    placement_balance,
+    recording_gaps,
+    unit_periods,
+    units as panel_units,
+)
+from collect_analysis.agencies.agency_evaluation import measures_expected, measures_service, measures_sturdiness
+from collect_analysis.agencies.placement_plan import measures_flow, measures_recalls
+from collect_analysis.measures import (
+    account_months,  # fmt: skip
+    arms,
+    assignment,
+    attribution,
+    balance,
+    bases,
+    cash,
+    cohort_events,
+    conduct,
+    costs,
+    day_sheets,
+    economics,
+    expected,
+    flow,
+    held,
     kpi_table,
-    looks,
-    net_value,
-    next_flow,
-    officer_gates,
-    officer_index,
-    officer_months,
-    overlap,
     pace,
     pace_days,
-    pace_outlook,
-    panel_units,
-    partner_activity,
-    partner_service,
-    partners,
-    placement_balance,
-    placement_expected,
-    placement_factors,
     placements,
     promises,
     ratios,
-    recalls,
     record_audit,
-    recording_gaps,
     recovery,
-    recovery_curve,
-    roll_out,
-    rule_boundaries,
-    rule_value,
-    scheme_inputs,
     segments,
-    tails,
-    target_inputs,
     transitions,
-    unit_periods,
-)  # fmt: skip
+)
 from collect_analysis.measures.kpis import KPIS
 from collect_analysis.measures.periods import Period
 from collect_analysis.measures.table_measures import TABLE_MEASURES, table_of
+from collect_analysis.officers import officer_gates, officer_index
+from collect_analysis.officers.incentive_scheme import measures as scheme_inputs
+from collect_analysis.officers.kpi_validation import measures as officer_months
+from collect_analysis.officers.officer_record_audit import measures_assessments
+from collect_analysis.portfolio.kpi_period import measures_identities
+from collect_analysis.portfolio.pace import measures_outlook
+from collect_analysis.portfolio.target_setting import measures as target_inputs, measures_capacity, measures_inflow
+from collect_analysis.strategies import adjusted, decision_log
+from collect_analysis.strategies.drivers import measures as factors
+from collect_analysis.strategies.quasi_experiment import measures_cut_off, measures_overlap, measures_roll_out, measures_rule_boundaries
+from collect_analysis.strategies.rule_value import measures as rule_value
+from collect_analysis.strategies.strategy_review import measures_exits, measures_net_value, measures_recovery, measures_tails
+from collect_analysis.strategies.test_design import measures_history
+from collect_analysis.strategies.test_monitor import measures_fidelity, measures_looks
 
 from tests.engines.books import ARMS, AS_OF, GRAINS, SUPPLIED, Opened
 
 LIMITS = partners.GateLimits(complaints_per_10k=50, breaches_per_1000=1, critical_qa_share=0.05, third_party_per_1000=0.1)
-RECALLED = recalls.RecallRule(quiet_days=45, oldest_months=5, cooldown_months=2)
+RECALLED = measures_recalls.RecallRule(quiet_days=45, oldest_months=5, cooldown_months=2)
 YEAR = {"start": date(2025, 7, 1), "end": AS_OF}
 MONTH = {"start": date(2026, 6, 1), "end": AS_OF}
 ROLL_OUT = {"cluster": "region", "days_past_due": 30, "outcome": "payer_rate"}
@@ -95,7 +83,7 @@ Call = Callable[[Opened], Any]
 
 
 def _starts(o: Opened) -> dict[str, date]:
-    return roll_out.starts_of_rules(o.book, "early-offer-sample", cluster="region", rule_id="REGION-{cluster}")
+    return measures_roll_out.starts_of_rules(o.book, "early-offer-sample", cluster="region", rule_id="REGION-{cluster}")
 
 
 NEXT = Period(date(2026, 7, 1), date(2026, 7, 31))
@@ -147,10 +135,14 @@ CALLS: dict[str, Call] = {
     "cohort_events.cash_delivered": lambda o: cohort_events.cash_delivered(o.book, o.assigned, 90),
     "cohort_events.months_read": lambda o: cohort_events.months_read(o.book, o.assigned, 90),
     "conduct.breaches_by_rule": lambda o: conduct.breaches_by_rule(o.book, o.facts["breaches"], o.limits, by_unit=True),
-    "cut_off.cases_of_cohort": lambda o: cut_off.cases_of_cohort(
-        o.other, SUPPLIED, cut_off.CutOffRule(cutoff=0.0, belongs_to="above", treated_side="above"), outcome="score", horizon_days=90
+    "cut_off.cases_of_cohort": lambda o: measures_cut_off.cases_of_cohort(
+        o.other,
+        SUPPLIED,
+        measures_cut_off.CutOffRule(cutoff=0.0, belongs_to="above", treated_side="above"),
+        outcome="score",
+        horizon_days=90,
     ),
-    "cut_off.cases_of_ruleset": lambda o: cut_off.cases_of_ruleset(
+    "cut_off.cases_of_ruleset": lambda o: measures_cut_off.cases_of_ruleset(
         o.book, "visits-sample", o.cut_off, running="balance", outcome="payer_rate", horizon_days=90, covariates=["bucket"]
     ),
     "decision_log.open_log": lambda o: [
@@ -159,18 +151,18 @@ CALLS: dict[str, Call] = {
     ],
     "economics.commission": lambda o: economics.commission(o.book, o.panel, age=5),
     "economics.priced": lambda o: economics.priced(o.book, placements.payments_on(o.book, placements.of_panel(o.book, o.panel))),
-    "index_sturdiness.bootstrapped": lambda o: index_sturdiness.bootstrapped(
+    "index_sturdiness.bootstrapped": lambda o: measures_sturdiness.bootstrapped(
         o.book, o.panel, placements.stratum_sums(o.book, o.panel, age=5), age=5, allocation=placements.JUDGMENTAL, seed=1
     ),
-    "index_sturdiness.largest_payments": lambda o: index_sturdiness.largest_payments(
+    "index_sturdiness.largest_payments": lambda o: measures_sturdiness.largest_payments(
         o.book, o.panel, placements.stratum_sums(o.book, o.panel, age=5), age=5, allocation=placements.JUDGMENTAL
     ),
     "invoices.billed": lambda o: invoices.billed(o.book, **YEAR),
     "invoices.earned": lambda o: invoices.earned(o.book, **YEAR),
     "invoices.tariff_rows": lambda o: invoices.tariff_rows(o.book),
     "invoices.unit_names": lambda o: invoices.unit_names(o.book),
-    "exits.cure_exits": lambda o: exits.cure_exits(o.book, o.cohort, ARMS, horizon_days=90),
-    "exits.payment_exits": lambda o: exits.payment_exits(o.book, o.cohort, ARMS, horizon_days=90),
+    "exits.cure_exits": lambda o: measures_exits.cure_exits(o.book, o.cohort, ARMS, horizon_days=90),
+    "exits.payment_exits": lambda o: measures_exits.payment_exits(o.book, o.cohort, ARMS, horizon_days=90),
     "factors.subjects": lambda o: factors.subjects(
         o.book,
         o.cohort,
@@ -180,9 +172,9 @@ CALLS: dict[str, Call] = {
         outcome=o.payer,
         seed=1,
     ),
-    "fidelity.crossings": lambda o: fidelity.crossings(o.book, o.cohort, ARMS, treatments={}, days=60),
-    "fidelity.losses": lambda o: fidelity.losses(o.book, o.cohort, ARMS, outcome_column=o.payer.column, days=60),
-    "fidelity.weekly_doses": lambda o: fidelity.weekly_doses(o.book, o.cohort, ARMS, days=60),
+    "fidelity.crossings": lambda o: measures_fidelity.crossings(o.book, o.cohort, ARMS, treatments={}, days=60),
+    "fidelity.losses": lambda o: measures_fidelity.losses(o.book, o.cohort, ARMS, outcome_column=o.payer.column, days=60),
+    "fidelity.weekly_doses": lambda o: measures_fidelity.weekly_doses(o.book, o.cohort, ARMS, days=60),
     "flow.roll_matrix": lambda o: flow.roll_matrix(o.book, o.facts["pairs"], top_bucket=7, few=10),
     "costs.priced_logs": lambda o: costs.priced_logs(o.book),
     "held.attempted": lambda o: held.attempted(o.book, o.period.start, o.period.end, o.windows),
@@ -191,32 +183,34 @@ CALLS: dict[str, Call] = {
     "held.open_accounts": lambda o: held.open_accounts(o.book, o.period.opening, o.period.end),
     "held.overdue": lambda o: held.overdue(o.book, o.period.opening, o.period.end),
     "held.scheduled_days": lambda o: held.scheduled_days(o.book, o.period.start, o.period.end),
-    "history.arm_as_now": lambda o: history.arm_as_now(o.book, o.cohort, champion=ARMS[0]),
-    "history.bucket_sums": lambda o: history.bucket_sums(
+    "history.arm_as_now": lambda o: measures_history.arm_as_now(o.book, o.cohort, champion=ARMS[0]),
+    "history.bucket_sums": lambda o: measures_history.bucket_sums(
         o.book, o.history.cohort, o.history.cohort.outcomes, assignment.hash_buckets(o.history.cohort.table["cluster_key"], "salt") % 10
     ),
-    "history.check_filters": lambda o: history.check_filters(o.book, history.Population(source="stock", products=("card",), buckets=(2,))),
-    "history.gaps_of": lambda o: history.gaps_of(o.book),
-    "history.monthly_sums": lambda o: history.monthly_sums(o.book, o.history),
+    "history.check_filters": lambda o: measures_history.check_filters(
+        o.book, measures_history.Population(source="stock", products=("card",), buckets=(2,))
+    ),
+    "history.gaps_of": lambda o: measures_history.gaps_of(o.book),
+    "history.monthly_sums": lambda o: measures_history.monthly_sums(o.book, o.history),
     "history.open_history": lambda o: o.history,
-    "history.products_of": lambda o: history.products_of(
+    "history.products_of": lambda o: measures_history.products_of(
         o.book, o.history.cohort, o.history.cohort.outcomes, [item for item in o.history.cohort.covariates if item.name != "score"]
     ),
-    "history.supplied_history": lambda o: history.supplied_history(o.other, o.trial, arm=ARMS[0], covariates=["age"]),
+    "history.supplied_history": lambda o: measures_history.supplied_history(o.other, o.trial, arm=ARMS[0], covariates=["age"]),
     "kpi_table.by_bucket": lambda o: kpi_table.by_bucket(o.facts, top_bucket=5),
     "kpi_table.compared": lambda o: kpi_table.compared(o.facts, grains=("company",), ids=("F1", "R1", "R14", "C1", "C8", "Q1")),
     "kpi_table.kpi_table": lambda o: o.kpis,
     "kpi_table.lacking": lambda o: kpi_table.lacking(o.facts, ("contact", "cohort")),
     "kpi_table.missing_for": lambda o: {number: kpi_table.missing_for(o.facts, kpi) for number, kpi in KPIS.items() if kpi.base},
-    "looks.entries": lambda o: looks.entries(o.book, o.cohort, ARMS),
-    "looks.look_sums": lambda o: looks.look_sums(
+    "looks.entries": lambda o: measures_looks.entries(o.book, o.cohort, ARMS),
+    "looks.look_sums": lambda o: measures_looks.look_sums(
         o.book, o.cohort, ARMS, [o.cash, o.payer], days=[date(2026, 4, 30), date(2026, 5, 31), AS_OF], horizon_days=90
     ),
-    "net_value.net_value": lambda o: net_value.net_value(o.book, o.cohort, ARMS, horizon_days=90),
-    "next_flow.held_now": lambda o: next_flow.held_now(o.book),
-    "next_flow.recent_flow": lambda o: next_flow.recent_flow(o.book, o.panel, months=6),
-    "overlap.over_by": lambda o: overlap.over_by(o.book, o.cohort, 90),
-    "overlap.read_arms": lambda o: overlap.read_arms(
+    "net_value.net_value": lambda o: measures_net_value.net_value(o.book, o.cohort, ARMS, horizon_days=90),
+    "next_flow.held_now": lambda o: measures_flow.held_now(o.book),
+    "next_flow.recent_flow": lambda o: measures_flow.recent_flow(o.book, o.panel, months=6),
+    "overlap.over_by": lambda o: measures_overlap.over_by(o.book, o.cohort, 90),
+    "overlap.read_arms": lambda o: measures_overlap.read_arms(
         o.book, o.cohort, o.payer, o.numbers, treated_arm=ARMS[1], control_arm=ARMS[0], seed=1
     ),
     "pace.pace": lambda o: pace.pace(o.book, o.period, target_minor=1e9),
@@ -225,7 +219,7 @@ CALLS: dict[str, Call] = {
     "panel_units.payments_before": lambda o: panel_units.payments_before(o.book, o.panel),
     "panel_units.refuse_mixed_currencies": lambda o: panel_units.refuse_mixed_currencies(o.book),
     "partner_activity.activity": lambda o: partner_activity.activity(o.book, o.panel, windows=o.windows),
-    "partner_service.service": lambda o: partner_service.service(o.book, o.panel, windows=o.windows, limits=o.limits),
+    "partner_service.service": lambda o: measures_service.service(o.book, o.panel, windows=o.windows, limits=o.limits),
     "partners.breaches": lambda o: partners.breaches(o.book, o.conduct, o.limits),
     "partners.gates": lambda o: partners.gates(
         o.book, o.panel, partners.breaches(o.book, o.conduct, o.limits), window=o.conduct, limits=LIMITS
@@ -233,7 +227,7 @@ CALLS: dict[str, Call] = {
     "partners.register": lambda o: partners.register(o.book),
     "placement_balance.drawn_balance": lambda o: placement_balance.drawn_balance(o.book, o.panel),
     "placement_expected.expected_cells": lambda o: (
-        placement_expected.expected_cells(o.book, o.panel, age=5, factors=placement_factors.FACTORS, seed=1).table
+        measures_expected.expected_cells(o.book, o.panel, age=5, factors=placement_factors.FACTORS, seed=1).table
     ),
     "placements.shared": lambda o: placements.shared(o.book, **YEAR),
     "placements.draws": lambda o: placements.draws(o.book, o.panel),
@@ -246,27 +240,29 @@ CALLS: dict[str, Call] = {
     "ratios.ratio_table": lambda o: ratios.ratio_table(
         o.book, o.facts["cash"], [kpi for kpi in KPIS.values() if kpi.base == "cash"], grains=GRAINS
     ),
-    "recalls.quiet_untold": lambda o: recalls.quiet_untold(o.book, RECALLED),
-    "recalls.recall_batches": lambda o: [batch.to_pandas() for batch in recalls.recall_batches(o.book, o.panel, RECALLED)],
-    "recalls.recalls": lambda o: recalls.recalls(o.book, o.panel, RECALLED),
+    "recalls.quiet_untold": lambda o: measures_recalls.quiet_untold(o.book, RECALLED),
+    "recalls.recall_batches": lambda o: [batch.to_pandas() for batch in measures_recalls.recall_batches(o.book, o.panel, RECALLED)],
+    "recalls.recalls": lambda o: measures_recalls.recalls(o.book, o.panel, RECALLED),
     "recording_gaps.silent_months": lambda o: recording_gaps.silent_months(o.book, o.panel),
     "recovery.targets": lambda o: recovery.targets(o.book, o.period, grains=GRAINS),
-    "recovery_curve.cumulative_recovery": lambda o: recovery_curve.cumulative_recovery(o.book, o.cohort, ARMS),
-    "roll_out.panel_of_book": lambda o: roll_out.panel_of_book(o.book, starts=_starts(o), **ROLL_OUT),
-    "roll_out.panel_of_cohort": lambda o: roll_out.panel_of_cohort(o.other, SUPPLIED, outcome="score", horizon_days=90, period="month"),
+    "recovery_curve.cumulative_recovery": lambda o: measures_recovery.cumulative_recovery(o.book, o.cohort, ARMS),
+    "roll_out.panel_of_book": lambda o: measures_roll_out.panel_of_book(o.book, starts=_starts(o), **ROLL_OUT),
+    "roll_out.panel_of_cohort": lambda o: measures_roll_out.panel_of_cohort(
+        o.other, SUPPLIED, outcome="score", horizon_days=90, period="month"
+    ),
     "roll_out.starts_of_rules": _starts,
-    "rule_boundaries.boundaries": lambda o: rule_boundaries.boundaries(o.book, "balance", products=[], first=None, last=AS_OF),
+    "rule_boundaries.boundaries": lambda o: measures_rule_boundaries.boundaries(o.book, "balance", products=[], first=None, last=AS_OF),
     "rule_value.row_facts": lambda o: rule_value.row_facts(o.book, o.log, o.payer, o.rule),
     "rule_value.values": lambda o: rule_value.values(o.book, o.weighed),
     "rule_value.weigh": lambda o: o.weighed,
     "segments.segment_sums": lambda o: segments.segment_sums(
         o.book, o.cohort, ARMS, o.payer, segments.declared_segments(o.cohort, ["bucket"], {"bucket": [3, 13]})
     ),
-    "tails.tail_sums": lambda o: tails.tail_sums(o.book, o.cohort, ARMS, o.cash, seed=1),
+    "tails.tail_sums": lambda o: measures_tails.tail_sums(o.book, o.cohort, ARMS, o.cash, seed=1),
     "unit_periods.read": lambda o: unit_periods.read(o.other, start=date(2025, 1, 1), end=date(2025, 9, 30)),
-    "capacity.officer_tenure": lambda o: capacity.officer_tenure(o.book, MONTHS[1]),
-    "capacity.unit_facts": lambda o: capacity.unit_facts(o.book, AS_OF),
-    "capacity.unit_months": lambda o: capacity.unit_months(o.book, *MONTHS, windows=o.windows),
+    "capacity.officer_tenure": lambda o: measures_capacity.officer_tenure(o.book, MONTHS[1]),
+    "capacity.unit_facts": lambda o: measures_capacity.unit_facts(o.book, AS_OF),
+    "capacity.unit_months": lambda o: measures_capacity.unit_months(o.book, *MONTHS, windows=o.windows),
     "day_sheets.completeness": lambda o: day_sheets.completeness(o.book, o.period, o.audit.log),
     "day_sheets.findings": lambda o: day_sheets.findings(o.book, o.period, o.audit.log, o.audit.rules),
     "expected.expected_of_stock": lambda o: expected.expected_of_stock(o.book, date(2026, 6, 1), reference_months=6),
@@ -279,8 +275,8 @@ CALLS: dict[str, Call] = {
     "integrity.units_of": lambda o: integrity.units_of(o.book, integrity.IntegrityRules(period=Period(date(2026, 4, 1), AS_OF))),
     "integrity_money.parts": lambda o: integrity_money.parts(o.book, placements.placed(o.book, **YEAR), o.period, o.windows, claim_days=30),
     "integrity_promises.parts": lambda o: integrity_promises.parts(o.book, o.period, ["ag-a", "ag-b"], o.windows, days=3),
-    "inflow.days_with_cash": lambda o: inflow.days_with_cash(o.book, *YEAR.values()),
-    "inflow.inflow": lambda o: inflow.inflow(o.book, *MONTHS),
+    "inflow.days_with_cash": lambda o: measures_inflow.days_with_cash(o.book, *YEAR.values()),
+    "inflow.inflow": lambda o: measures_inflow.inflow(o.book, *MONTHS),
     "officer_gates.cash_apart": lambda o: officer_gates.cash_apart(o.book, o.period, 0),
     "officer_gates.gate_counts": lambda o: officer_gates.gate_counts(
         o.book, o.period, by="officer_key", windows=o.windows, limits=o.limits
@@ -292,16 +288,16 @@ CALLS: dict[str, Call] = {
     "pace.daily_cash": lambda o: pace.daily_cash(o.book, **YEAR),
     "pace.large_ticket": lambda o: pace.large_ticket(o.book, **YEAR, quantile=0.99),
     "pace_days.calendar_days": lambda o: pace_days.calendar_days(o.book, **MONTH),
-    "pace_outlook.outlook": lambda o: pace_outlook.outlook(o.book, history_months=24, reference_months=3),
+    "pace_outlook.outlook": lambda o: measures_outlook.outlook(o.book, history_months=24, reference_months=3),
     "record_audit.audited": lambda o: o.audit.findings(),
     "record_audit.shortfalls": lambda o: record_audit.shortfalls(o.book, o.period),
     "target_inputs.next_version": lambda o: target_inputs.next_version(o.book, o.period),
     "target_inputs.read_inputs": lambda o: target_inputs.read_inputs(o.book, NEXT, windows=o.windows, **TARGETS),
     "target_inputs.ticket_cap": lambda o: target_inputs.ticket_cap(o.book, *MONTHS, quantile=0.995),
     "target_inputs.top_down_of": lambda o: target_inputs.top_down_of(o.book, o.period, role="board"),
-    "assessments.assessed": lambda o: assessments.assessed(o.book, Period(**YEAR)),
-    "assessments.patterns": lambda o: assessments.patterns(o.book, Period(**YEAR)),
-    "assessments.strictness": lambda o: assessments.strictness(o.book, Period(**YEAR)),
+    "assessments.assessed": lambda o: measures_assessments.assessed(o.book, Period(**YEAR)),
+    "assessments.patterns": lambda o: measures_assessments.patterns(o.book, Period(**YEAR)),
+    "assessments.strictness": lambda o: measures_assessments.strictness(o.book, Period(**YEAR)),
     "officer_months.month_edges": lambda o: officer_months.month_edges(o.book, *MONTHS),
     "officer_months.officer_months": lambda o: officer_months.officer_months(
         o.book, MONTHS[1], MONTHS[1], kpis=[KPIS["C3"], KPIS["C8"], KPIS["W4"]], windows=o.windows, limits=o.limits
@@ -313,7 +309,7 @@ CALLS: dict[str, Call] = {
         o.book, o.pooling, factors=("bucket", "product"), windows=o.windows, limits=o.limits, **EXPECTED
     ),
     "scheme_inputs.taken_back": lambda o: scheme_inputs.taken_back(o.book, Period(**YEAR)),
-    "identities.identities": lambda o: identities.identities(o.facts, o.kpis),
+    "identities.identities": lambda o: measures_identities.identities(o.facts, o.kpis),
     "transitions.tet_months": lambda o: transitions.tet_months(o.book, o.period),
 }
 

@@ -14,8 +14,8 @@ from unittest.mock import patch
 import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.errors import CollectError
-from collect_analysis.reporting import report_files
-from collect_analysis.reporting.typed_parameters import ReportParameters
+from collect_analysis.report.parameters import ReportParameters
+from collect_analysis.runs import report_files
 
 from tests.faults.lacking_books import Lack, lacking
 from tests.notebook_run import PROJECT, run_in_process

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from collect_analysis import cli
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.book.sheets import saved, workbook
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from collect_analysis.reporting.notebook_files import running_cell
+from collect_analysis.report.notebook_files import running_cell
 
 from tests.small_project import HANGING, KILLED, KIND, RECORD, SLOT, SmallProject, is_gone
 

@@ -10,8 +10,8 @@ from collect_analysis.book.store import Book, book_from_frames
 from collect_analysis.measures.assignment import drawn_again
 from collect_analysis.measures.balance import DAY_ZERO, Balance, balance
 from collect_analysis.measures.cohort import Cohort, open_cohort
-from collect_analysis.methods.assignment import hash_bucket
-from collect_analysis.methods.strata import stratum_weights
+from collect_analysis.methods.rates.strata import stratum_weights
+from collect_analysis.methods.trials.assignment import hash_bucket
 from scipy import stats
 
 ARMS = ["old", "new"]

@@ -9,12 +9,11 @@ from collect_analysis.book.store import Book, book_from_frames
 from collect_analysis.book.tables.debts import MOST_LINKS
 from collect_analysis.measures import cash as money
 from collect_analysis.measures.cohort_events import net_payments
-from collect_analysis.measures.identities import identities
 from collect_analysis.measures.kpi_table import Facts, kpi_table
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.promises import promise_states
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
+from collect_analysis.portfolio.kpi_period.measures_identities import identities
+from hypothesis import Phase, given, settings, strategies as st
 
 from tests.small_book import book_of
 

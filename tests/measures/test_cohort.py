@@ -8,10 +8,11 @@ import pytest
 import statsmodels.api as sm
 from collect_analysis.book.store import Book, book_from_frames
 from collect_analysis.errors import DataError
-from collect_analysis.measures import adjusted, arms
+from collect_analysis.measures import arms
 from collect_analysis.measures.cohort import Cohort, open_cohort
-from collect_analysis.measures.recovery_curve import cumulative_recovery
-from collect_analysis.methods.experiments import arm_means, compare_arms
+from collect_analysis.methods.trials.experiments import arm_means, compare_arms
+from collect_analysis.strategies import adjusted
+from collect_analysis.strategies.strategy_review.measures_recovery import cumulative_recovery
 
 AS_OF = date(2026, 6, 30)
 START = date(2026, 1, 1)

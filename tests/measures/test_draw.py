@@ -10,9 +10,8 @@ import pytest
 from collect_analysis.book.store import Book, book_from_frames
 from collect_analysis.measures import assignment
 from collect_analysis.measures.assignment import DrawPlan
-from collect_analysis.methods.assignment import bucket_limits, hash_bucket
-from collect_analysis.methods.assignment import salt_id as id_of_salt
-from collect_analysis.reporting.operational_lists import write_list
+from collect_analysis.methods.trials.assignment import bucket_limits, hash_bucket, salt_id as id_of_salt
+from collect_analysis.report.operational_lists import write_list
 
 AS_OF = date(2026, 6, 30)
 HALF = {"champion": 0.5, "challenger": 0.5}

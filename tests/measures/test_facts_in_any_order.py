@@ -19,8 +19,7 @@ from collect_analysis.measures.bases import BASES, RELATIONS
 from collect_analysis.measures.conduct import LegalLimits
 from collect_analysis.measures.kpi_table import Facts, compared, kpi_table
 from collect_analysis.measures.periods import KpiWindows, Period
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tests.bench.kpi_period_scale import limits
 

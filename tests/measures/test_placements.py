@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from collect_analysis.agencies import comparison
+from collect_analysis.agencies.comparison import Belief
 from collect_analysis.book.sample.plants import AGENCY_SKILL
 from collect_analysis.book.store import Book, book_from_frames, open_book
-from collect_analysis.measures import comparison, placements
-from collect_analysis.measures.comparison import Belief
+from collect_analysis.measures import placements
 from collect_analysis.measures.placements import Panel
-from collect_analysis.methods import profiling
+from collect_analysis.methods.profiling import profiling
 from scipy import stats
 
 AS_OF = date(2026, 6, 30)

@@ -11,8 +11,7 @@ from collect_analysis.book.store import Book, book_from_frames, open_book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.periods import KpiWindows, Period, month_end
 from collect_analysis.measures.promises import due_promises, promise_states
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, given, settings, strategies as st
 
 from tests.small_book import book_of
 

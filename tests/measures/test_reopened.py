@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 from collect_analysis.measures import account_months, pace, placements
 from collect_analysis.measures.flow import month_ends
-from collect_analysis.measures.identities import identities
 from collect_analysis.measures.kpi_table import Facts, by_bucket, kpi_table
 from collect_analysis.measures.periods import Period
 from collect_analysis.measures.provision import exposures
 from collect_analysis.measures.reopened import lasting_exits, reopened
 from collect_analysis.measures.sustained_cure import after_cure
 from collect_analysis.measures.transitions import Scope, Transitions
+from collect_analysis.portfolio.kpi_period.measures_identities import identities
 
 from tests.small_book import book_of
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.aa_test import false_positives, redraws
-from collect_analysis.methods.assignment import hash_bucket
-from collect_analysis.methods.experiments import SUMS, arm_means, compare_arms
+from collect_analysis.methods.trials.aa_test import false_positives, redraws
+from collect_analysis.methods.trials.assignment import hash_bucket
+from collect_analysis.methods.trials.experiments import SUMS, arm_means, compare_arms
 
 HALF = {"champion": 0.5, "challenger": 0.5}
 

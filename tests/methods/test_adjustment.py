@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from collect_analysis.errors import DataError, ParameterError
-from collect_analysis.methods.adjustment import NOTHING_LEFT, doubly_robust, naive_effect, weigh
-from collect_analysis.methods.nuisance import Comparison, Nuisance, cross_fitted, folds_of, widened
+from collect_analysis.methods.causal.nuisance import Comparison, Nuisance, cross_fitted, folds_of, widened
+from collect_analysis.methods.trials.adjustment import NOTHING_LEFT, doubly_robust, naive_effect, weigh
 
 from tests.bench.calibration_overlap import planted, run
 

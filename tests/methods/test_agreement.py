@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.agreement import (
+from collect_analysis.methods.profiling.agreement import (
     NOTHING_RATED,
     NOTHING_VARIES,
     cohen_kappa,

@@ -5,9 +5,8 @@ import hashlib
 import pandas as pd
 import pytest
 from collect_analysis.errors import ParameterError
-from collect_analysis.methods.assignment import BUCKETS, block_slots, bucket_limits, hash_bucket, salt_id, standardised_differences
-from hypothesis import given
-from hypothesis import strategies as st
+from collect_analysis.methods.trials.assignment import BUCKETS, block_slots, bucket_limits, hash_bucket, salt_id, standardised_differences
+from hypothesis import given, strategies as st
 
 HALF = {"champion": 0.5, "challenger": 0.5}
 

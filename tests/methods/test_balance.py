@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from collect_analysis.methods.balance import Moments, distance_p_value, joint_balance
+from collect_analysis.methods.trials.balance import Moments, distance_p_value, joint_balance
 from scipy import stats
 from statsmodels.multivariate.manova import MANOVA
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.break_even import break_even
+from collect_analysis.methods.trials.break_even import break_even
 
 
 def effects(**changes: float) -> pd.DataFrame:

@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods import bridge
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from collect_analysis.methods.profiling import bridge
+from hypothesis import given, settings, strategies as st
 
 COUNTS = st.integers(min_value=0, max_value=5_000)
 MONEY = st.integers(min_value=0, max_value=10**13)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.capacity import NOT_RISING, TOO_FEW, TOO_LITTLE, capacity_index, capacity_limit, yield_curves
+from collect_analysis.methods.forecast.capacity import NOT_RISING, TOO_FEW, TOO_LITTLE, capacity_index, capacity_limit, yield_curves
 
 
 def history(power: float, *, varied: float = 0.4, units: int = 8, months: int = 18, noise: float = 0.05, seed: int = 1) -> pd.DataFrame:

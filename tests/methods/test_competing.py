@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from collect_analysis.errors import DataError
-from collect_analysis.methods import competing
-from collect_analysis.methods.survival import exit_counts
-from hypothesis import given
-from hypothesis import strategies as st
+from collect_analysis.methods.survival import competing
+from collect_analysis.methods.survival.survival import exit_counts
+from hypothesis import given, strategies as st
 from statsmodels.duration.survfunc import CumIncidenceRight, survdiff
 
 # Ten accounts an arm: (arm, time, end). By hand for `a`: paid at 1 (of 10), recalled at 2 (of 9), paid at 3 (of 8), the rest open at 5.

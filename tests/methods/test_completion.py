@@ -5,10 +5,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods import completion_backtest
-from collect_analysis.methods.completion import fit_curve, forecast, level_of, months_of
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from collect_analysis.methods.forecast import completion_backtest
+from collect_analysis.methods.forecast.completion import fit_curve, forecast, level_of, months_of
+from hypothesis import given, settings, strategies as st
 from scipy import optimize
 
 from tests.bench import calibration_pace

@@ -5,9 +5,8 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.components import RESIDUAL, TOO_FEW, moment_components, shares, variance_table
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from collect_analysis.methods.profiling.components import RESIDUAL, TOO_FEW, moment_components, shares, variance_table
+from hypothesis import given, settings, strategies as st
 
 # Yield of dyestuff (g) of six batches: Davies, Statistical Methods in Research and Production (1947), table 6.1.
 DYESTUFF = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.control_band import FEWEST_MONTHS, NOTHING_OPEN, TOO_FEW, control_bands, qn_scale
+from collect_analysis.methods.forecast.control_band import FEWEST_MONTHS, NOTHING_OPEN, TOO_FEW, control_bands, qn_scale
 from scipy import stats
 from statsmodels.robust.scale import qn_scale as statsmodels_qn
 

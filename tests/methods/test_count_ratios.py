@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from collect_analysis.methods import count_ratios
-from hypothesis import given
-from hypothesis import strategies as st
+from collect_analysis.methods.rates import count_ratios
+from hypothesis import given, strategies as st
 from scipy import stats
 from statsmodels.stats.rates import test_poisson_2indep as poisson_2indep
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from collect_analysis.errors import DataError, ParameterError
-from collect_analysis.methods.density_jump import balance_test, density_test
-from collect_analysis.methods.discontinuity import Bandwidths, jump, mse_bandwidths, sharp_discontinuity, split
-from collect_analysis.methods.discontinuity_checks import bandwidth_sensitivity, covariate_placebo, covariates_continuous, donut
+from collect_analysis.methods.causal.density_jump import balance_test, density_test
+from collect_analysis.methods.causal.discontinuity import Bandwidths, jump, mse_bandwidths, sharp_discontinuity, split
+from collect_analysis.methods.causal.discontinuity_checks import bandwidth_sensitivity, covariate_placebo, covariates_continuous, donut
 from collect_analysis.methods.evidence import grade
 
 

@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from collect_analysis.methods import experiments
-from collect_analysis.methods.experiments import arm_means, compare_arms, compare_ratios, read_out, sample_ratio_test, two_part
-from collect_analysis.methods.multiplicity import benjamini_hochberg, holm
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from collect_analysis.methods.rates.multiplicity import benjamini_hochberg, holm
+from collect_analysis.methods.trials import experiments
+from collect_analysis.methods.trials.experiments import arm_means, compare_arms, compare_ratios, read_out, sample_ratio_test, two_part
+from hypothesis import given, settings, strategies as st
 from scipy import stats
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods import funnel
+from collect_analysis.methods.profiling import funnel
 from scipy import stats
 
 NONE = funnel.Dispersion(kind="none", phi=1.0, tau2=0.0, p_value=0.5, units=5)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from collect_analysis.errors import DataError
-from collect_analysis.methods.discontinuity import Bandwidths, jump, split
-from collect_analysis.methods.discontinuity_points import binned_means, fitted_lines
-from collect_analysis.methods.fuzzy_discontinuity import fuzzy_discontinuity, limits
+from collect_analysis.methods.causal.discontinuity import Bandwidths, jump, split
+from collect_analysis.methods.causal.discontinuity_points import binned_means, fitted_lines
+from collect_analysis.methods.causal.fuzzy_discontinuity import fuzzy_discontinuity, limits
 
 WIDTHS = Bandwidths(0.5, 0.8)
 WHERE = {"cutoff": 0.0, "cutoff_belongs_to": "above"}

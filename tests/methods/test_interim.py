@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from collect_analysis.errors import ParameterError
-from collect_analysis.methods import interim
-from collect_analysis.methods.experiments import arm_means
-from collect_analysis.methods.sequential import boundaries, conditional_power, final_bound, first_crossing
+from collect_analysis.methods.trials import interim
+from collect_analysis.methods.trials.experiments import arm_means
+from collect_analysis.methods.trials.sequential import boundaries, conditional_power, final_bound, first_crossing
 from scipy import stats
 
 from tests.bench.calibration_looks import estimated, exact

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from collect_analysis.methods.local_polynomial import fit_weights, neighbour_residuals, pilot_spread, reach
+from collect_analysis.methods.causal.local_polynomial import fit_weights, neighbour_residuals, pilot_spread, reach
 
 
 @pytest.mark.parametrize(("order", "coefficient"), [(1, 0), (2, 0), (2, 2), (3, 1)])

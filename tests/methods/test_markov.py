@@ -4,10 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from collect_analysis.errors import DataError, ParameterError
-from collect_analysis.methods.markov import NEVER_LEAVES, NEVER_SEEN, NO_START, Chain, Total, chain_of, fan, fates, projected, stays
-from collect_analysis.methods.markov_backtest import backtest, coverage, errors_by, learned, origins_of, widened
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from collect_analysis.methods.forecast.markov import (
+    NEVER_LEAVES,
+    NEVER_SEEN,
+    NO_START,
+    Chain,
+    Total,
+    chain_of,
+    fan,
+    fates,
+    projected,
+    stays,
+)
+from collect_analysis.methods.forecast.markov_backtest import backtest, coverage, errors_by, learned, origins_of, widened
+from hypothesis import given, settings, strategies as st
 
 
 def moves(text: str) -> pd.DataFrame:

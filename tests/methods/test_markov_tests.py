@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.markov_tests import ONE_KIND, departures, matters, order_test, stationarity_test
+from collect_analysis.methods.forecast.markov_tests import ONE_KIND, departures, matters, order_test, stationarity_test
 from scipy import stats
 
 FIRST = np.array([[0.7, 0.2, 0.1], [0.4, 0.3, 0.3], [0.1, 0.2, 0.7]])

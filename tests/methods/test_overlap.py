@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from collect_analysis.methods.adjustment import weigh
-from collect_analysis.methods.evidence import grade, refused
-from collect_analysis.methods.nuisance import Comparison, cross_fitted
-from collect_analysis.methods.overlap import (
+from collect_analysis.methods.causal.nuisance import Comparison, cross_fitted
+from collect_analysis.methods.causal.overlap import (
     arms_enough,
     balance_table,
     balanced,
@@ -17,6 +15,8 @@ from collect_analysis.methods.overlap import (
     share_by_lot,
     weight_table,
 )
+from collect_analysis.methods.evidence import grade, refused
+from collect_analysis.methods.trials.adjustment import weigh
 
 from tests.bench.calibration_overlap import planted
 

@@ -3,7 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.peer_tests import between_units, log_observed_expected, log_odds, log_rate_ratio, peer_excess
+from collect_analysis.methods.profiling.peer_tests import (
+    between_units,
+    log_observed_expected,
+    log_odds,
+    log_rate_ratio,
+    peer_excess,
+)
 from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 

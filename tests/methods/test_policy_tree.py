@@ -6,14 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from collect_analysis.errors import ParameterError
-from collect_analysis.methods.policy_tree import (
-    Clause,
-    PolicyTree,
-    Rule,
-    learn_policy_tree,
-    policy_values,
-    rule_effects,
-)
+from collect_analysis.methods.targeting.policy_tree import Clause, PolicyTree, Rule, learn_policy_tree, policy_values, rule_effects
 
 
 def gain(tree: PolicyTree, x: pd.DataFrame, score: np.ndarray) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.policy_value import (
+from collect_analysis.methods.targeting.policy_value import (
     CELL,
     LOGGED,
     SUMS,

@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.experiments import compare_arms
-from collect_analysis.methods.power import NOT_EVEN_ALL, amount_cv, cases_for, mde_table, relative_mde, risen_variance, share_cv
-from hypothesis import given
-from hypothesis import strategies as st
+from collect_analysis.methods.trials.experiments import compare_arms
+from collect_analysis.methods.trials.power import NOT_EVEN_ALL, amount_cv, cases_for, mde_table, relative_mde, risen_variance, share_cv
+from hypothesis import given, strategies as st
 from scipy import stats
 from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import power_proportions_2indep

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods import profiling
+from collect_analysis.methods.profiling import profiling
 from scipy import stats
 
 

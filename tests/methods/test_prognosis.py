@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from collect_analysis.errors import DataError
-from collect_analysis.methods import prognosis
-from collect_analysis.methods.prognosis import (
+from collect_analysis.methods.profiling import prognosis
+from collect_analysis.methods.profiling.prognosis import (
     Encoder,
     area_under_curve,
     calibration_slope,
@@ -17,8 +17,7 @@ from collect_analysis.methods.prognosis import (
     partial_effects,
     permutation_importance,
 )
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import special, stats
 from sklearn import inspection, metrics
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.rates import (
+from collect_analysis.methods.rates.rates import (
     interval_difference,
     interval_quotient,
     newcombe_difference,
@@ -13,8 +13,7 @@ from collect_analysis.methods.rates import (
     relative_interval,
     wilson_interval,
 )
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.record_tests import count_excess, digit_test, rank_correlation, share_excess
+from collect_analysis.methods.profiling.record_tests import count_excess, digit_test, rank_correlation, share_excess
 from scipy import stats
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from collect_analysis.errors import DataError
-from collect_analysis.methods.regression import Fit, adjusted_effects, fit_arms, robust_covariance, variance_reduction
+from collect_analysis.methods.trials.regression import Fit, adjusted_effects, fit_arms, robust_covariance, variance_reduction
 from scipy import stats
 
 

@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.reliability import NO_SPREAD, TOO_FEW, intraclass, parts_for, spearman_brown, split_half
-from hypothesis import given
-from hypothesis import strategies as st
+from collect_analysis.methods.profiling.reliability import NO_SPREAD, TOO_FEW, intraclass, parts_for, spearman_brown, split_half
+from hypothesis import given, strategies as st
 from scipy import stats
 
 # Shrout and Fleiss (1979), table 2: six targets rated by four judges.

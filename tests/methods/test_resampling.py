@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.resampling import FEW_BUCKETS, bootstrap_t
+from collect_analysis.methods.rates.resampling import FEW_BUCKETS, bootstrap_t
 from scipy import stats
 
 

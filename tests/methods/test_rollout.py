@@ -4,15 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from collect_analysis.errors import DataError, ParameterError
+from collect_analysis.methods.causal.rollout import group_time_effects
+from collect_analysis.methods.causal.rollout_checks import before_and_after, randomisation_test, starters_and_others, two_way_fixed_effects
+from collect_analysis.methods.causal.rollout_summary import summarise
 from collect_analysis.methods.evidence import grade
-from collect_analysis.methods.rollout import group_time_effects
-from collect_analysis.methods.rollout_checks import (
-    before_and_after,
-    randomisation_test,
-    starters_and_others,
-    two_way_fixed_effects,
-)
-from collect_analysis.methods.rollout_summary import summarise
 
 
 def panel_of(seed: int, sizes: dict[float, int], periods: int = 8, *, noise: float = 1.0, drift: float = 0.0) -> pd.DataFrame:

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from collect_analysis.methods import scheme_tests
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from collect_analysis.methods.profiling import scheme_tests
+from hypothesis import given, settings, strategies as st
 
 
 def test_every_jump_of_a_step_rule_is_found_where_it_is() -> None:

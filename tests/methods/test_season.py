@@ -5,8 +5,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods import season
-from collect_analysis.methods.season import EFFECTS, PARTS
+from collect_analysis.methods.forecast import season
+from collect_analysis.methods.forecast.season import EFFECTS, PARTS
 
 TRUE = {"free_day": -0.5, "salary_day": 0.6, "before_new_year": 0.4, "at_new_year": -1.5, "after_new_year": -0.4}
 NEW_YEARS = [date(2024, 2, 10), date(2025, 1, 29), date(2026, 2, 17)]

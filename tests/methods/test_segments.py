@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.experiments import SUMS, arm_means, compare_arms
-from collect_analysis.methods.levels import level_names
-from collect_analysis.methods.segments import interaction_tests, shrunk_effects
+from collect_analysis.methods.rates.levels import level_names
+from collect_analysis.methods.rates.segments import interaction_tests, shrunk_effects
+from collect_analysis.methods.trials.experiments import SUMS, arm_means, compare_arms
 from statsmodels.stats.meta_analysis import combine_effects
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from collect_analysis.methods.sensitivity import driver_table, e_value, e_value_of_interval
+from collect_analysis.methods.causal.sensitivity import driver_table, e_value, e_value_of_interval
 
 
 def test_e_value_is_the_published_one() -> None:

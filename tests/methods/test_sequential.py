@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from collect_analysis.errors import DataError, ParameterError
-from collect_analysis.methods.sequential import (
+from collect_analysis.methods.trials.sequential import (
     boundaries,
     confidence_sequence,
     error_spent,

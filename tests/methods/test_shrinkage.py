@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from collect_analysis.methods import shrinkage
+from collect_analysis.methods.profiling import shrinkage
 from scipy import integrate, stats
 
 SCHOOLS = ([28, 8, -3, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18])

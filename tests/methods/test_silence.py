@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.silence import silent_groups
+from collect_analysis.methods.profiling.silence import silent_groups
 
 
 def months(rates: dict[str, float], *, cases: int = 1_000, silent: dict[tuple[str, int], int] | None = None, seed: int = 1) -> pd.DataFrame:

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods import test_plan as sizes
-from collect_analysis.methods.power import NOT_EVEN_ALL, amount_cv, cases_for, relative_mde, share_cv
-from collect_analysis.methods.sequential import boundaries
+from collect_analysis.methods.trials import test_plan as sizes
+from collect_analysis.methods.trials.power import NOT_EVEN_ALL, amount_cv, cases_for, relative_mde, share_cv
+from collect_analysis.methods.trials.sequential import boundaries
 
 
 def planned(payers: float, *, correlation: float = 0.5, design_effect: float = 1.0) -> pd.DataFrame:

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from collect_analysis.methods.experiments import arm_means, compare_arms, two_part
-from collect_analysis.methods.power import mde_table
-from collect_analysis.methods.strata import post_stratified_means, stratified_ratio_test, stratum_weights
+from collect_analysis.methods.rates.strata import post_stratified_means, stratified_ratio_test, stratum_weights
+from collect_analysis.methods.trials.experiments import arm_means, compare_arms, two_part
+from collect_analysis.methods.trials.power import mde_table
 
 
 def sums_of(frame: pd.DataFrame, keys: list[str], unit: str = "minor") -> pd.DataFrame:

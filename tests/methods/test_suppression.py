@@ -5,8 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from collect_analysis.methods.suppression import Cells, determined, protect
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import sparse
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from collect_analysis.errors import DataError, ParameterError
-from collect_analysis.methods.survival import (
+from collect_analysis.methods.survival.survival import (
     cumulative_incidence,
     exit_counts,
     kaplan_meier,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from collect_analysis.errors import ParameterError
-from collect_analysis.methods.target_plan import (
+from collect_analysis.methods.forecast.target_plan import (
     Spread,
     all_reached,
     allocate,
@@ -17,8 +17,7 @@ from collect_analysis.methods.target_plan import (
     reconcile,
     simulate,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy import stats
 
 NONE = Spread(common=0.0, freedom=10, unit=0.0)

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from collect_analysis.errors import DataError
-from collect_analysis.methods.triangles import NOTHING_YET, bornhuetter_ferguson, chain_ladder
-from hypothesis import given
-from hypothesis import strategies as st
+from collect_analysis.methods.forecast.triangles import NOTHING_YET, bornhuetter_ferguson, chain_ladder
+from hypothesis import given, strategies as st
 
 
 def triangle(*rows: list[float]) -> pd.DataFrame:

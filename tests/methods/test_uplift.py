@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from collect_analysis.errors import DataError
-from collect_analysis.methods import policy_tree, uplift
-from collect_analysis.methods.uplift import (
+from collect_analysis.methods.targeting import policy_tree, uplift
+from collect_analysis.methods.targeting.uplift import (
     effect_scores,
     heterogeneity_test,
     qini,
@@ -14,8 +14,7 @@ from collect_analysis.methods.uplift import (
     qini_curve,
     uplift_calibration,
 )
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.bench import calibration_drivers
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from collect_analysis.reporting import texts
-from collect_analysis.reporting.kinds import KINDS
+from collect_analysis.report import texts
+from collect_analysis.report.kinds import KINDS
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 REPORTS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -117,7 +117,7 @@ def test_every_text_is_in_the_catalogue_in_both_languages(notebook) -> None:
             continue
         (key,) = [tag.removeprefix("text:") for tag in tags(cell) if tag.startswith("text:")]
         english, vietnamese = texts.cell(kind, key, "en"), texts.cell(kind, key, "vi")
-        assert english.strip() == cell.source.strip(), f"text:{key}: the notebook and reporting/texts/{kind}.yml differ"
+        assert english.strip() == cell.source.strip(), f"text:{key}: the notebook and the texts.yml of {kind} differ"
         assert vietnamese.strip() != english.strip()
 
 

@@ -16,7 +16,7 @@ import nbformat.v4 as nb
 import pytest
 
 from tests.conftest import PROJECT
-from tests.reporting.recorded_run import write_run
+from tests.runs.recorded_run import write_run
 
 TOKEN = "-".join(["a", "token", "for", "tests", "only"])
 SLOT = "2026-04-01--2026-06-30"
@@ -26,7 +26,7 @@ START = """
 import json, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from collect_analysis.reporting.pages import serve
+from collect_analysis.runs.pages import serve
 serve(
     Path(sys.argv[1]), port=0, token=sys.argv[2], notebooks=Path(sys.argv[3]), **json.loads(sys.argv[4]),
     ready=lambda link: print(link, flush=True), clock=lambda: datetime(2026, 7, 3, tzinfo=UTC),
@@ -126,9 +126,9 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("history", "dictionary"):
         (live / f"{name}.ipynb").write_bytes((PROJECT / "notebooks" / "pages" / f"{name}.ipynb").read_bytes())
     seen = "tables.show(pd.DataFrame({'name': list(os.environ), 'text': list(os.environ.values())}), lang='en')"
-    page(live, "environment", f"import os\nimport pandas as pd\nfrom collect_analysis.reporting import tables\n{seen}")
+    page(live, "environment", f"import os\nimport pandas as pd\nfrom collect_analysis.report import tables\n{seen}")
     page(live, "broken", "1", "raise ValueError('secret detail of /srv/books')", "2")
-    told = "import pandas as pd\nfrom collect_analysis.reporting import tables\n"
+    told = "import pandas as pd\nfrom collect_analysis.report import tables\n"
     shown = f"{told}tables.show(pd.DataFrame({{'name': ['<mark>three</mark>']}}), lang='en')"
     page(live, "markup", "from IPython.display import HTML; HTML('<mark>one</mark>')", "print('<mark>two</mark>')", shown)
     page(folder, "outside", "print('must never run')")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from collect_analysis.errors import WorkplaceError
-from collect_analysis.reporting.page import NAVIGATION
-from collect_analysis.reporting.pages import serve
+from collect_analysis.runs.page import NAVIGATION
+from collect_analysis.runs.pages import serve
 
 from tests.pages.conftest import NEW_RUN, OLD_RUN, REPORT, SECRETS, SLOT, TOKEN, Server, start
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from collect_analysis.reporting import run_index
+from collect_analysis.runs import run_index
 
 from tests.pages.conftest import NEW_RUN, SLOT, Server, start
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from collect_analysis.errors import ParameterError
-from collect_analysis.reporting.pages import serve
-from collect_analysis.reporting.pages.address import Address
+from collect_analysis.runs.pages import serve
+from collect_analysis.runs.pages.address import Address
 
 from tests.pages.conftest import NEW_RUN, REPORT, SLOT, TOKEN, Server, start
 
@@ -131,7 +131,7 @@ def test_c4_neither_token_nor_cookie_of_one_audience_opens_the_other_door(leads:
 
 
 def test_c4_the_same_token_gives_another_cookie_for_another_audience() -> None:
-    from collect_analysis.reporting.pages.door import Key
+    from collect_analysis.runs.pages.door import Key
 
     assert not Key(TOKEN, "managers").stands_for(Key(TOKEN, "team_leads").cookie)
 

@@ -12,11 +12,12 @@ import pytest
 from collect_analysis.book.sources import Source, read_source
 from collect_analysis.book.store import Book, book_from_frames
 from collect_analysis.errors import DataError
-from collect_analysis.measures import adjusted, arms
+from collect_analysis.measures import arms
 from collect_analysis.measures.cohort import Cohort, open_cohort
 from collect_analysis.methods.evidence import refused
-from collect_analysis.methods.experiments import arm_means, compare_arms
-from collect_analysis.methods.regression import fit_arms
+from collect_analysis.methods.trials.experiments import arm_means, compare_arms
+from collect_analysis.methods.trials.regression import fit_arms
+from collect_analysis.strategies import adjusted
 
 ARMS = ["no_email", "email"]
 BEFORE, AFTER = ["credit_limit", "risk_score"], ["opened", "agreement"]
@@ -89,9 +90,9 @@ def test_what_was_measured_after_the_email_is_refused_by_name(email: tuple[Book,
 
 
 def test_the_report_file_names_all_four_and_the_review_keeps_two(email: tuple[Book, Cohort]) -> None:
-    from collect_analysis.reporting.findings import experiment as findings
-    from collect_analysis.reporting.kinds.strategy_review import StrategyReview
-    from collect_analysis.reporting.parameters import validate
+    from collect_analysis.report.parameters import validate
+    from collect_analysis.strategies import experiment as findings
+    from collect_analysis.strategies.strategy_review.parameters import StrategyReview
 
     values = {
         "name": "e", "book": "collections_email", "as_of": "2026-06-30", "experiment_id": "negotiation-email", "champion": "no_email",

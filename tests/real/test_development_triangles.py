@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from collect_analysis.methods.triangles import Projection, chain_ladder
+from collect_analysis.methods.forecast.triangles import Projection, chain_ladder
 
 SETS = {
     "raa": ([2.999, 1.624, 1.271, 1.172, 1.113, 1.042, 1.033, 1.017, 1.009], 52_135.2283, 26_909.0112),

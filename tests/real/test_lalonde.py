@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from collect_analysis.book.store import Book, book_from_frames
-from collect_analysis.measures import adjusted, arms
+from collect_analysis.measures import arms
 from collect_analysis.measures.cohort import Cohort, open_cohort
-from collect_analysis.methods.experiments import arm_means, compare_arms
+from collect_analysis.methods.trials.experiments import arm_means, compare_arms
+from collect_analysis.strategies import adjusted
 
 ARMS = ["control", "trained"]
 COVARIATES = ["age", "age2", "educ", "nodegree", "black", "hisp", "re74", "re75"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods import policy_tree, uplift
+from collect_analysis.methods.targeting import policy_tree, uplift
 
 
 @pytest.fixture(scope="module")

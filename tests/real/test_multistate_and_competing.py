@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.survival import cumulative_incidence, exit_counts, kaplan_meier, restricted_time
+from collect_analysis.methods.survival.survival import cumulative_incidence, exit_counts, kaplan_meier, restricted_time
 
 
 def test_transitions_of_the_transplant_data_are_the_published_counts(shared_data: Path) -> None:

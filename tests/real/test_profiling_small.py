@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods import shrinkage
+from collect_analysis.methods.profiling import shrinkage
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from collect_analysis.methods.density_jump import balance_test, density_test
-from collect_analysis.methods.discontinuity import Bandwidths, Discontinuity, jump, sharp_discontinuity, split
-from collect_analysis.methods.discontinuity_checks import bandwidth_sensitivity, covariate_placebo, covariates_continuous, donut
+from collect_analysis.methods.causal.density_jump import balance_test, density_test
+from collect_analysis.methods.causal.discontinuity import Bandwidths, Discontinuity, jump, sharp_discontinuity, split
+from collect_analysis.methods.causal.discontinuity_checks import bandwidth_sensitivity, covariate_placebo, covariates_continuous, donut
 
 
 @pytest.fixture(scope="module")

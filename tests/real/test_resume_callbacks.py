@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from collect_analysis.methods.experiments import arm_means, compare_arms
+from collect_analysis.methods.trials.experiments import arm_means, compare_arms
 
 
 def test_callback_rates_ratio_and_difference_are_the_published_ones(shared_data: Path) -> None:

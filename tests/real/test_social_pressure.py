@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from collect_analysis.book.sources import read_source
 from collect_analysis.book.store import Book, book_from_frames
-from collect_analysis.measures import adjusted, arms
+from collect_analysis.measures import arms
 from collect_analysis.measures.cohort import Cohort, open_cohort
-from collect_analysis.methods.experiments import arm_means, compare_arms, sample_ratio_test
+from collect_analysis.methods.trials.experiments import arm_means, compare_arms, sample_ratio_test
+from collect_analysis.strategies import adjusted
 
 LETTERS = ["civic_duty", "hawthorne", "neighbors"]
 ARMS = ["no_letter", *LETTERS]

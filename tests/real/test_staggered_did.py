@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from collect_analysis.methods.rollout import group_time_effects
-from collect_analysis.methods.rollout_checks import randomisation_test, two_way_fixed_effects
-from collect_analysis.methods.rollout_summary import summarise
+from collect_analysis.methods.causal.rollout import group_time_effects
+from collect_analysis.methods.causal.rollout_checks import randomisation_test, two_way_fixed_effects
+from collect_analysis.methods.causal.rollout_summary import summarise
 
 PUBLISHED = {
     2004: [-0.0105, -0.0704, -0.1373, -0.1008],

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from collect_analysis.methods.survival import exit_counts, kaplan_meier, log_rank
+from collect_analysis.methods.survival.survival import exit_counts, kaplan_meier, log_rank
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from collect_analysis.book.store import open_book
-from collect_analysis.methods.control_band import FEWEST_MONTHS, TOO_FEW
-from collect_analysis.methods.markov import NEVER_LEAVES
-from collect_analysis.reporting.findings.portfolio_flow import Review
-from collect_analysis.reporting.kinds.portfolio_flow import PortfolioFlow
+from collect_analysis.methods.forecast.control_band import FEWEST_MONTHS, TOO_FEW
+from collect_analysis.methods.forecast.markov import NEVER_LEAVES
+from collect_analysis.portfolio.portfolio_flow.parameters import PortfolioFlow
+from collect_analysis.portfolio.portfolio_flow.study import Review
 
 from tests.conftest import PROJECT
 

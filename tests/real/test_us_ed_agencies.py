@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from collect_analysis.agencies import unit_periods
 from collect_analysis.book.store import Book, open_book
-from collect_analysis.measures import unit_periods
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOW = "2026-11-23T08:00:00+00:00"

@@ -7,16 +7,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
-from collect_analysis.decisions import agency_integrity, invoice
-from collect_analysis.decisions.placement_plan import plan_conditions
-from collect_analysis.measures import panel_checks
-from collect_analysis.measures.panel_units import NO_PLACEMENTS
+from collect_analysis.agencies import checks, integrity_verdict, invoice_check
+from collect_analysis.agencies.placement_plan.decision import plan_conditions
+from collect_analysis.agencies.recording_gaps import CONTACT, PAYMENT
+from collect_analysis.agencies.unit_periods import TOTAL
+from collect_analysis.agencies.units import NO_PLACEMENTS
 from collect_analysis.measures.placements import JUDGMENTAL, RANDOM
-from collect_analysis.measures.recording_gaps import CONTACT, PAYMENT
-from collect_analysis.measures.unit_periods import TOTAL
 from collect_analysis.methods.evidence import Condition
 
-from tests.decisions.test_invoice_lines import MAY, billed, earned
+from tests.agencies.test_invoice_lines import MAY, billed, earned
 
 Found = Sequence[Condition]
 NAMES = {"a": "Agency A", "b": "Agency B"}
@@ -34,13 +33,13 @@ def placed(*, units: int = 2, age: int = 6, oldest: int = 9, twice: int = 0, los
     counts = {"overlapping": twice, "without_unit": lost, "without_balance": 0}
     panel = SimpleNamespace(horizon=6)
     found = pd.DataFrame({"coverage": [coverage, 0.99]})
-    return panel_checks.of_placements(held, found, drift, counts, gaps, panel=panel, age=age, basis=basis, names=NAMES)  # type: ignore[arg-type]
+    return checks.of_placements(held, found, drift, counts, gaps, panel=panel, age=age, basis=basis, names=NAMES)  # type: ignore[arg-type]
 
 
 def sections(*, noted: Sequence[str] = (), payments: int = 0, fit_p: float = 0.5, standing: str = "supports", apart_p: float = 0.5,
              young: bool = False) -> Found:  # fmt: skip
     tests = pd.DataFrame({"p_adjusted": [fit_p], "worst_level": ["bucket 5"], "value": [1.4]})
-    return panel_checks.of_sections(
+    return checks.of_sections(
         noted=pd.DataFrame({"finding": list(noted), "unit_name": ["Agency A"] * len(noted)}),
         early={"payments": payments}, tests=tests, standings=pd.Series([standing], index=["a"]),
         spread=pd.DataFrame(), sides=pd.DataFrame({"unit_key": ["a"], "p_adjusted": [apart_p]}),
@@ -60,11 +59,11 @@ def totals(*, gap: bool = False, called: str = "Agency A", new: bool = False, re
     }  # fmt: skip
     missing = pd.DataFrame(empty) if component else pd.DataFrame(empty).iloc[:0]
     # That totals cannot tell whose accounts were easier holds of every such book.
-    return [item for item in panel_checks.of_totals(rows, gaps, flow, missing) if item.name != "comparable_accounts"]
+    return [item for item in checks.of_totals(rows, gaps, flow, missing) if item.name != "comparable_accounts"]
 
 
 def only_totals() -> Found:
-    return [item for item in panel_checks.of_totals(*TOTALS) if item.name == "comparable_accounts"]
+    return [item for item in checks.of_totals(*TOTALS) if item.name == "comparable_accounts"]
 
 
 TOTALS = (
@@ -104,20 +103,20 @@ def integrity(*, units: int = 6, **changes: object) -> Found:
     table = table.assign(finding="none", reason="")
     for test, reason in changes.items():
         table.loc[table["test"] == test, ["finding", "reason"]] = ["not_judged", reason]
-    return agency_integrity.conditions(table, least_cases=30)
+    return integrity_verdict.conditions(table, least_cases=30)
 
 
 NOBODY_JUDGED = {
-    "hoarding": agency_integrity.FEW_PEERS,
-    "not_remitted": agency_integrity.FEW_PEERS,
-    "unverified": agency_integrity.FEW_PEERS,
+    "hoarding": integrity_verdict.FEW_PEERS,
+    "not_remitted": integrity_verdict.FEW_PEERS,
+    "unverified": integrity_verdict.FEW_PEERS,
 }
 INTEGRITY = {
     "ig_judged": partial(integrity, **NOBODY_JUDGED),
     "ig_peers": partial(integrity, units=3),
-    "ig_small": partial(integrity, hoarding=agency_integrity.FEW_CASES),
-    "ig_remittance": partial(integrity, not_remitted=agency_integrity.NOT_ASKED),
-    "ig_recordings": partial(integrity, unverified=agency_integrity.NOT_ASKED),
+    "ig_small": partial(integrity, hoarding=integrity_verdict.FEW_CASES),
+    "ig_remittance": partial(integrity, not_remitted=integrity_verdict.NOT_ASKED),
+    "ig_recordings": partial(integrity, unverified=integrity_verdict.NOT_ASKED),
 }
 TARIFFS = pd.DataFrame(
     {
@@ -137,10 +136,10 @@ PAID = ("p1", 1_000_000, 0, 0.18)
 def invoiced(*, payment: tuple = PAID, line: dict | None = None, tariffs: pd.DataFrame = TARIFFS, left: pd.DataFrame = NOT_BILLED.iloc[:0],
              none: bool = False) -> Found:  # fmt: skip
     lines = billed(("p1", 1_000_000, 0.18, 180_000, 18_000, line or {}))
-    heads = invoice.problems(
+    heads = invoice_check.problems(
         lines.iloc[:0] if none else lines, units=["a"], currency="VND", as_of=date(2026, 6, 30), start=MAY[0].date(), end=MAY[1].date()
     )
-    return invoice.conditions(heads, earned(payment), left, tariffs, currency="VND")
+    return invoice_check.conditions(heads, earned(payment), left, tariffs, currency="VND")
 
 
 INVOICE = {

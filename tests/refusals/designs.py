@@ -6,14 +6,14 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from collect_analysis.decisions import cut_off, overlap, roll_out
-from collect_analysis.methods.adjustment import weigh
-from collect_analysis.methods.discontinuity import Bandwidths, sharp_discontinuity
-from collect_analysis.methods.discontinuity_checks import covariates_continuous
+from collect_analysis.methods.causal.discontinuity import Bandwidths, sharp_discontinuity
+from collect_analysis.methods.causal.discontinuity_checks import covariates_continuous
+from collect_analysis.methods.causal.fuzzy_discontinuity import fuzzy_discontinuity
+from collect_analysis.methods.causal.overlap import arms_enough, balanced, overlap_enough
+from collect_analysis.methods.causal.rollout import group_time_effects
 from collect_analysis.methods.evidence import Condition
-from collect_analysis.methods.fuzzy_discontinuity import fuzzy_discontinuity
-from collect_analysis.methods.overlap import arms_enough, balanced, overlap_enough
-from collect_analysis.methods.rollout import group_time_effects
+from collect_analysis.methods.trials.adjustment import weigh
+from collect_analysis.strategies.quasi_experiment import decision_cut_off, decision_overlap, decision_roll_out
 
 from tests.methods.test_discontinuity import lee_cases
 from tests.methods.test_overlap import made
@@ -62,14 +62,14 @@ def placebo(p_values: list[float]) -> pd.DataFrame:
     return pd.DataFrame({"covariate": ["age", "salary"], "p_value": p_values, "holm_p_value": p_values})
 
 
-SUPPLIED = cut_off.CutOffFacts(
+SUPPLIED = decision_cut_off.CutOffFacts(
     total=3_000, clusters=3_000, kept=3_000, without_running=0, open_horizon=0, missing=0, missing_jump_p=float("nan"), impossible=0,
     recorded=True,
 )  # fmt: skip
 
 
 def supplied(**changes: object) -> Found:
-    return cut_off.supply(replace(SUPPLIED, **changes))  # type: ignore[arg-type]
+    return decision_cut_off.supply(replace(SUPPLIED, **changes))  # type: ignore[arg-type]
 
 
 CHOICES = pd.DataFrame({"check": ["bandwidth", "donut"], "at": [0.5, 0.1], "low": [0.02, 0.3], "high": [0.06, 0.5]})
@@ -81,8 +81,8 @@ CUT_OFF = {
     "cases_independent": partial(supplied, clusters=2_900),
     "treatment_recorded": partial(supplied, recorded=False),
     "placebo_before": partial(supplied, late=["opened"]),
-    "cutoff_in_rules": lambda: cut_off.switches_here(pd.DataFrame({"at": [30.0]}), 31.0),
-    "choices_agree": lambda: [cut_off.choices_agree(CHOICES, 0.04)],
+    "cutoff_in_rules": lambda: decision_cut_off.switches_here(pd.DataFrame({"at": [30.0]}), 31.0),
+    "choices_agree": lambda: [decision_cut_off.choices_agree(CHOICES, 0.04)],
 }
 
 
@@ -91,8 +91,8 @@ def rolled(panel: pd.DataFrame) -> Found:
 
 
 def watched(**changes: object) -> Found:
-    whole = roll_out.RolloutFacts(clusters=40, gaps=0, cases=9_000, unusable=0, starts_within=0, low=0.01, high=0.03, lots_p=0.01)
-    return roll_out.requirements(replace(whole, **changes))  # type: ignore[arg-type]
+    whole = decision_roll_out.RolloutFacts(clusters=40, gaps=0, cases=9_000, unusable=0, starts_within=0, low=0.01, high=0.03, lots_p=0.01)
+    return decision_roll_out.requirements(replace(whole, **changes))  # type: ignore[arg-type]
 
 
 ROLL_OUT = {
@@ -108,13 +108,13 @@ ROLL_OUT = {
     "lots_agree": partial(watched, lots_p=0.2),
     "starts_whole": partial(watched, starts_within=3),
 }
-ASKED = overlap.OverlapFacts(
+ASKED = decision_overlap.OverlapFacts(
     outcome="payer_rate", days=90, subjects=3_000, read=3_000, no_outcome=0, impossible=0, twice=0, recent=0, adjusted_for=["score"]
 )
 
 
 def compared(**changes: object) -> Found:
-    return overlap.requirements(replace(ASKED, **changes))  # type: ignore[arg-type]
+    return decision_overlap.requirements(replace(ASKED, **changes))  # type: ignore[arg-type]
 
 
 HALF = np.repeat([True, False], 100)

@@ -7,20 +7,21 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from collect_analysis.decisions import drivers, rule_fitness
-from collect_analysis.decisions.fitness import few_large_payers, requirements
-from collect_analysis.decisions.lot import drawn_alike, lot_conditions
-from collect_analysis.decisions.rules import Requirement, Rule, RuleRow
-from collect_analysis.decisions.treatment import capacity_conditions, dose_conditions
-from collect_analysis.decisions.validity import Watch, running_requirements
+from collect_analysis.measures.lot import drawn_alike, lot_conditions
 from collect_analysis.measures.segments import Segment
 from collect_analysis.methods.evidence import Condition
-from collect_analysis.reporting.findings import segmentation
+from collect_analysis.strategies.drivers import decision
+from collect_analysis.strategies.fitness import few_large_payers, requirements
+from collect_analysis.strategies.rule_value import decision_fitness
+from collect_analysis.strategies.rules import Requirement, Rule, RuleRow
+from collect_analysis.strategies.strategy_review import page_segments
+from collect_analysis.strategies.test_monitor.decision_validity import Watch, running_requirements
+from collect_analysis.strategies.treatment import capacity_conditions, dose_conditions
 
-from tests.decisions.test_drivers import subjects
-from tests.decisions.test_fitness import PLAN, VARYING, evidence, facts, strata
-from tests.decisions.test_lot import LOGGED, NOTHING, Lot, alike
-from tests.decisions.test_treatment import NONE_IN_CHAMPION, NOWHERE, dose
+from tests.measures.test_lot import LOGGED, NOTHING, Lot, alike
+from tests.strategies.test_drivers_decision import subjects
+from tests.strategies.test_fitness import PLAN, VARYING, evidence, facts, strata
+from tests.strategies.test_treatment import NONE_IN_CHAMPION, NOWHERE, dose
 
 Found = Sequence[Condition]
 
@@ -143,8 +144,8 @@ def logged(*, learnt: bool = False, plan: str = "rules.md", late: Sequence[str] 
         "facts": facts(), "flaws": evidence().flaws, "impossible": 0, "drawn": 10_000, "open_share": 0.0, "horizon_days": 90,
         "outcome": "payer_rate",
     }  # fmt: skip
-    log = rule_fitness.LogFacts(**{**values, **changes})
-    return rule_fitness.log_conditions(log, preregistration=plan, learnt_here=learnt, late_covariates=late)
+    log = decision_fitness.LogFacts(**{**values, **changes})
+    return decision_fitness.log_conditions(log, preregistration=plan, learnt_here=learnt, late_covariates=late)
 
 
 def of_rule(
@@ -156,7 +157,7 @@ def of_rule(
     )  # fmt: skip
     chances = pd.DataFrame({"row": [1], "action": [action], "probability": [1.0]})
     averages = pd.DataFrame({"row": [0, 1], "mean": mean, "p_adjusted": [whole_p, row_p]})
-    return rule_fitness.rule_conditions("younger", sums, chances, averages)
+    return decision_fitness.rule_conditions("younger", sums, chances, averages)
 
 
 LATE_RULE = Rule(
@@ -170,7 +171,7 @@ RULES = {
     "rule_declared": partial(logged, plan=""),
     "later_left_out": partial(logged, later=5),
     "undrawn_left_out": partial(logged, undrawn=5),
-    "rule_known_before": lambda: [rule_fitness.known_before(LATE_RULE, ["opened"])],
+    "rule_known_before": lambda: [decision_fitness.known_before(LATE_RULE, ["opened"])],
     "actions_tried": partial(of_rule, action="letter"),
     "weights_average": partial(of_rule, mean=1.3, whole_p=1e-6),
     "weights_average_in_rows": partial(of_rule, mean=1.3, row_p=1e-6),
@@ -181,17 +182,17 @@ RULES = {
 
 def factors(**standing: str) -> Found:
     table = pd.DataFrame({"factor": list(standing), "standing": list(standing.values())})
-    return drivers.factor_conditions(table.assign(used=table["standing"] == "used"))
+    return decision.factor_conditions(table.assign(used=table["standing"] == "used"))
 
 
 def predicted(y: np.ndarray, first_day: float | None = 1.0) -> Found:
     given = subjects(y=y)
-    return drivers.prognosis_conditions(given, given.judging, first_day)
+    return decision.prognosis_conditions(given, given.judging, first_day)
 
 
 def chosen(*, randomised: bool = True, **changes: object) -> Found:
     given = subjects(**changes)
-    return drivers.uplift_conditions(given, randomised=randomised, champion="old", challenger="new")
+    return decision.uplift_conditions(given, randomised=randomised, champion="old", challenger="new")
 
 
 HALF = np.tile([0.0, 1.0, 1.0, 0.0], 100)
@@ -199,12 +200,12 @@ DRIVERS = {
     "factors_before": partial(factors, opened="after", score="used"),
     "factors_lawful": partial(factors, gender="protected", score="used"),
     "factors_vary": partial(factors, product="constant", score="used"),
-    "factors_left": lambda: drivers.factor_conditions(pd.DataFrame({"factor": [], "standing": [], "used": np.array([], dtype=bool)})),
+    "factors_left": lambda: decision.factor_conditions(pd.DataFrame({"factor": [], "standing": [], "used": np.array([], dtype=bool)})),
     "both_outcomes": partial(predicted, np.ones(400)),
     "judged_later": partial(predicted, HALF, None),
     "given_by_lot": partial(chosen, randomised=False, y=np.ones(400)),
     "payers_in_halves": partial(chosen, y=np.zeros(400)),
     "everybody_read": partial(chosen, y=np.ones(400), population=1_000),
-    "segments_before": lambda: segmentation._conditions([Segment(name="opened", column="opened", late=True)]),
+    "segments_before": lambda: page_segments._conditions([Segment(name="opened", column="opened", late=True)]),
 }
 CASES = {**REVIEW, **LOT, **TREATMENT, **RUNNING, **RULES, **DRIVERS}

@@ -6,12 +6,12 @@ from functools import partial
 from types import SimpleNamespace
 
 import pandas as pd
+from collect_analysis.agencies.placement_plan.decision_tiers import tariff_conditions
 from collect_analysis.book.presence import delivered
 from collect_analysis.book.store import book_from_frames
-from collect_analysis.decisions.commission_tiers import tariff_conditions
-from collect_analysis.decisions.lot import drawn_alike
+from collect_analysis.measures.lot import drawn_alike
 from collect_analysis.methods.evidence import Condition
-from collect_analysis.reporting.findings import kpi_decision
+from collect_analysis.portfolio.kpi_period import page_decision
 
 Found = Sequence[Condition]
 BOOK = book_from_frames(
@@ -39,4 +39,4 @@ def period_check(code: str, lang: str) -> Found:
     """The check `code` of a period, whose two ways to count do not give the same number."""
     facts = SimpleNamespace(book=SimpleNamespace(has=lambda _: False, currency="VND"))
     row = {"identity": code, "met": False, "scopes": 2, "counted": 7_000_000, "held_against": 9_000_000, "gap": -2_000_000}
-    return kpi_decision.identities(facts, pd.DataFrame([row]), lang=lang)  # type: ignore[arg-type]
+    return page_decision.identities(facts, pd.DataFrame([row]), lang=lang)  # type: ignore[arg-type]

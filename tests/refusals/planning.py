@@ -8,18 +8,23 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
-from collect_analysis.decisions import flow, pace, record_audit, scheme_verdict, scorecard, target_fitness
-from collect_analysis.decisions import kpi_validation as kpis
-from collect_analysis.decisions import test_design as designs
-from collect_analysis.decisions.schemes import Gate
 from collect_analysis.methods.evidence import Condition
-from collect_analysis.methods.markov_tests import departures, order_test, stationarity_test
+from collect_analysis.methods.forecast.markov_tests import departures, order_test, stationarity_test
+from collect_analysis.officers.incentive_scheme import decision as scheme_verdict
+from collect_analysis.officers.incentive_scheme.schemes import Gate
+from collect_analysis.officers.kpi_validation import decision as kpis
+from collect_analysis.officers.officer_record_audit import decision as record_audit
+from collect_analysis.officers.scorecard import decision as scorecard
+from collect_analysis.portfolio.pace import decision as pace
+from collect_analysis.portfolio.portfolio_flow import decision
+from collect_analysis.portfolio.target_setting import decision_fitness
+from collect_analysis.strategies.test_design import decision as designs
 
-from tests.decisions import test_scorecard
-from tests.decisions.test_designs import facts, rates
-from tests.decisions.test_flow import counts
-from tests.decisions.test_pace import explained
-from tests.decisions.test_schemes import LINE, history
+from tests.officers import test_scorecard_decision as test_scorecard
+from tests.officers.test_schemes import LINE, history
+from tests.portfolio.test_flow import counts
+from tests.portfolio.test_pace_decision import explained
+from tests.strategies.test_designs import facts, rates
 
 Found = Sequence[Condition]
 
@@ -61,7 +66,7 @@ def target(*, days: int = 0, inside: float | None = 0.6, officer: str | None = "
     band = pd.DataFrame({"scope_type": ["unit"], "kind": ["band"], "value": [inside], "denominator": [48]})
     tested = band if inside is not None else band.iloc[:0]
     terms = SimpleNamespace(capacity_tolerance=0.05)
-    return target_fitness.conditions_of(inputs, plan, fair, tested, terms)  # type: ignore[arg-type]
+    return decision_fitness.conditions_of(inputs, plan, fair, tested, terms)  # type: ignore[arg-type]
 
 
 TARGET = {
@@ -89,15 +94,15 @@ def moves(*, memory: bool = False, odd_month: bool = False) -> pd.DataFrame:
 
 FORECASTS = pd.DataFrame({"step": [1, 3], "forecasts": [10, 10], "off": [0.1, 0.4]})
 FLOW = {
-    "flow_accounts": lambda: [flow.complete(counts({}).iloc[:0])],
-    "flow_complete": lambda: [flow.complete(counts({}, missing=9_000))],
-    "flow_first_order": lambda: [flow.first_order(order_test(moves(memory=True)))],
-    "flow_first_order_testable": lambda: [flow.first_order(order_test(moves()[moves()["previous"] == "0"]))],
-    "flow_stationary": lambda: [flow.stationary(stationarity_test(moves(odd_month=True)), departures(moves(odd_month=True)))],
-    "flow_stationary_testable": lambda: [flow.stationary(stationarity_test(moves().query("month == 1")), departures(moves().iloc[:0]))],
-    "flow_backtested": lambda: [flow.forecasts_hold(float("nan"), FORECASTS.head(0), level=0.8)],
-    "flow_forecasts_hold": lambda: [flow.forecasts_hold(0.55, FORECASTS, level=0.8)],
-    "flow_months": lambda: [flow.enough_months(pd.DataFrame({"months_used": [5]}))],
+    "flow_accounts": lambda: [decision.complete(counts({}).iloc[:0])],
+    "flow_complete": lambda: [decision.complete(counts({}, missing=9_000))],
+    "flow_first_order": lambda: [decision.first_order(order_test(moves(memory=True)))],
+    "flow_first_order_testable": lambda: [decision.first_order(order_test(moves()[moves()["previous"] == "0"]))],
+    "flow_stationary": lambda: [decision.stationary(stationarity_test(moves(odd_month=True)), departures(moves(odd_month=True)))],
+    "flow_stationary_testable": lambda: [decision.stationary(stationarity_test(moves().query("month == 1")), departures(moves().iloc[:0]))],
+    "flow_backtested": lambda: [decision.forecasts_hold(float("nan"), FORECASTS.head(0), level=0.8)],
+    "flow_forecasts_hold": lambda: [decision.forecasts_hold(0.55, FORECASTS, level=0.8)],
+    "flow_months": lambda: [decision.enough_months(pd.DataFrame({"months_used": [5]}))],
 }
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import collect_analysis
 import pytest
-from collect_analysis.measures.identities import NEEDS
-from collect_analysis.reporting import texts
-from collect_analysis.reporting.findings import conditions
+from collect_analysis.portfolio.kpi_period.measures_identities import NEEDS
+from collect_analysis.report import conditions, texts
 
 from tests.refusals import agencies, designs, experiments, pages, planning
 

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 from collect_analysis.book.tables import TABLES
 from collect_analysis.measures.kpis import KPIS
-from collect_analysis.reporting import texts
+from collect_analysis.report import texts
 
 WORD = re.compile(r"[a-z]{4,}")
 # Codes, files, ids, hashes, KPI ids, and what a reader types: no words of a sentence.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from collect_analysis.reporting.row_labels import LABELS
+from collect_analysis.report.row_labels import LABELS
 from scipy.sparse import coo_array, csgraph
 
 NUMBERS = ("value", "numerator", "denominator", "low", "high")

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from collect_analysis.reporting.results import RunRecorder
+from collect_analysis.report.recording import RunRecorder
 
 from tests.reports.subtraction import Attack, Published
 

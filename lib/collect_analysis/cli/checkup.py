@@ -115,7 +115,7 @@ def present_books(folder: Path) -> list[Finding]:
 
 def sound_policies(folder: Path) -> Finding:
     """Can every version of every policy file be followed?"""
-    from collect_analysis.reporting.policies import problems_in
+    from collect_analysis.runs.policies import problems_in
 
     problems, files = problems_in(folder), len(list(folder.glob("*.yml")))
     if problems:
@@ -125,7 +125,7 @@ def sound_policies(folder: Path) -> Finding:
 
 def kernel(books: Path, policy: Path) -> Finding:
     """Does a notebook run here, the way reports do?"""
-    from collect_analysis.reporting.child import try_kernel
+    from collect_analysis.runs.child import try_kernel
 
     error = try_kernel(books=books, policy=policy)
     return Finding(name="kernel", well=error is None, seen=error or "executes a notebook", fix="make setup")

@@ -12,7 +12,7 @@ import click
 from collect_analysis.cli import options, output
 from collect_analysis.cli.unexpected import refusal_of
 from collect_analysis.errors import CollectError, ParameterError
-from collect_analysis.reporting.typed_parameters import ISO_DAY
+from collect_analysis.report.parameters import ISO_DAY
 
 if TYPE_CHECKING:
     from collect_analysis.book.intake import ImportReport
@@ -36,7 +36,7 @@ def import_sources(sources: tuple[Path, ...], books: Path | None, now: str | Non
     folder = options.books_setting(books).value
     files = mapping_files(sources)
     from collect_analysis.book.intake import import_source
-    from collect_analysis.reporting.target_sheets import SIGNED
+    from collect_analysis.portfolio.target_sheet_files import SIGNED
 
     reports: list[ImportReport] = []
     refused: list[CollectError] = []

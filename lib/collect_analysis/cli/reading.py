@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from collect_analysis.cli import options, output
-from collect_analysis.reporting import runs
-from collect_analysis.reporting.run_files import RUN, DamagedRun
-from collect_analysis.reporting.runs import Run
-from collect_analysis.reporting.statements import in_short
+from collect_analysis.report.statements import in_short
+from collect_analysis.runs import runs
+from collect_analysis.runs.run_files import RUN, DamagedRun
+from collect_analysis.runs.runs import Run
 
 
 @click.command("list")

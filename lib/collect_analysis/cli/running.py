@@ -13,9 +13,9 @@ import click
 from collect_analysis.book.places import notebooks_folder, rules_folder
 from collect_analysis.cli import options, output
 from collect_analysis.errors import DisclosureError
-from collect_analysis.reporting import report_files
-from collect_analysis.reporting.report_files import PlannedRun
-from collect_analysis.reporting.runner import Clock, Limits, Outcome, StopRequest, Workplace, absent_books, require_books, run_all
+from collect_analysis.runs import report_files
+from collect_analysis.runs.report_files import PlannedRun
+from collect_analysis.runs.runner import Clock, Limits, Outcome, StopRequest, Workplace, absent_books, require_books, run_all
 
 BUSY = 5
 HEADER = ("report", "slot", "state", "seconds", "page")
@@ -61,7 +61,7 @@ def run(
     chosen = [item for item in planned if item.label not in left_out]
     require_books(chosen, place.books)
     if chosen:
-        from collect_analysis.reporting.policies import require_policies
+        from collect_analysis.runs.policies import require_policies
 
         require_policies([item.parameters for item in chosen], place.policy)
     if dry_run:

@@ -42,8 +42,7 @@ def serve(
 
     The token comes from COLLECT_PAGES_TOKEN, for team leads from COLLECT_TEAM_LEADS_TOKEN; without it one is made and told.
     """
-    from collect_analysis.reporting.pages import TOKENS
-    from collect_analysis.reporting.pages import serve as serve_pages
+    from collect_analysis.runs.pages import TOKENS, serve as serve_pages
 
     options.moment(now)
     folder = options.reports_setting(reports).value

@@ -13,7 +13,7 @@ from collect_analysis.book.engine import compensated_sum, sum_of_products
 from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.cohort import BOOK_GUARDRAILS, Cohort, Outcome
-from collect_analysis.methods.experiments import KEYS, SUMS
+from collect_analysis.methods.trials.experiments import KEYS, SUMS
 
 HORIZON_OPEN = "the horizon is not over for {share:.1%} of the cases"
 # More open cases than this and an outcome is not read (domain rule: horizon incomplete for more than 5 % of the cases).

@@ -16,7 +16,7 @@ import pyarrow as pa
 from collect_analysis.book.engine import compensated_sum, sum_of_products
 from collect_analysis.book.store import Book
 from collect_analysis.measures.cohort import Cohort
-from collect_analysis.methods.assignment import BUCKETS, HEX_DIGITS, block_slots, bucket_limits, salt_id
+from collect_analysis.methods.trials.assignment import BUCKETS, HEX_DIGITS, block_slots, bucket_limits, salt_id
 
 STRATA = ("bucket", "balance_band", "score_band", "product", "region")
 LIST_COLUMNS = ("account_key", "customer_key", "stratum", "arm", "probability", "salt_id", "experiment_id")

@@ -9,7 +9,7 @@ from collect_analysis.measures.cash import payments
 from collect_analysis.measures.contact import is_right_party
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import FACT_SCOPES, UNASSIGNED, Directory, within
-from collect_analysis.methods.rates import rate_table
+from collect_analysis.methods.rates.rates import rate_table
 
 UNATTRIBUTED = "unattributed"
 

@@ -19,9 +19,9 @@ from collect_analysis.book.store import Book
 from collect_analysis.measures.arms import subjects_of, weighted
 from collect_analysis.measures.cohort import Cohort
 from collect_analysis.measures.segments import ACCOUNT_SEGMENTS
-from collect_analysis.methods.assignment import standardised_differences
-from collect_analysis.methods.balance import JointBalance, Moments, distance_p_value, joint_balance
-from collect_analysis.methods.multiplicity import holm
+from collect_analysis.methods.rates.multiplicity import holm
+from collect_analysis.methods.trials.assignment import standardised_differences
+from collect_analysis.methods.trials.balance import JointBalance, Moments, distance_p_value, joint_balance
 
 Kind = Literal["number", "day", "code", "rank"]
 Weights = Mapping[tuple[str, str], float]

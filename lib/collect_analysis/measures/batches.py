@@ -14,7 +14,7 @@ from collect_analysis.measures.costs import commission_on, price_list, valid_on
 from collect_analysis.measures.periods import KpiWindows, Period, month_end, month_start
 from collect_analysis.measures.placements import months_between, placed
 from collect_analysis.measures.scopes import Directory
-from collect_analysis.methods.rates import rate_table
+from collect_analysis.methods.rates.rates import rate_table
 
 DAYS_PER_YEAR = 365
 TOP_SHARE = 100

@@ -13,7 +13,7 @@ from collect_analysis.measures.contact import is_right_party
 from collect_analysis.measures.periods import months_from
 from collect_analysis.measures.scopes import owed
 from collect_analysis.methods.evidence import Condition
-from collect_analysis.methods.levels import PAID_BEFORE_DAYS
+from collect_analysis.methods.rates.levels import PAID_BEFORE_DAYS
 
 
 def months_read(book: Book, assigned: ir.Table, days: int) -> tuple[date, ...]:

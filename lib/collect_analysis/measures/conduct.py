@@ -12,7 +12,7 @@ from collect_analysis.measures.contact import CONNECTED, REACHED_SOMEBODY
 from collect_analysis.measures.legal_limits import RULES, LegalLimits
 from collect_analysis.measures.periods import Period
 from collect_analysis.measures.scopes import Directory, within
-from collect_analysis.methods.rates import rate_table, wilson_interval
+from collect_analysis.methods.rates.rates import rate_table, wilson_interval
 
 _COUNT_UNITS = {"attempt": None, "delivered": REACHED_SOMEBODY, "connected": CONNECTED}
 

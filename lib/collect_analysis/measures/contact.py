@@ -11,7 +11,7 @@ import pandas as pd
 from collect_analysis.book.store import Book
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.scopes import FACT_SCOPES, Directory, count_of, within
-from collect_analysis.methods.rates import rate_table
+from collect_analysis.methods.rates.rates import rate_table
 
 CONNECTED = ("answered", "met")
 REACHED_SOMEBODY = (*CONNECTED, "delivered")

@@ -22,8 +22,8 @@ from collect_analysis.measures.account_factors import DEFAULT_FACTORS, known_fac
 from collect_analysis.measures.account_months import Window, account_months, whole, window_of
 from collect_analysis.measures.cell_rates import cell_rates, cell_sums
 from collect_analysis.measures.periods import month_end, month_start
-from collect_analysis.methods.levels import CONFIDENCE
-from collect_analysis.methods.profiling import counted
+from collect_analysis.methods.profiling.profiling import counted
+from collect_analysis.methods.rates.levels import CONFIDENCE
 
 __all__ = ["DEFAULT_FACTORS", "calibration_table", "expected_by_account_cell", "expected_of_stock", "ladder_table", "observed_expected"]
 

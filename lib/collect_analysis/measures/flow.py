@@ -12,7 +12,7 @@ from collect_analysis.measures.periods import Period
 from collect_analysis.measures.placements import months_between
 from collect_analysis.measures.reopened import reopened
 from collect_analysis.measures.scopes import Directory, owed
-from collect_analysis.methods.rates import rate_table
+from collect_analysis.methods.rates.rates import rate_table
 
 STATES = ("rolled", "stayed", "improved", "cured", "reaged", "paid_off", "settled", "written_off", "recalled", "sold")
 EXITS = ("paid_off", "settled", "written_off", "recalled", "sold")

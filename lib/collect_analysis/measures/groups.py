@@ -10,7 +10,7 @@ from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.placements import months_between
 from collect_analysis.measures.provision import NOT_PROVIDED
 from collect_analysis.measures.scopes import FACT_SCOPES, Directory, owed
-from collect_analysis.methods.rates import rate_table
+from collect_analysis.methods.rates.rates import rate_table
 
 GROUPS = (1, 2, 3, 4, 5)
 LEFT = "left"

@@ -16,12 +16,11 @@ from collect_analysis.book.store import Book
 from collect_analysis.measures import conduct, flow, recovery
 from collect_analysis.measures.bases import BASES, RELATIONS
 from collect_analysis.measures.costs import priced_logs
-from collect_analysis.measures.kpis import KPIS, Kpi
-from collect_analysis.measures.kpis import counted as counted_kpis
+from collect_analysis.measures.kpis import KPIS, Kpi, counted as counted_kpis
 from collect_analysis.measures.periods import KpiWindows, Period, months_of
 from collect_analysis.measures.ratios import VALUE_COLUMNS, ratio_table
 from collect_analysis.measures.scopes import COMPANY, GRAINS
-from collect_analysis.methods.rates import interval_difference
+from collect_analysis.methods.rates.rates import interval_difference
 
 COLUMNS = (*VALUE_COLUMNS, "definition")
 COMPARED = (*COLUMNS, "previous", "change", "change_low", "change_high", "target", "target_gap", "better", "previous_cases")

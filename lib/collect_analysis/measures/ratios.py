@@ -11,7 +11,7 @@ from collect_analysis.book.engine import sum_of_products
 from collect_analysis.book.store import Book
 from collect_analysis.measures.kpis.record import Kpi
 from collect_analysis.measures.scopes import BUCKET, COMPANY, SCOPE_COLUMNS, count_of
-from collect_analysis.methods.rates import rate_table, ratio_interval
+from collect_analysis.methods.rates.rates import rate_table, ratio_interval
 
 VALUE_COLUMNS = ("kpi", "scope_type", "scope_key", "value", "low", "high", "numerator", "denominator", "cases", "unit", "note")
 

@@ -13,8 +13,8 @@ from collect_analysis.book.store import Book
 from collect_analysis.errors import DataError
 from collect_analysis.measures.arms import arm_sums, subjects_of
 from collect_analysis.measures.cohort import BOOK_MONEY, Cohort, Outcome
-from collect_analysis.methods.experiments import KEYS, SUMS
-from collect_analysis.methods.levels import MOST_LEVELS, level_names
+from collect_analysis.methods.rates.levels import MOST_LEVELS, level_names
+from collect_analysis.methods.trials.experiments import KEYS, SUMS
 
 STRATUM, UNKNOWN = "stratum", "unknown"
 # What an account is, known when it entered the book.

@@ -7,8 +7,8 @@ import pandas as pd
 from collect_analysis.measures.flow import EXITS
 from collect_analysis.measures.placements import months_between
 from collect_analysis.measures.transitions import Transitions
-from collect_analysis.methods.rates import rate_table
-from collect_analysis.methods.survival import kaplan_meier
+from collect_analysis.methods.rates.rates import rate_table
+from collect_analysis.methods.survival.survival import kaplan_meier
 
 RELAPSED, OPEN = "relapsed", "censored"
 # Closed by paying: it cannot relapse, and counts as a cure that lasted. Whoever left otherwise was lost sight of.

@@ -9,7 +9,7 @@ from collect_analysis.measures.contact import is_attempt, is_right_party
 from collect_analysis.measures.periods import KpiWindows, Period
 from collect_analysis.measures.placements import placed
 from collect_analysis.measures.scopes import COMPANY, within
-from collect_analysis.methods.survival import kaplan_meier
+from collect_analysis.methods.survival.survival import kaplan_meier
 
 EVENTS = ("attempt", "right_party")
 QUANTILES = {"median": 0.5, "p90": 0.9}

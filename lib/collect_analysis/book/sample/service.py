@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from collect_analysis.book.sample import contacting as c
-from collect_analysis.book.sample import files
+from collect_analysis.book.sample import contacting as c, files
 from collect_analysis.book.sample.days import Span, day_of, is_working_day
 from collect_analysis.book.sample.faults import Faults
 from collect_analysis.book.sample.history import History

@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from collect_analysis.book.sample import contacting as c
-from collect_analysis.book.sample import posting, promising
+from collect_analysis.book.sample import contacting as c, posting, promising
 from collect_analysis.book.sample.assigning import ARMS, CHAMPION, EARLY_DAYS, HOLD_MINUTES, HOLD_PAYER, MINUTES, PAYER, TIMING, Assignments
 from collect_analysis.book.sample.breaching import Breaches
 from collect_analysis.book.sample.days import AFTER_TET, AT_TET, BEFORE_TET, TET, Span, day_of, number

@@ -1,0 +1,1 @@
+"""Agencies: their evaluation, the check of their records, invoices, the next placements."""

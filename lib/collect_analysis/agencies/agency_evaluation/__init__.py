@@ -1,0 +1,1 @@
+"""What share of the next placements should each agency get?"""

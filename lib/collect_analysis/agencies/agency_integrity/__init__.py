@@ -1,0 +1,1 @@
+"""Which agencies must be audited, and on which questions?"""

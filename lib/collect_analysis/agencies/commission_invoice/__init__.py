@@ -1,0 +1,1 @@
+"""Pay each agency's invoice, pay the undisputed part, or return it?"""

@@ -1,1 +1,0 @@
-"""What somebody signs, derived from measures and methods by stated rules."""

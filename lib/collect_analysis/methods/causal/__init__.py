@@ -1,0 +1,1 @@
+"""Effects where nobody drew lots: cut-offs, roll-outs, overlap, sensitivity."""

@@ -1,0 +1,1 @@
+"""What will come: completion, Markov chains, season, recovery, targets, capacity."""

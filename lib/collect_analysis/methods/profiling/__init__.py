@@ -1,0 +1,1 @@
+"""Comparing units fairly: profiling, shrinkage, funnels, peers, agreement, reliability."""

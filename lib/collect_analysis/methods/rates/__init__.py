@@ -1,0 +1,1 @@
+"""Rates, ratios and their intervals; resampling, multiplicity, strata, segments."""

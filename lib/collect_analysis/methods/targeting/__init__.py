@@ -1,0 +1,1 @@
+"""Whom to treat: uplift, the value of a policy from logged decisions."""

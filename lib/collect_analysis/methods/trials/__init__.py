@@ -1,0 +1,1 @@
+"""Randomised tests: design, power, assignment, looks, effects, adjustment."""

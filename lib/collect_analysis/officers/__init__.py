@@ -1,0 +1,1 @@
+"""Officers: scorecards, pay schemes, the worth of KPIs, audits of their records."""

@@ -1,0 +1,1 @@
+"""Did the period go to plan, and who must act on what?"""

@@ -1,0 +1,1 @@
+"""Will the month end on its plan, and what should be done today?"""

@@ -1,0 +1,1 @@
+"""Which bucket of which product must somebody act on, and what do the coming months bring?"""

@@ -1,0 +1,1 @@
+"""Sign this target, or negotiate it again?"""

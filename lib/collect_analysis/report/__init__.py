@@ -1,0 +1,1 @@
+"""What a report is made of: typed parameters, recording, disclosure, conditions, words and formats, tables, figure style."""

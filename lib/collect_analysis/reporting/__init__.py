@@ -1,1 +1,0 @@
-"""From a report file to a page: parameters, runs, results, publishing, tables, figures, pages."""

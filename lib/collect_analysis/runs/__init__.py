@@ -1,0 +1,1 @@
+"""Report files found, planned, executed by papermill, verified, published; the pages."""

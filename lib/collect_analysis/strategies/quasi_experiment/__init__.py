@@ -1,0 +1,1 @@
+"""What did a rule do where nobody drew lots: keep it for now, suspend it, or is it unknown?"""

@@ -1,0 +1,1 @@
+"""Promote a challenger to champion, reject it, or extend the test?"""

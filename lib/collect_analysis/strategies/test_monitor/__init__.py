@@ -1,0 +1,1 @@
+"""Fix the running test, stop it, or let it go on?"""
