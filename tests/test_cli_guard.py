@@ -24,6 +24,7 @@ ARGUMENTS = {
     "sample": [],
     "doctor": [],
     "serve": [],
+    "new": ["kind", "x"],
 }
 READ = "account acc-4711 owes"
 

@@ -12,7 +12,7 @@ from collect_analysis.report.kinds import KINDS
 LIBRARY = Path(__file__).resolve().parents[2] / "lib" / "collect_analysis"
 # A subject holds the folders of its report kinds; none of them stands before another.
 SUBJECTS = tuple(sorted({path.parents[1].name for path in LIBRARY.glob("*/*/parameters.py")}))
-ORDER = ("errors", "methods", "book", "measures", "report", SUBJECTS, "runs", "cli")
+ORDER = ("errors", "own", "methods", "book", "measures", "report", SUBJECTS, "runs", "cli")
 ONLY_IN = {
     "matplotlib": r"report/figures/|runs/figures|\w+/\w+/figures",
     "seaborn": r"report/figures/|runs/figures|\w+/\w+/figures",

@@ -9,11 +9,12 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
+from collect_analysis import own
 from collect_analysis.book.durable import file_hash, files_below
 
 _LIBRARY = Path(__file__).resolve().parents[1]
-# The parts that make numbers; a word on a page is no reason to count again.
-_COUNTING = ("book", "methods", "measures")
+# What runs and tells a report makes no numbers: a changed page is no reason to count again. Whatever else is there may.
+_NOT_COUNTING = frozenset({"report", "runs", "cli"})
 _PACKAGES = ("duckdb", "ibis-framework", "sqlglot", "pandas", "numpy", "pyarrow", "scipy", "scikit-learn")
 
 
@@ -39,7 +40,8 @@ def file_as_it_lies(path: Path) -> tuple[str, int, int]:
 def _code() -> str:
     """A hash of the code that counts: a changed definition shares nothing with the one before."""
     digest = hashlib.sha256()
-    for path in (path for part in _COUNTING for path in files_below(_LIBRARY / part)):
-        if path.suffix == ".py":
-            digest.update(f"{path.relative_to(_LIBRARY).as_posix()}:{file_hash(path)}\n".encode())
+    for folder in (_LIBRARY, *map(Path, own.__path__)):
+        for path in files_below(folder):
+            if path.suffix == ".py" and path.relative_to(folder).parts[0] not in _NOT_COUNTING:
+                digest.update(f"{path.relative_to(folder).as_posix()}:{file_hash(path)}\n".encode())
     return digest.hexdigest()

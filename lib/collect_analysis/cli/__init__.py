@@ -16,6 +16,7 @@ from collect_analysis.book.private_folders import remove_ownerless
 from collect_analysis.cli import output
 from collect_analysis.cli.checkup import doctor
 from collect_analysis.cli.loading import import_sources, sample
+from collect_analysis.cli.new import new
 from collect_analysis.cli.reading import compare, list_runs, show
 from collect_analysis.cli.running import run
 from collect_analysis.cli.serving import serve
@@ -31,7 +32,7 @@ def collect() -> None:
     """Run the reports of a collections desk, read them, serve them."""
 
 
-for command in (run, list_runs, show, compare, import_sources, sample, doctor, serve):
+for command in (run, list_runs, show, compare, import_sources, sample, doctor, serve, new):
     collect.add_command(command)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from packaging.requirements import Requirement
 
+from collect_analysis import own
 from collect_analysis.book.places import lock_file
 from collect_analysis.cli import options, output
 from collect_analysis.cli.options import Setting
@@ -41,6 +42,7 @@ def doctor(reports: Path | None, books: Path | None, as_json: bool) -> int:
         options.books_setting(books),
         options.policy_setting(),
         options.setting("data", None, variable="COLLECT_DATA", default="../shared/data"),
+        *(Setting(name="kinds", value=Path(folder), origin="COLLECT_KINDS") for folder in own.__path__),
     ]
     place = {item.name: item.value for item in settings}
     findings = [

@@ -196,7 +196,7 @@ def _collisions(planned: list[PlannedRun]) -> list[str]:
 
 
 def _notebook_problems(kind: str, notebooks: Path) -> list[str]:
-    path = notebooks / f"{kind}.ipynb"
+    path = KINDS.notebook(kind, notebooks)
     try:
         names = notebook_files.parameter_names(path)
     except ParameterError as error:

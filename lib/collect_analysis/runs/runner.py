@@ -15,12 +15,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from collect_analysis import own
 from collect_analysis.book.durable import write_json
 from collect_analysis.book.places import SHARED, shared_folder
 from collect_analysis.book.private_folders import private_folder, remove_ownerless
 from collect_analysis.book.processes import machine_bytes
 from collect_analysis.errors import DataError, RunError
 from collect_analysis.report import notebook_files
+from collect_analysis.report.kinds import KINDS
 from collect_analysis.runs import provenance, publish, run_files
 from collect_analysis.runs.child import LOOK_EVERY, Bounds, Child
 from collect_analysis.runs.report_files import PlannedRun
@@ -249,7 +251,10 @@ class Bench:
                 run_id, folder = publish.stage(slot, run_id=run_id, notebook=notebook, run=run)
                 place = self._place
                 bounds = Bounds(seconds=self._limits.run_seconds, memory_bytes=self._limits.memory_bytes)
-                read = {"COLLECT_BOOKS": place.books, "COLLECT_POLICY": place.policy, "COLLECT_RULES": place.rules, SHARED: self._tables}
+                read = {
+                    "COLLECT_BOOKS": place.books, "COLLECT_POLICY": place.policy, "COLLECT_RULES": place.rules, SHARED: self._tables,
+                    "COLLECT_KINDS": next(map(Path, own.__path__), None),
+                }  # fmt: skip
                 child = Child(folder, read=read, bounds=bounds, temporary=self._temporary)
             except publish.SlotBusy as error:
                 return Outcome(run=planned, state="busy", note=str(error))
@@ -258,7 +263,7 @@ class Bench:
             return Started(planned=planned, run={**run, "run_id": run_id}, slot=slot, folder=folder, child=child, held=held.pop_all())
 
     def _describe(self, planned: PlannedRun) -> tuple[dict[str, Any], bytes]:
-        notebook = (self._place.notebooks / f"{planned.report}.ipynb").read_bytes()
+        notebook = KINDS.notebook(planned.report, self._place.notebooks).read_bytes()
         run = {
             "schema": SCHEMA,
             "run_id": "",

@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
+from collect_analysis import own as own_kinds
 from collect_analysis.errors import RunError
 from collect_analysis.methods.rates import levels
 
@@ -223,6 +224,7 @@ def _files() -> dict[str, dict[str, Any]]:
     files = {"common": COMMON}
     for pattern in ("texts/*.yml", "texts*.yml", "*/texts*.yml"):
         files |= {_name(path): path for path in sorted(LIBRARY.glob(f"*/{pattern}"))}
+    files |= {_name(path): path for folder in own_kinds.__path__ for path in sorted(Path(folder).glob("*/texts*.yml"))}
     return {name: yaml.load(path.read_text(encoding="utf-8"), Loader=loader) or {} for name, path in files.items()}  # noqa: S506
 
 
