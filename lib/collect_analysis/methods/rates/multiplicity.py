@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from collect_analysis.errors import DataError
 
@@ -20,7 +21,9 @@ def holm(p_values: ArrayLike) -> Floats:
     family = values[answered]
     order = np.argsort(family, kind="stable")
     steps = family[order] * np.arange(len(family), 0, -1)
-    return _placed(np.maximum.accumulate(steps), order, values, answered)
+    adjusted = np.full(values.shape, np.nan)
+    adjusted[np.flatnonzero(answered)[order]] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> Floats:
@@ -32,10 +35,9 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     Source: Benjamini & Hochberg, Journal of the Royal Statistical Society B 57 (1995) 289; independent or positively dependent tests.
     """
     values, answered = _checked(p_values)
-    family = values[answered]
-    order = np.argsort(family, kind="stable")
-    steps = family[order] * len(family) / np.arange(1, len(family) + 1)
-    return _placed(np.minimum.accumulate(steps[::-1])[::-1], order, values, answered)
+    adjusted = np.full(values.shape, np.nan)
+    adjusted[answered] = stats.false_discovery_control(values[answered])
+    return adjusted
 
 
 def simultaneous_level(level: float, questions: int) -> float:
@@ -57,12 +59,3 @@ def _checked(p_values: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
             "Pass p-values, not test statistics."
         )
     return values, ~np.isnan(values)
-
-
-def _placed(sorted_steps: Floats, order: NDArray[np.intp], values: Floats, answered: NDArray[np.bool_]) -> Floats:
-    """Adjusted values back in the order they came."""
-    family = np.empty(len(order))
-    family[order] = np.minimum(sorted_steps, 1.0)
-    adjusted = np.full(values.shape, np.nan)
-    adjusted[answered] = family
-    return adjusted
