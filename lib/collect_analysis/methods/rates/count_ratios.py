@@ -12,8 +12,6 @@ from scipy import special, stats
 from collect_analysis.methods.rates.levels import CONFIDENCE
 
 Floats = NDArray[np.float64]
-# Halvings of the search for a limit: the last moves it by less than a billionth.
-_HALVINGS = 80
 _LEAST = 1e-300
 
 
@@ -97,24 +95,12 @@ def limits(expected: ArrayLike, *, level: float, size: ArrayLike = np.inf) -> tu
     The largest count of which so few or fewer, the smallest of which so many or more come with probability (1 - level)/2 (`tails`), over E: a
     unit lies outside exactly where that test says so. 0 where not even nothing observed would be surprising. Shapes (k,) -> low, high.
     """
-    (e, s), rare = np.broadcast_arrays(np.asarray(expected, dtype=float), np.asarray(size, dtype=float)), (1 - level) / 2
-    low, least, most = np.zeros_like(e), np.zeros_like(e), np.array(e)
-    for _ in range(_HALVINGS):
-        middle = (least + most) / 2
-        surprising = tails(middle, e, size=s)[0] <= rare
-        least, most = np.where(surprising, middle, least), np.where(surprising, most, middle)
-    low = np.where(tails(np.zeros_like(e), e, size=s)[0] <= rare, least, 0.0)
-    least, most = np.array(e), e + 1
-    for _ in range(_HALVINGS):
-        far = tails(most, e, size=s)[1] > rare
-        most = np.where(far, e + 2 * (most - e), most)
-        if not far.any():
-            break
-    for _ in range(_HALVINGS):
-        middle = (least + most) / 2
-        surprising = tails(middle, e, size=s)[1] <= rare
-        least, most = np.where(surprising, least, middle), np.where(surprising, middle, most)
-    return low / e, most / e
+    nothing, e, s = _together(0.0, expected, size)
+    known, finite, rare = np.isinf(s), np.where(np.isinf(s), 1.0, s), (1 - level) / 2
+    share = e / (e + finite)
+    fewest = np.where(known, special.gdtrib(1.0, 1 - rare, e), special.btdtrib(finite, rare, 1 - share)) - 1
+    most = np.where(known, special.gdtrib(1.0, rare, e), special.btdtria(rare, finite, share))
+    return np.where(tails(nothing, e, size=s)[0] > rare, 0.0, fewest / e), most / e
 
 
 def _together(observed: ArrayLike, expected: ArrayLike, size: ArrayLike) -> tuple[Floats, Floats, Floats]:
