@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from scipy.optimize import elementwise
 
 from collect_analysis.methods.rates.levels import CONFIDENCE, POWER
 
 Floats = NDArray[np.float64]
-_HALVINGS = 100
 NOT_EVEN_ALL = "not even a result in every case of the arm would be found with so few cases"
 
 
@@ -90,17 +90,11 @@ def relative_mde(
         effective = np.where(defined, n / kept, np.nan), np.where(defined, n0 / kept, np.nan)
         spread = np.sqrt(square)
 
-        def short(rise: Floats) -> Floats:
-            return _reach(spread, rise, effective, unit=unit, power=power, level=level) - rise
+        def short(rise: Floats, cv: Floats, other: Floats, base: Floats) -> Floats:
+            return _reach(cv, rise, (other, base), unit=unit, power=power, level=level) - rise
 
         largest = square if unit == "share" else _reach(spread, (square - 1).clip(0) / 2, effective, unit=unit, power=power, level=level)
-        low, high = np.zeros_like(square), np.array(largest, dtype=float)
-        known = defined & ~(short(high) > 0)
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            below = short(middle) > 0
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return np.where(known, high, np.nan)
+        return np.asarray(elementwise.find_root(short, (np.zeros_like(square), largest), args=(spread, *effective)).x)
 
 
 def cases_for(
