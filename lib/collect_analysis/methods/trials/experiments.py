@@ -49,9 +49,8 @@ def sample_ratio_test(counts: Mapping[str, float], shares: Mapping[str, float]) 
     planned = np.array([float(shares.get(arm, 0.0)) for arm in counts])
     if observed.sum() <= 0 or len(planned) < 2 or (planned <= 0).any():
         return {"chi2": float("nan"), "df": float("nan"), "p_value": float("nan")}
-    expected = observed.sum() * planned / planned.sum()
-    statistic = float(((observed - expected) ** 2 / expected).sum())
-    return {"chi2": statistic, "df": float(len(planned) - 1), "p_value": float(stats.chi2.sf(statistic, len(planned) - 1))}
+    found = stats.chisquare(observed, observed.sum() * planned / planned.sum())
+    return {"chi2": float(found.statistic), "df": float(len(planned) - 1), "p_value": float(found.pvalue)}
 
 
 def arm_means(sums: pd.DataFrame, *, level: float = CONFIDENCE, none_counts: bool = False) -> pd.DataFrame:
