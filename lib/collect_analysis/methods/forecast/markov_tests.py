@@ -86,9 +86,8 @@ def _homogeneity(table: Floats) -> dict[str, object]:
     thin = table.sum(axis=0) * table.sum(axis=1).min() / table.sum() < LEAST_EXPECTED
     table = _joined(table, thin)
     table = table[:, table.sum(axis=0) > 0]
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    statistic = float(((table - expected) ** 2 / expected).sum())
-    return _judged(statistic=statistic, df=(table.shape[0] - 1) * (table.shape[1] - 1), cases=int(table.sum()))
+    found = stats.chi2_contingency(table, correction=False)
+    return _judged(statistic=float(found.statistic), df=int(found.dof), cases=int(table.sum()))
 
 
 def _joined(table: Floats, thin: NDArray[np.bool_]) -> Floats:
