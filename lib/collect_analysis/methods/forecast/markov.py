@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import special, stats
+from scipy.sparse import csgraph
 
 from collect_analysis.errors import DataError, ParameterError
 from collect_analysis.methods.rates.levels import BAND, CONFIDENCE
@@ -40,14 +41,12 @@ class Chain:
     def notes(self) -> tuple[str, ...]:
         """Per state why its stay cannot be told; empty where it can: every state it leads to was seen, and an end can be reached from it."""
         size = len(self.states)
-        leads = np.eye(size) + (self.counts[:, :size] > 0)
-        for _ in range(size):
-            leads = np.minimum(leads @ leads, 1.0)
+        leads = np.isfinite(csgraph.shortest_path(self.counts[:, :size] > 0, unweighted=True))
         seen = self.counts.sum(axis=1) > 0
-        closes = leads @ (self.counts[:, size:].sum(axis=1) > 0) > 0
+        closes = leads @ (self.counts[:, size:].sum(axis=1) > 0)
         found = []
         for row in range(size):
-            reached = leads[row] > 0
+            reached = leads[row]
             reason = NEVER_SEEN if not seen[reached].all() else NEVER_LEAVES if not closes[reached].all() else ""
             found.append(reason if seen[row] else NO_START)
         return tuple(found)
