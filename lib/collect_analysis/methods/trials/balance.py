@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import linalg, stats
 
 Floats = NDArray[np.float64]
 # A direction that holds less of the (standardised) variance than this repeats other variables.
@@ -62,11 +62,9 @@ def joint_balance(strata: Iterable[Mapping[str, Moments]]) -> JointBalance:
     if not usable.any():
         return JointBalance(chi2=float("nan"), df=float("nan"), p_value=float("nan"))
     standard = covariance[np.ix_(usable, usable)] / np.outer(scale[usable], scale[usable])
-    values, vectors = np.linalg.eigh(standard)
-    kept = values > _REPEATED * values.max()
-    parts = vectors[:, kept].T @ (total[usable] / scale[usable])
-    chi2 = float((parts**2 / values[kept]).sum())
-    df = int(kept.sum())
+    inverse, df = linalg.pinvh(standard, rtol=_REPEATED, return_rank=True)
+    distance = total[usable] / scale[usable]
+    chi2 = float(distance @ inverse @ distance)
     return JointBalance(chi2=chi2, df=float(df), p_value=float(stats.chi2.sf(chi2, df)))
 
 
