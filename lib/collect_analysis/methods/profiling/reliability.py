@@ -112,10 +112,8 @@ def split_half(first: ArrayLike, second: ArrayLike, *, level: float = CONFIDENCE
         return _undefined(int(x.size), 2.0, TOO_FEW)
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return _undefined(int(x.size), 2.0, NO_SPREAD)
-    r = float(np.corrcoef(x, y)[0, 1])
-    half = stats.norm.ppf((1 + level) / 2) / np.sqrt(x.size - 3)
-    bounds = np.tanh(np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12)) + np.array([-half, half]))
-    value, low, high = (float(spearman_brown(item, 2)) for item in (r, *bounds))
+    found = stats.pearsonr(x, y)
+    value, low, high = (float(spearman_brown(item, 2)) for item in (found.statistic, *found.confidence_interval(level)))
     return Reliability(value=value, low=low, high=high, subjects=int(x.size), occasions=2.0, between=np.nan, within=np.nan)
 
 
