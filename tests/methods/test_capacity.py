@@ -45,6 +45,14 @@ def test_one_unit_is_fitted_over_its_months() -> None:
     assert yield_curves(history(0.5, units=1, months=40)).iloc[0]["value"] == pytest.approx(0.5, abs=0.4)
 
 
+def test_units_that_follow_one_another_are_told_from_their_months_exactly() -> None:
+    table = history(0.5, units=12, months=16, noise=0.0)
+    # Every unit works five months, one later than the unit before: rounds of means would need hundreds to settle.
+    first = table["unit_key"].str[1:].astype(int)
+    (row,) = yield_curves(table[(table["month"] >= first) & (table["month"] < first + 5)]).to_dict("records")
+    assert row["value"] == pytest.approx(0.5, abs=1e-9)
+
+
 def test_capacity_index_by_hand() -> None:
     units = pd.DataFrame({
         "accounts": [1000.0, 1000.0, 500.0], "intensity": [3.0, np.nan, np.nan], "attempts_per_hour": [30.0, np.nan, np.nan],

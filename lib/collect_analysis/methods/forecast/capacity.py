@@ -65,20 +65,10 @@ def _curve(name: str, part: pd.DataFrame, level: float) -> dict[str, object]:
 
 
 def _without(values: np.ndarray, units: np.ndarray, months: np.ndarray | None) -> np.ndarray:
-    """What is left of values after the means of units and, where there are several units, of months; rounds settle unbalanced tables."""
-    left = values - values.mean()
-    for _ in range(50):
-        before = left
-        left = left - _means(left, units)
-        left = left - _means(left, months) if months is not None else left
-        if np.abs(left - before).max() < 1e-12:
-            break
-    return left
-
-
-def _means(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    _, code = np.unique(groups, return_inverse=True)
-    return (np.bincount(code, values) / np.bincount(code))[code]
+    """What is left of values after effects of units and, where there are several units, of months, by least squares: exact in gappy tables."""
+    groups = [units] if months is None else [units, months]
+    design = np.column_stack([(group[:, None] == np.unique(group)).astype(float) for group in groups])
+    return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
 
 
 def _slope_error(x: np.ndarray, residual: np.ndarray, units: np.ndarray) -> tuple[float, float]:
