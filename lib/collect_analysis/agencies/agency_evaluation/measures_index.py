@@ -124,7 +124,7 @@ def _fitted(cells: Cells) -> _Fitted:
         rate = np.full(len(table), np.nan)
         for fold in range(FOLDS):
             held, seen = (table["fold"] == fold).to_numpy(), others[others["fold"] != fold]
-            rates = _fit(design, seen, unit, start=whole) if seen["sum_y"].sum() > 0 else whole
+            rates = _fit(design, seen, unit) if seen["sum_y"].sum() > 0 else whole
             rate[held] = rates.of(design)[table["combination"]][held]
         table.loc[own, "rate"] = rate[own]
         fits.append(_fit_in_strata(table.assign(rate=rate), str(key)))
@@ -159,9 +159,9 @@ def _summed(table: pd.DataFrame, column: str | Floats, size: int) -> Floats:
     return np.bincount(table["combination"], weights=weights, minlength=size).astype(np.float64)
 
 
-def _fit(design: Floats, seen: pd.DataFrame, unit: float, *, start: Rates | None = None, exposure: str = "sum_x") -> Rates:
+def _fit(design: Floats, seen: pd.DataFrame, unit: float, *, exposure: str = "sum_x") -> Rates:
     size = len(design)
-    return rate_model.fit_rates(design, _summed(seen, exposure, size), _summed(seen, "sum_y", size), unit=unit, start=start)
+    return rate_model.fit_rates(design, _summed(seen, exposure, size), _summed(seen, "sum_y", size), unit=unit)
 
 
 def _squares(table: pd.DataFrame, rate: pd.Series | Floats) -> pd.Series:
@@ -245,7 +245,7 @@ def _calibrated(fitted: _Fitted, factors: tuple[str, ...], units: pd.DataFrame, 
     table["rate"] = np.nan
     for fold in range(FOLDS):
         held, seen = table["fold"] == fold, table[table["fold"] != fold]
-        rates = _fit(fitted.design, seen, fitted.unit, start=whole, exposure="exposure") if seen["sum_y"].sum() > 0 else whole
+        rates = _fit(fitted.design, seen, fitted.unit, exposure="exposure") if seen["sum_y"].sum() > 0 else whole
         table.loc[held, "rate"] = rates.of(fitted.design)[table.loc[held, "combination"]]
     table["expected"] = table["rate"] * table["exposure"]
     table["squares"] = _squares(table, table["rate"] * own_level)

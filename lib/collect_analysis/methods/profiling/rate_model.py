@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-MOST_STEPS, ENOUGH = 50, 1e-9
+MOST_STEPS, ENOUGH = 50, 1e-12
 # Of a level that never paid, the rate would be 0 and its effect without bound: so much of a payment is held against every effect.
 PULL = 0.01
 
@@ -41,12 +41,12 @@ def design_of(levels: pd.DataFrame) -> tuple[Floats, list[tuple[str, str]]]:
     return np.column_stack(columns), names
 
 
-def fit_rates(design: Floats, exposure: Floats, outcome: Floats, *, unit: float, start: Rates | None = None) -> Rates:
+def fit_rates(design: Floats, exposure: Floats, outcome: Floats, *, unit: float) -> Rates:
     """Which rate per unit of exposure does each level bring, if levels multiply?
 
     Formula: outcome ~ exposure · exp(design · b), b solves Σ design·(y - exposure·exp(design·b)) / unit = PULL·b (not for the intercept):
     the score of a Poisson regression, which is consistent for the mean whatever the distribution of amounts; a tiny pull keeps the effect of
-    a level that never paid finite. Newton steps, halved while the fit gets worse.
+    a level that never paid finite. Fitted by scikit-learn's PoissonRegressor, which takes sums of cells as weights.
     Shapes: design (m, p), exposure and outcome (m,) sums over cells. `unit` is a typical payment, in units of the outcome.
     Undefined (ValueError): nothing observed, or no exposure.
     Source: Gourieroux, Monfort and Trognon, Econometrica 52 (1984) 681 (pseudo maximum likelihood).
@@ -55,27 +55,14 @@ def fit_rates(design: Floats, exposure: Floats, outcome: Floats, *, unit: float,
     x, e, y = design[used], exposure[used] / unit, outcome[used] / unit
     if not used.any() or not y.sum() > 0:
         raise ValueError("a rate needs exposure and something observed")
-    effects = np.zeros(x.shape[1])
-    effects[0] = np.log(y.sum() / e.sum())
-    effects = effects if start is None else start.effects.copy()
-    pull = np.full(x.shape[1], PULL)
-    pull[0] = 0.0
+    if x.shape[1] == 1:
+        return Rates(effects=np.log([y.sum() / e.sum()]))
+    from sklearn.linear_model import PoissonRegressor
 
-    def loss(at: Floats) -> float:
-        linear = x @ at
-        return float((e * np.exp(linear) - y * linear).sum() + 0.5 * (pull * at**2).sum())
-
-    best = loss(effects)
-    for _ in range(MOST_STEPS):
-        mean = e * np.exp(x @ effects)
-        step = np.linalg.solve((x * mean[:, None]).T @ x + np.diag(pull), x.T @ (y - mean) - pull * effects)
-        size = 1.0
-        while not loss(effects + size * step) <= best + ENOUGH and size > ENOUGH:
-            size /= 2
-        effects, best = effects + size * step, min(best, loss(effects + size * step))
-        if np.abs(step).max() < ENOUGH:
-            break
-    return Rates(effects=effects)
+    # It minimises a mean over the weights: so much less must be held against the effects.
+    model = PoissonRegressor(alpha=PULL / e.sum(), solver="newton-cholesky", tol=ENOUGH, max_iter=MOST_STEPS)
+    model.fit(x[:, 1:], y / e, sample_weight=e)
+    return Rates(effects=np.array([model.intercept_, *model.coef_]))
 
 
 def effect_covariance(rates: Rates, design: Floats, exposure: Floats, squares: Floats) -> Floats:
