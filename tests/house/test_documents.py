@@ -67,3 +67,12 @@ def test_every_direct_library_has_its_reason() -> None:
     declared = [re.match(r"[A-Za-z0-9-]+", requirement).group() for requirement in requirements]
     reasons = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert not [name for name in declared if name not in reasons]
+
+
+def test_every_method_says_which_library_answers_the_same() -> None:
+    methods = PROJECT / "lib" / "collect_analysis" / "methods"
+    modules = {path.relative_to(methods).with_suffix("").as_posix() for path in methods.rglob("*.py") if path.stem != "__init__"}
+    told = set(re.findall(r"^\| `([\w/]+)` \| .+ \| .+ \|$", (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    folders = {entry for entry in told if entry.endswith("/")}
+    assert {module for module in modules - told if not module.startswith(tuple(folders))} == set()
+    assert {entry for entry in told - modules if not (methods / entry).is_dir()} == set()
