@@ -31,6 +31,8 @@ def test_ten_seats_by_largest_remainder() -> None:
 def test_equal_remainders_are_served_by_key_not_by_order_of_rows() -> None:
     assert largest_remainder(1, [1, 1, 1], ["c", "a", "b"]).tolist() == [0, 1, 0]
     assert largest_remainder(7, [0, 0], ["b", "a"]).tolist() == [3, 4]
+    assert largest_remainder(2, [1.1125369292536007e-308], ["a"]).tolist() == [2]
+    assert largest_remainder(3, [5e-324, 5e-324, 1e-323], ["a", "b", "c"]).sum() == 3
 
 
 @pytest.mark.parametrize("weights", [[], [1.0, -1.0], [float("nan")]])

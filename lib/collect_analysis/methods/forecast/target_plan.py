@@ -39,7 +39,8 @@ def largest_remainder(total: int, weights: ArrayLike, keys: Sequence[str]) -> Wh
         raise ParameterError(f"{len(weight)} weights share {total}; give at least one, each a number of 0 or more")
     weight = weight if weight.sum() > 0 else np.ones(len(weight))
     order = np.argsort(np.asarray(keys, dtype=str), kind="stable")
-    exact = weight * (total / float(np.sort(weight).sum()))
+    # Shares first: a total over the tiniest of weights is beyond any number.
+    exact = weight / float(np.sort(weight).sum()) * total
     parts = np.floor(exact).astype(np.int64)
     missing = total - int(parts.sum())
     # Rounded, so that remainders which differ only in the last bit of a sum are equal.
