@@ -118,3 +118,20 @@ def test_what_is_absent_is_told(small_shop: Path, report: str, name: str, how: s
     assert ended.how == how, ended.said
     if how == "page" and name == "payment":
         assert not [number for number, value in ended.numbers.items() if number.startswith("measure") and " R1 " in number and value == 0]
+
+
+@pytest.mark.parametrize(
+    ("report", "name", "table"),
+    [
+        ("test_monitor/exp-payer", "month_end", "losses"),
+        ("strategy_review/exp-payer", "payment", "cumulative_recovery"),
+        ("drivers/exp-payer", "payment", "prognosis_parts"),
+    ],
+)
+def test_a_count_of_what_is_absent_is_no_nought(small_shop: Path, report: str, name: str, table: str) -> None:
+    start, end = period_of(parameters_of(report))
+    (lack,) = (lack for lack in lacks_of(start, end, first=date(2024, 7, 1)) if lack.name == name)
+    whole, ended = run_lacking(small_shop, report, None), run_lacking(small_shop, report, lack)
+    counted = {number for number, value in whole.numbers.items() if number.startswith(f"table {table}.") and value not in (0, None)}
+    assert counted
+    assert not {number for number in counted if ended.numbers.get(number) == 0}

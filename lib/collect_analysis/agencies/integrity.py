@@ -258,7 +258,8 @@ def _of_records(book: Book, rules: IntegrityRules, units: Sequence[str], limits:
     with audited(book, rules.period, AuditRules(), limits, units=units) as audit:
         found = audit.findings()
     unasked = shortfalls(book, rules.period)
-    sums = found.groupby(["type", "unit_key"], as_index=False)[["observed", "trials", "expected", "money_minor"]].sum()
+    # Where no money is known none is at stake: without payments nobody knows how much.
+    sums = found.groupby(["type", "unit_key"], as_index=False)[["observed", "trials", "expected", "money_minor"]].sum(min_count=1)
     parts = []
     for name in _OF_RECORDS:
         if name in unasked:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
+from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
 from collect_analysis.measures import arms
 from collect_analysis.measures.cohort import Cohort, open_cohort
@@ -27,11 +28,12 @@ LEVER_COLUMNS += ["relative", "relative_low", "relative_high", "p_value", "p_adj
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """The subjects of the test, the factors that may be used, and the conditions that say which may not."""
+    """The subjects of the test, the factors that may be used, the conditions that say which may not, and what the outcome lacks."""
 
     subjects: Subjects
     factors: pd.DataFrame
     conditions: list[Condition]
+    lacking: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,8 @@ def read(book: Book, cohort: Cohort, params: Drivers) -> Read:
     flags = {name: decision.Flags(actionable=item.actionable, lawful=item.lawful) for name, item in params.factors.items()}
     table = decision.factor_table(declared, flags, protected=params.protected, x=found.x)
     used = [str(name) for name in table["factor"][table["used"]]]
-    return Read(subjects=found.with_factors(used), factors=table, conditions=decision.factor_conditions(table))
+    lacking = "" if cohort.supplied else absent(book, ("payment",))
+    return Read(subjects=found.with_factors(used), factors=table, conditions=decision.factor_conditions(table), lacking=lacking)
 
 
 def predict(taken: Read, params: Drivers) -> Prognosis:
@@ -81,6 +84,8 @@ def predict(taken: Read, params: Drivers) -> Prognosis:
     judged, first_day = decision.later_part(champion, params.later_share)
     found = decision.prognosis_conditions(champion, judged, first_day)
     parts = _parts(champion, judged, params)
+    if taken.lacking:
+        parts = parts.assign(numerator=np.nan, value=np.nan, note=taken.lacking)
     if refused([*taken.conditions, *found]):
         nothing = pd.DataFrame(columns=["factor", "value", "low", "high"])
         groups = pd.DataFrame(columns=["group", "cases", "predicted", "value", "low", "high", "numerator", "denominator"])

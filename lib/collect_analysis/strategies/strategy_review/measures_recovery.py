@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from collect_analysis.book.engine import sum_of_products
+from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
 from collect_analysis.measures.arms import MOST_OPEN, open_horizons, subjects_of
 from collect_analysis.measures.cohort import Cohort
@@ -23,10 +24,10 @@ def cumulative_recovery(book: Book, cohort: Cohort, arms: Sequence[str], *, leve
     the running sums per cluster grow only on days with cash: C² - C'² = a·(2C' + a) for a payment a on top of C'.
     Columns: arm (in the order of `arms`), day (0 is the day of assignment), cases, numerator (collected so far, minor units), value (per
     subject), low, high; up to the longest horizon that is over for at least 95 % of the subjects. Empty where the source has no daily
-    payments or no horizon is over.
+    payments or none at all, or no horizon is over.
     """
     over = [days for days, late in open_horizons(book, cohort, arms).items() if late <= MOST_OPEN]
-    if cohort.payments is None or not over:
+    if cohort.payments is None or not over or (not cohort.supplied and absent(book, ("payment",))):
         return pd.DataFrame(columns=COLUMNS)
     subjects = subjects_of(cohort, arms)
     size = subjects.group_by(["arm", "cluster_key"]).aggregate(n=subjects.count())

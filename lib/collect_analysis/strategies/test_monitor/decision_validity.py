@@ -177,7 +177,7 @@ def _losses(watch: Watch) -> list[Condition]:
     missing = int(filled["no_longer_found"].sum())
     found = [Condition(name="subjects_found", met=not missing, consequence="downgrade", details={"missing": missing})]
     left, stayed = filled["left"].to_numpy(dtype=float), (filled["denominator"] - filled["left"]).to_numpy(dtype=float)
-    if len(filled) < 2 or not left.sum() or not stayed.sum():
+    if len(filled) < 2 or np.isnan(left).any() or not left.sum() or not stayed.sum():
         return found
     p_value = float(stats.chi2_contingency(np.vstack([left, stayed]), correction=False).pvalue)
     shares = pd.Series(left / filled["denominator"].to_numpy(dtype=float), index=filled["arm"])

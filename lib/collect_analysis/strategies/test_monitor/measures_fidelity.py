@@ -5,9 +5,11 @@ from datetime import date, timedelta
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 from collect_analysis.book.engine import sum_of_products
+from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
 from collect_analysis.measures.arms import subjects_of
 from collect_analysis.measures.cohort import Cohort
@@ -149,7 +151,8 @@ def losses(book: Book, cohort: Cohort, arms: Sequence[str], *, outcome_column: s
 
     From the book: subjects that the book of accounts does not hold, and those that were recalled, sold or written off at a month end of
     their first `days` days. From a supplied cohort: subjects whose outcome is missing.
-    Columns: arm, cases, no_longer_found (no such account, or no outcome), left (recalled, sold, written off), numerator (either), denominator.
+    Columns: arm, cases, no_longer_found (no such account, or no outcome), left (recalled, sold, written off), numerator (either), denominator. Without
+    month ends nobody knows who left: both are undefined, and `note` says so.
     """
     table = subjects_of(cohort, arms)
     if cohort.supplied:
@@ -161,7 +164,10 @@ def losses(book: Book, cohort: Cohort, arms: Sequence[str], *, outcome_column: s
         rows.group_by("arm").aggregate(cases=rows.count(), no_longer_found=rows["unknown"].sum(), left=rows["left"].sum(), numerator=either)
     )
     by_arm = found.set_index("arm").reindex(list(arms)).fillna(0).astype("int64")
-    return by_arm.assign(denominator=by_arm["cases"]).rename_axis("arm").reset_index()
+    by_arm = by_arm.assign(denominator=by_arm["cases"])
+    if not cohort.supplied and (why := absent(book, ("month_end",))):
+        by_arm = by_arm.astype({"left": float, "numerator": float}).assign(left=np.nan, numerator=np.nan, note=why)
+    return by_arm.rename_axis("arm").reset_index()
 
 
 def _lost_from_book(book: Book, table: ir.Table, days: int) -> ir.Table:
