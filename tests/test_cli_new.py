@@ -79,6 +79,7 @@ def test_the_leaf_speaks_both_languages(kinds: Path, reports: Path) -> None:
     }
     assert "Where does the balance lie?" in pages["en"]
     assert "Dư nợ nằm ở đâu?" in pages["vi"]
+    assert all(word in pages["vi"] for word in ("Tỷ trọng dư nợ", "Xem xét từ tỷ trọng"))
     assert not [check for lang in ("en", "vi") for check in results(reports, lang)["checks"] if not check["passed"]]
 
 
