@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from collect_analysis.book.sample import make_sample
+from collect_analysis.report.kinds import KINDS
 
 from tests.faults.lacking_books import lacks_of
 from tests.faults.lacking_runs import REPORTS, parameters_of, period_of, run_lacking
@@ -108,6 +109,7 @@ def small_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_kind_is_tried() -> None:
     assert {report for report, _, _ in CASES} == set(REPORTS)
+    assert {report.partition("/")[0] for report in REPORTS} == set(KINDS)
 
 
 @pytest.mark.parametrize(("report", "name", "how"), CASES)

@@ -31,6 +31,8 @@ ROOTS = (
     "cli.py",
 )
 
+TEXTS = {".md", ".py", ".yml", ".toml", ".sh", ".ipynb", ".j2", ".css", ".tmpl"}
+
 
 def named_paths(text: str) -> set[str]:
     quoted = re.findall(r"`([^`\s]+)`", text)
@@ -76,3 +78,10 @@ def test_every_method_says_which_library_answers_the_same() -> None:
     folders = {entry for entry in told if entry.endswith("/")}
     assert {module for module in modules - told if not module.startswith(tuple(folders))} == set()
     assert {entry for entry in told - modules if not (methods / entry).is_dir()} == set()
+
+
+def test_no_file_keeps_the_marks_of_a_merge() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False).stdout.split()
+    files = [PROJECT / name for name in tracked] or [path for path in PROJECT.rglob("*.md") if ".venv" not in path.parts]
+    marks = re.compile(r"^(<{7} |>{7} )", flags=re.MULTILINE)
+    assert not [str(path) for path in files if path.is_file() and path.suffix in TEXTS and marks.search(path.read_text(encoding="utf-8"))]

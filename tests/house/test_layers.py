@@ -14,13 +14,14 @@ LIBRARY = Path(__file__).resolve().parents[2] / "lib" / "collect_analysis"
 SUBJECTS = tuple(sorted({path.parents[1].name for path in LIBRARY.glob("*/*/parameters.py")}))
 ORDER = ("errors", "own", "methods", "book", "measures", "report", SUBJECTS, "runs", "cli")
 ONLY_IN = {
-    "matplotlib": r"report/figures/|runs/figures|\w+/\w+/figures",
-    "seaborn": r"report/figures/|runs/figures|\w+/\w+/figures",
+    "matplotlib": r"report/figures/|runs/figures|\w+/(\w+/)?figures",
+    "seaborn": r"report/figures/|runs/figures|\w+/(\w+/)?figures",
     "papermill": "runs/(runner|worker)",
     "voila": "runs/pages/",
     "duckdb": "book/",
     "click": "cli/",
 }
+NOTEBOOKS = LIBRARY.parents[1] / "notebooks"
 ROOMS = {*ORDER, *SUBJECTS}
 MODULES = sorted(path for path in LIBRARY.rglob("*.py") if path != LIBRARY / "__init__.py")
 
@@ -69,6 +70,10 @@ def test_a_kind_is_taken_away_with_its_folder(kind: str) -> None:
     inside = f"{name_of(folder / '__init__.py')}."
     users = {path for path in MODULES if any(f"{name}.".startswith(inside) for name in imports(path)) and folder not in path.parents}
     assert not {path for path in users if STARTS_FROM.get(path.parent.name) != kind}
+    notebooks = {
+        path for path in NOTEBOOKS.glob("*.ipynb") if f"{inside.removesuffix('.')} import" in (text := path.read_text()) or inside in text
+    }
+    assert not {path.stem for path in notebooks if path.stem != kind and STARTS_FROM.get(path.stem) != kind}
 
 
 @pytest.mark.parametrize("package", ONLY_IN)

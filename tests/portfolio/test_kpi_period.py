@@ -11,6 +11,7 @@ from collect_analysis.book.store import Book, open_book
 from collect_analysis.errors import DisclosureError, ParameterError
 from collect_analysis.measures.kpi_table import Facts, compared
 from collect_analysis.measures.periods import Period
+from collect_analysis.portfolio.figures import roll_matrix
 from collect_analysis.portfolio.kpi_period import figures, page as kpi_period, page_decision
 from collect_analysis.portfolio.kpi_period.decision import attention, period_verdict, standings
 from collect_analysis.portfolio.kpi_period.measures_identities import NEEDS, identities
@@ -75,7 +76,7 @@ class Review:
         matrix = kpi_period.matrix(self.facts, self.params)
         return [
             figures.attainment(kpi_period.attained(self.shown, self.params, self.book), lang=self.params.lang),
-            figures.roll_matrix(matrix, lang=self.params.lang, top_bucket=self.params.top_bucket),
+            roll_matrix(matrix, lang=self.params.lang, top_bucket=self.params.top_bucket),
             figures.pace(kpi_period.pace_of(self.facts, self.kpis), lang=self.params.lang, currency=self.book.currency),
         ]
 

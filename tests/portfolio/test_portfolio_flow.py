@@ -10,7 +10,7 @@ import pytest
 from collect_analysis.book.store import Book, open_book
 from collect_analysis.errors import ParameterError
 from collect_analysis.methods.evidence import Condition
-from collect_analysis.portfolio.kpi_period import figures as kpi
+from collect_analysis.portfolio.figures import roll_matrix
 from collect_analysis.portfolio.portfolio_flow import figures, page as words
 from collect_analysis.portfolio.portfolio_flow.decision import flow_verdict
 from collect_analysis.portfolio.portfolio_flow.page_decision import decision_of
@@ -66,7 +66,7 @@ class Page:
         self.shown = [str(table._repr_mimebundle_()["text/plain"]) for table in shown]
         drawn = {"lang": params.lang, "top_bucket": params.top_bucket}
         self.figures = (
-            kpi.roll_matrix(matrix, **drawn),
+            roll_matrix(matrix, **drawn),
             figures.rates_over_months(review.bands, unlike=review.unlike, **drawn),
             figures.projection(projection, buckets=review.buckets, **drawn),
         )
