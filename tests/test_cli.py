@@ -253,7 +253,7 @@ def test_help_names_every_command(project: SmallProject) -> None:
     done = project.collect("--help")
     assert done.returncode == 0
     commands = [line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line.strip()]
-    assert commands == ["compare", "doctor", "import", "list", "run", "sample", "serve", "show"]
+    assert commands == ["compare", "doctor", "import", "list", "new", "run", "sample", "serve", "show"]
 
 
 @pytest.mark.parametrize(

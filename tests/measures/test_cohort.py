@@ -155,7 +155,10 @@ def test_curve_ends_where_the_outcome_of_the_horizon_stands(small: Book, cohort:
 
 def test_a_horizon_that_is_open_for_too_many_is_not_read(small: Book) -> None:
     late = book_from_frames(
-        {"decision": decisions([{"account_key": f"a{n}", "customer_key": f"c{n}", "arm": ARMS[n % 2]} for n in range(20)])},
+        {
+            "decision": decisions([{"account_key": f"a{n}", "customer_key": f"c{n}", "arm": ARMS[n % 2]} for n in range(20)]),
+            "payment": SOMEBODY_PAID,
+        },
         as_of=date(2026, 3, 1),
     )
     cohort = open_cohort(late, "e", arms=ARMS, horizon_days=60, horizons=[59])
@@ -163,6 +166,14 @@ def test_a_horizon_that_is_open_for_too_many_is_not_read(small: Book) -> None:
     sums = arms.arm_sums(late, cohort, ARMS, [cohort.outcome("cash_per_account", 59), cohort.outcome("cash_per_account", 60)])
     assert sums.groupby("horizon_days")["note"].first().tolist() == ["", "the horizon is not over for 100.0% of the cases"]
     assert cumulative_recovery(late, cohort, ARMS)["day"].max() == 59
+
+
+def test_cash_by_day_is_no_row_of_noughts_where_no_payment_was_delivered() -> None:
+    rows = [{"account_key": f"a{n}", "customer_key": f"c{n}", "arm": ARMS[n % 2]} for n in range(20)]
+    for frames, days in (({"payment": SOMEBODY_PAID}, 61), ({}, 0)):
+        book = book_from_frames({"decision": decisions(rows), **frames}, as_of=AS_OF)
+        curve = cumulative_recovery(book, open_cohort(book, "e", arms=ARMS, horizon_days=60), ARMS)
+        assert len(curve) == 2 * days
 
 
 def test_customers_in_two_arms_are_counted(small: Book, cohort: Cohort) -> None:
