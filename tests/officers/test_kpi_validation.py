@@ -75,7 +75,7 @@ def test_the_page_speaks_its_language(book: Book, case: page.Study, lang: str) -
 def test_no_officer_leaves(case: page.Study) -> None:
     record = RunRecorder(parameters())
     for name in ("judged", "reliability", "control", "overlaps"):
-        record.table(name, getattr(case, name), people=1_000)
+        assert "officer_key" not in record.table(name, getattr(case, name), people=1_000)
     record.measures("kpi_worth", page.measured(case.judged), by=["kpi", "property"], people=NoPeople("shares of variance between officers"))
 
 

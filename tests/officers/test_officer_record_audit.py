@@ -99,4 +99,5 @@ def test_a_count_of_the_record_is_recorded_with_what_it_is_of(audit: page.Record
     record = RunRecorder(parameters())
     record.measures("record_findings", page.measured(audit.types), by=["type"], people="denominator")
     for name in ("types", "units", "clock", "completeness"):
-        record.table(name, getattr(audit, name), people=1_000)
+        assert len(record.table(name, getattr(audit, name), people=1_000)) == len(getattr(audit, name))
+    assert len(record.as_json()["measures"]) == len(page.measured(audit.types)) > 0  # type: ignore[arg-type]

@@ -66,7 +66,7 @@ class Report:
         self.strength = page.log_strength(self.case)
         self.estimates, self.contrasts = page.value_tables(book, self.case, params)
         self.changes = page.change_tables(self.case, params)
-        self.tests = page.test_tables(self.case, self.facts, self.changes, params)
+        self.tests = page.planned_tests(self.case, self.facts, self.changes, params)
         self.judged = page_decision.verdicts(self.case, params, self.contrasts, self.tests)
         found = page.Tables(self.estimates, self.contrasts, self.changes, self.tests)
         self.decision: Decision = page_decision.decision_of(self.case, params, self.judged, found=found, currency=book.currency)

@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -39,9 +39,14 @@ def file_as_it_lies(path: Path) -> tuple[str, int, int]:
 @cache
 def _code() -> str:
     """A hash of the code that counts: a changed definition shares nothing with the one before."""
+    others = tuple(_LIBRARY / room for room in sorted(_NOT_COUNTING))
+    return code_hash(lambda path: path.suffix == ".py" and not any(room in path.parents for room in others))
+
+
+def code_hash(wanted: Callable[[Path], bool]) -> str:
+    """A hash of the names and contents of the `wanted` files of the library and of the kinds of an analyst's own."""
     digest = hashlib.sha256()
     for folder in (_LIBRARY, *map(Path, own.__path__)):
-        for path in files_below(folder):
-            if path.suffix == ".py" and path.relative_to(folder).parts[0] not in _NOT_COUNTING:
-                digest.update(f"{path.relative_to(folder).as_posix()}:{file_hash(path)}\n".encode())
+        for path in filter(wanted, files_below(folder)):
+            digest.update(f"{path.relative_to(folder).as_posix()}:{file_hash(path)}\n".encode())
     return digest.hexdigest()

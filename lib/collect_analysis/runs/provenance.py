@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import collect_analysis
-from collect_analysis import own
 from collect_analysis.book.durable import file_hash, files_below
+from collect_analysis.book.origin import code_hash
 from collect_analysis.report.parameters import ReportParameters
 
 PACKAGES = (
@@ -52,14 +52,10 @@ def policy(folder: Path) -> dict[str, str]:
 
 def code() -> dict[str, Any]:
     """The library's version, a hash of its files and of the kinds of an analyst's own, and the commit where it lies in a git checkout."""
-    digest = hashlib.sha256()
-    for folder in (LIBRARY, *map(Path, own.__path__)):
-        for path in files_below(folder):
-            if path.suffix not in NOT_CODE:
-                digest.update(f"{path.relative_to(folder).as_posix()}:{file_hash(path)}\n".encode())
+    sha256 = code_hash(lambda path: path.suffix not in NOT_CODE)
     commit = _git("rev-parse", "HEAD") if _git("ls-files", "--error-unmatch", "__init__.py") else None
     dirty = bool(_git("status", "--porcelain", "--", ".")) if commit else None
-    return {"version": collect_analysis.__version__, "sha256": digest.hexdigest(), "commit": commit, "dirty": dirty}
+    return {"version": collect_analysis.__version__, "sha256": sha256, "commit": commit, "dirty": dirty}
 
 
 def _git(*arguments: str) -> str | None:

@@ -78,7 +78,7 @@ def _apart(lacking: Sequence[Condition], told: Sequence[Condition]) -> list[Cond
 
 @dataclass(frozen=True)
 class Tables:
-    """What was found, as recorded: `value_tables`, `change_tables`, `test_tables`."""
+    """What was found, as recorded: `value_tables`, `change_tables`, `planned_tests`."""
 
     estimates: pd.DataFrame
     contrasts: pd.DataFrame
@@ -293,7 +293,7 @@ def change_tables(case: Judged, params: RuleValue) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def test_tables(case: Judged, facts: pd.DataFrame, changes: pd.DataFrame, params: RuleValue) -> pd.DataFrame:
+def planned_tests(case: Judged, facts: pd.DataFrame, changes: pd.DataFrame, params: RuleValue) -> pd.DataFrame:
     """The test of each proposed rule, row by row (`decision.design_test`)."""
     parts = [
         decision.design_test(
