@@ -84,6 +84,10 @@ class Cohort:
     untold: Mapping[str, str] = field(default_factory=dict)
     delivered: tuple[Condition, ...] = ()
 
+    def lacking(self, book: Book, *needs: str) -> str:
+        """What the book lacks of the tables that outcomes are counted from, as a sentence; nothing of a cohort that was supplied with them."""
+        return "" if self.supplied else absent(book, needs)
+
     def outcome(self, name: str, horizon_days: int) -> Outcome:
         """The outcome `name` at `horizon_days`.
 

@@ -7,7 +7,6 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
 from collect_analysis.measures import arms
 from collect_analysis.measures.cohort import Cohort, open_cohort
@@ -74,8 +73,12 @@ def read(book: Book, cohort: Cohort, params: Drivers) -> Read:
     flags = {name: decision.Flags(actionable=item.actionable, lawful=item.lawful) for name, item in params.factors.items()}
     table = decision.factor_table(declared, flags, protected=params.protected, x=found.x)
     used = [str(name) for name in table["factor"][table["used"]]]
-    lacking = "" if cohort.supplied else absent(book, ("payment",))
-    return Read(subjects=found.with_factors(used), factors=table, conditions=decision.factor_conditions(table), lacking=lacking)
+    return Read(
+        subjects=found.with_factors(used),
+        factors=table,
+        conditions=decision.factor_conditions(table),
+        lacking=cohort.lacking(book, "payment"),
+    )
 
 
 def predict(taken: Read, params: Drivers) -> Prognosis:

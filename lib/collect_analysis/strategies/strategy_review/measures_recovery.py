@@ -7,7 +7,6 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from collect_analysis.book.engine import sum_of_products
-from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
 from collect_analysis.measures.arms import MOST_OPEN, open_horizons, subjects_of
 from collect_analysis.measures.cohort import Cohort
@@ -27,7 +26,7 @@ def cumulative_recovery(book: Book, cohort: Cohort, arms: Sequence[str], *, leve
     payments or none at all, or no horizon is over.
     """
     over = [days for days, late in open_horizons(book, cohort, arms).items() if late <= MOST_OPEN]
-    if cohort.payments is None or not over or (not cohort.supplied and absent(book, ("payment",))):
+    if cohort.payments is None or not over or cohort.lacking(book, "payment"):
         return pd.DataFrame(columns=COLUMNS)
     subjects = subjects_of(cohort, arms)
     size = subjects.group_by(["arm", "cluster_key"]).aggregate(n=subjects.count())

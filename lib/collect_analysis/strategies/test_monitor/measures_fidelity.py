@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from collect_analysis.book.engine import sum_of_products
-from collect_analysis.book.presence import absent
 from collect_analysis.book.store import Book
 from collect_analysis.measures.arms import subjects_of
 from collect_analysis.measures.cohort import Cohort
@@ -165,7 +164,7 @@ def losses(book: Book, cohort: Cohort, arms: Sequence[str], *, outcome_column: s
     )
     by_arm = found.set_index("arm").reindex(list(arms)).fillna(0).astype("int64")
     by_arm = by_arm.assign(denominator=by_arm["cases"])
-    if not cohort.supplied and (why := absent(book, ("month_end",))):
+    if why := cohort.lacking(book, "month_end"):
         by_arm = by_arm.astype({"left": float, "numerator": float}).assign(left=np.nan, numerator=np.nan, note=why)
     return by_arm.rename_axis("arm").reset_index()
 
